@@ -1,0 +1,103 @@
+"""Errors a user can meet: each names what came, what was expected and what to do.
+
+The command line turns ``exit_code`` into the exit status: 1 failed while
+running, 2 wrong usage or configuration, 3 data missing or broken, 130
+interrupted after a checkpoint was written.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class DagnnError(Exception):
+    """Base of every error that dagnn raises for a user to read."""
+
+    exit_code = 1
+
+
+class UsageError(DagnnError):
+    """A flag, a name or a combination of options that cannot be meant."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration file or override that does not validate."""
+
+
+class MissingPackageError(UsageError):
+    """An optional package is needed here and is not installed."""
+
+
+class DataError(DagnnError):
+    """Data are missing or broken."""
+
+    exit_code = 3
+
+
+class MissingDataError(DataError):
+    """A file or folder that was asked for does not exist or holds nothing usable."""
+
+
+class NotHDF5Error(DataError):
+    """A file that should be HDF5 holds something else (often an HTML error page)."""
+
+
+class TruncatedFileError(DataError):
+    """A file ends before its own index says that it should (a broken download)."""
+
+
+class MissingFieldError(DataError):
+    """A column, dataset or attribute is absent; the message lists what exists."""
+
+
+class EmptyCatalogError(DataError):
+    """No galaxy is left after the selection."""
+
+
+class MissingChunkError(DataError):
+    """One of the files of a catalogue that is split into chunks is absent."""
+
+
+class MismatchError(DataError):
+    """Two sources disagree: box size, redshift, parameters, or shapes."""
+
+
+class UnknownSimulationError(DataError):
+    """A simulation is absent from the parameter table."""
+
+
+class TableError(DataError):
+    """A parameter table cannot be read."""
+
+
+class CheckpointError(DataError):
+    """A checkpoint is absent, broken, or belongs to another experiment."""
+
+
+class NonFiniteLossError(DagnnError):
+    """The loss became NaN or infinite; the last good checkpoint is kept."""
+
+
+class Interrupted(DagnnError):  # noqa: N818 - an interruption, not an error of the program
+    """The user pressed Ctrl-C; a checkpoint was written and the run can be resumed."""
+
+    exit_code = 130
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Return a sentence that names the nearest valid choice and lists them all.
+
+    Args:
+        name: what the user wrote.
+        choices: what would have been valid.
+
+    Example:
+        >>> nearest("simbaa", ["tng", "simba"])
+        "Did you mean 'simba'? Known: simba, tng."
+    """
+    known = sorted(str(choice) for choice in choices)
+    lower = {choice.lower(): choice for choice in known}
+    matches = get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
+    hint = f"Did you mean {lower[matches[0]]!r}? " if matches else ""
+    return f"{hint}Known: {', '.join(known)}."

@@ -1,0 +1,204 @@
+"""The few records that travel between rooms.
+
+Symbols: ``B`` items in a batch, ``W`` width of the latent, ``P`` parameters,
+``K`` classes, ``n`` items in a dataset.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, device
+
+FloatArray = NDArray[np.float64]
+
+
+class Moments(NamedTuple):
+    """Mean and standard deviation of each parameter, in scaled units.
+
+    Attributes:
+        mean: ``[B, P]``.
+        std: ``[B, P]``. Positive from our heads; the published networks may
+            give it either sign, and only its square enters their loss.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+
+class Logits(NamedTuple):
+    """Unnormalised class scores ``[B, K]``."""
+
+    logits: Tensor
+
+
+class Output(NamedTuple):
+    """What a network says about a batch.
+
+    Attributes:
+        latent: ``[B, W]``, what domain terms align.
+        prediction: what task losses read.
+    """
+
+    latent: Tensor
+    prediction: Moments | Logits
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a domain term may see. There is no field for target labels.
+
+    Attributes:
+        source: outputs on labelled items, all sources concatenated.
+        target: outputs on unlabelled items, all targets concatenated.
+        labels: source truth in scaled units, ``[B_s, P]``, or classes ``[B_s]``.
+        progress: training progress in [0, 1].
+        target_index: position of each target item among all target training
+            items, ``[B_t]``, for terms that keep a memory.
+        source_domain: domain number of each source item, ``[B_s]``.
+        target_domain: domain number of each target item, ``[B_t]``.
+    """
+
+    source: Output
+    target: Output
+    labels: Tensor
+    progress: float
+    target_index: Tensor
+    source_domain: Tensor
+    target_domain: Tensor
+
+
+class Terms(NamedTuple):
+    """The value of an objective and of everything in it.
+
+    Attributes:
+        total: scalar to minimise.
+        task: scalar task loss.
+        domain: each domain term by name, unweighted.
+    """
+
+    total: Tensor
+    task: Tensor
+    domain: dict[str, Tensor]
+
+
+@runtime_checkable
+class Batch(Protocol):
+    """What the trainer knows of a batch: its truth and its domain.
+
+    Attributes:
+        y: truth in scaled units ``[B, P]``, or classes ``[B]``.
+        domain: number of the domain that every item of the batch comes from.
+    """
+
+    y: Tensor
+    domain: int
+
+
+class Dataset(Protocol):
+    """What the trainer and the evaluation know of a dataset.
+
+    Attributes:
+        ids: one name per item.
+        groups: items with equal group share one truth; a split never cuts a group.
+        y: truth in **physical** units ``[n, P]``, or classes ``[n]``.
+        sizes: what a model needs to know (feature widths, image channels).
+    """
+
+    ids: Sequence[str]
+    groups: Sequence[str]
+    y: Tensor
+    sizes: Mapping[str, int]
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        ...
+
+    def to(self, where: device | str) -> "Dataset":
+        """Return the dataset with its tensors on a device."""
+        ...
+
+    def batch(self, index: Tensor, domain: int = 0) -> Any:
+        """Gather the items at ``index`` (``[B]`` integers) into one :class:`Batch`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions for one split of one suite, in physical units.
+
+    Attributes:
+        suite: short suite name.
+        role: ``source``, ``target`` or ``other``.
+        split: ``train``, ``valid``, ``test`` or ``all``.
+        ids: one name per item.
+        parameters: parameter names, ``P`` of them.
+        truth: ``[n, P]``; NaN where unknown.
+        mean: ``[n, P]``.
+        std: ``[n, P]``, positive.
+        latent: ``[n, W]``.
+        model: which network said it: ``model`` or ``source-only``.
+    """
+
+    suite: str
+    role: str
+    split: str
+    ids: tuple[str, ...]
+    parameters: tuple[str, ...]
+    truth: FloatArray
+    mean: FloatArray
+    std: FloatArray
+    latent: FloatArray
+    model: str = "model"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row of ``results.csv``.
+
+    Attributes:
+        suite: short suite name.
+        role: ``source``, ``target`` or ``other``.
+        split: which part of the suite was measured.
+        parameter: parameter name.
+        metric: metric name, see :mod:`dagnn.evaluation.metrics`.
+        value: the metric.
+        low: lower end of the 95% bootstrap interval.
+        high: upper end of the 95% bootstrap interval.
+        model: ``model``, ``source-only`` or a baseline such as ``prior-mean``.
+    """
+
+    suite: str
+    role: str
+    split: str
+    parameter: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    model: str = "model"
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of ``metrics.jsonl``.
+
+    Attributes:
+        epoch: epochs finished so far, counted from 1.
+        step: optimiser steps taken so far.
+        learning_rate: at the end of the epoch.
+        seconds: wall time of the epoch.
+        train: epoch means of ``total``, ``task`` and every domain term.
+        valid: label-free validation numbers (source error, source loss, latent distance).
+        best: whether this epoch is the best so far by the chosen criterion.
+    """
+
+    epoch: int
+    step: int
+    learning_rate: float
+    seconds: float
+    train: dict[str, float]
+    valid: dict[str, float] = field(default_factory=dict)
+    best: bool = False
