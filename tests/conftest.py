@@ -1,0 +1,30 @@
+"""Fixtures that every room's tests may use."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+
+def find_shared() -> Path | None:
+    """Return the folder of real data beside the checkout, if it is there."""
+    for parent in Path(__file__).resolve().parents:
+        candidate = parent.parent / "shared"
+        if (candidate / "camels").is_dir():
+            return candidate
+    return None
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Give the folder with real measurements and reference outputs, or skip."""
+    folder = find_shared()
+    if folder is None:
+        pytest.skip("the folder ../shared with real data is not beside this checkout")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    """Make every test start from the same random state."""
+    torch.manual_seed(0)
