@@ -1,0 +1,156 @@
+"""``results.csv`` and ``predictions.csv``: written whole, read back to the same numbers."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dagnn.errors import MissingDataError, MissingFieldError, TableError
+from dagnn.evaluation.files import atomic_path
+from dagnn.records import Predictions, Result
+
+RESULT_COLUMNS = (
+    "suite", "role", "split", "parameter", "metric", "value", "low", "high", "model",
+)  # fmt: skip
+PREDICTION_COLUMNS = (
+    "suite", "role", "split", "id", "parameter", "truth", "mean", "std", "model",
+)  # fmt: skip
+
+
+def _cell(number: float) -> str:
+    """Write a number so that it reads back the same; an unknown one is an empty cell."""
+    return "" if np.isnan(number) else repr(float(number))
+
+
+def _write(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Path:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+    return Path(path)
+
+
+def _read(path: Path | str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Give line numbers and rows of a CSV file that has the expected columns."""
+    file = Path(path)
+    if not file.is_file():
+        raise MissingDataError(f"{file}: no such file. A finished run writes it; see dagnn train.")
+    with file.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        found = reader.fieldnames or []
+        missing = [name for name in columns if name not in found]
+        if missing:
+            raise MissingFieldError(
+                f"{file}: no column {', '.join(missing)}. It has: {', '.join(found) or 'nothing'}."
+            )
+        for row in reader:
+            yield reader.line_num, row
+
+
+def _number(path: Path | str, line: int, row: dict[str, str], column: str) -> float:
+    text = row[column]
+    try:
+        return float(text) if text else float("nan")
+    except (TypeError, ValueError):
+        raise TableError(
+            f"{path}, line {line}, column {column}: expected a number, got {text!r}."
+        ) from None
+
+
+def _result_row(r: Result) -> tuple[str, ...]:
+    numbers = (_cell(number) for number in (r.value, r.low, r.high))
+    return (r.suite, r.role, r.split, r.parameter, r.metric, *numbers, r.model)
+
+
+def write_results(path: Path | str, results: Iterable[Result]) -> Path:
+    """Write metrics with their intervals, one row each."""
+    return _write(path, RESULT_COLUMNS, map(_result_row, results))
+
+
+def read_results(path: Path | str) -> list[Result]:
+    """Read what :func:`write_results` wrote.
+
+    Raises:
+        MissingDataError: there is no such file.
+        MissingFieldError: a column is absent.
+        TableError: a cell that should be a number is not.
+    """
+    return [
+        Result(
+            suite=row["suite"],
+            role=row["role"],
+            split=row["split"],
+            parameter=row["parameter"],
+            metric=row["metric"],
+            value=_number(path, line, row, "value"),
+            low=_number(path, line, row, "low"),
+            high=_number(path, line, row, "high"),
+            model=row["model"],
+        )
+        for line, row in _read(path, RESULT_COLUMNS)
+    ]
+
+
+def _prediction_rows(predictions: Predictions) -> Iterator[tuple[str, ...]]:
+    p = predictions
+    for row, item in enumerate(p.ids):
+        for column, name in enumerate(p.parameters):
+            numbers = (_cell(values[row, column]) for values in (p.truth, p.mean, p.std))
+            yield (p.suite, p.role, p.split, item, name, *numbers, p.model)
+
+
+def write_predictions(path: Path | str, predictions: Iterable[Predictions]) -> Path:
+    """Write predictions, one row per item and parameter; latents are not part of the table."""
+    rows = (row for each in predictions for row in _prediction_rows(each))
+    return _write(path, PREDICTION_COLUMNS, rows)
+
+
+def read_predictions(path: Path | str) -> list[Predictions]:
+    """Read what :func:`write_predictions` wrote, with empty latents ``[n, 0]``.
+
+    Raises:
+        MissingDataError: there is no such file.
+        MissingFieldError: a column is absent.
+        TableError: a cell is not a number, or an item lacks one of the parameters.
+    """
+    found: dict[tuple[str, str, str, str], dict[str, dict[str, list[float]]]] = {}
+    for line, row in _read(path, PREDICTION_COLUMNS):
+        key = (row["suite"], row["role"], row["split"], row["model"])
+        numbers = [_number(path, line, row, column) for column in ("truth", "mean", "std")]
+        found.setdefault(key, {}).setdefault(row["id"], {})[row["parameter"]] = numbers
+    return [_gather(path, *key, items) for key, items in found.items()]
+
+
+def _gather(
+    path: Path | str,
+    suite: str,
+    role: str,
+    split: str,
+    model: str,
+    items: dict[str, dict[str, list[float]]],
+) -> Predictions:
+    """Put the rows of one model on one split into arrays ``[n, P]``."""
+    parameters = tuple(next(iter(items.values())))
+    for item, values in items.items():
+        if set(values) != set(parameters):
+            raise TableError(
+                f"{path}: {item} of {suite} has {', '.join(values)}; "
+                f"expected {', '.join(parameters)} as for the other items."
+            )
+    table = np.array([[values[name] for name in parameters] for values in items.values()])
+    return Predictions(
+        suite=suite,
+        role=role,
+        split=split,
+        ids=tuple(items),
+        parameters=parameters,
+        truth=table[..., 0],
+        mean=table[..., 1],
+        std=table[..., 2],
+        latent=np.zeros((len(items), 0)),
+        model=model,
+    )

@@ -1,0 +1,128 @@
+"""The results table: every metric with its interval, for the model and for what it must beat."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dagnn.evaluation.baselines import PRIOR_MEAN, prior_mean
+from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
+from dagnn.evaluation.metrics import METRICS, Prior
+from dagnn.records import Predictions, Result
+
+PREDICTORS = {PRIOR_MEAN: "prior mean", "source-only": "source-only", "model": "model"}
+"""How tables name who predicted, from the least informed to the best."""
+ROLES = ("source", "target", "other")
+
+
+def _rows(
+    predictions: Predictions,
+    prior: Mapping[str, Prior],
+    n_bootstrap: int,
+    seed: int,
+    groups: Mapping[str, str],
+) -> Iterator[Result]:
+    """Measure one set of predictions, parameter by parameter, where the truth is known."""
+    for column, name in enumerate(predictions.parameters):
+        known = np.isfinite(predictions.truth[:, column])
+        if not known.any():
+            continue
+        items = [item for item, is_known in zip(predictions.ids, known, strict=True) if is_known]
+        truth, mean, std = (
+            values[known, column]
+            for values in (predictions.truth, predictions.mean, predictions.std)
+        )
+        names = [groups.get(item, item) for item in items]
+        weight = bootstrap_weights(len(items), n_bootstrap, seed, names)
+        for metric_name, metric in METRICS.items():
+            low, high = percentile_interval(metric(truth, mean, std, prior[name], weight))
+            yield Result(
+                suite=predictions.suite,
+                role=predictions.role,
+                split=predictions.split,
+                parameter=name,
+                metric=metric_name,
+                value=float(metric(truth, mean, std, prior[name])),
+                low=low,
+                high=high,
+                model=predictions.model,
+            )
+
+
+def evaluate(
+    predictions: Sequence[Predictions],
+    prior: Mapping[str, Prior],
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    groups: Mapping[str, str] | None = None,
+) -> list[Result]:
+    """Measure every metric on every set of predictions and on the prior mean.
+
+    Items whose truth is unknown (NaN) are predicted but not measured; a suite
+    without any truth gives no rows.
+
+    Args:
+        predictions: one record per model, suite and split.
+        prior: prior of every parameter.
+        n_bootstrap: resamples behind each 95% interval.
+        seed: seed of the resampling.
+        groups: item id → group, for items that share one truth and are resampled together.
+
+    Returns:
+        Rows in the order of ``predictions``; before the first of each suite and
+        split come the rows of the prior mean on the same items.
+    """
+    results: list[Result] = []
+    seen: set[tuple[str, str, str]] = set()
+    for given in predictions:
+        block = (given.suite, given.role, given.split)
+        sets = [given] if block in seen else [prior_mean(given, prior), given]
+        seen.add(block)
+        for each in sets:
+            results.extend(_rows(each, prior, n_bootstrap, seed, groups or {}))
+    return results
+
+
+@dataclass(frozen=True)
+class Block:
+    """Results of all predictors on one parameter of one suite.
+
+    Attributes:
+        suite: short suite name.
+        role: ``source``, ``target`` or ``other``.
+        split: which part of the suite.
+        parameter: parameter name.
+        rows: predictor → metric → result, ordered as in :data:`PREDICTORS`.
+    """
+
+    suite: str
+    role: str
+    split: str
+    parameter: str
+    rows: dict[str, dict[str, Result]] = field(default_factory=dict)
+
+    def title(self, with_split: bool = False) -> str:
+        """Suite and role, as tables head the block."""
+        return f"{self.suite} ({self.role})" + (f", {self.split}" if with_split else "")
+
+
+def _rank(order: Sequence[str], name: str) -> int:
+    return order.index(name) if name in order else len(order)
+
+
+def blocks(results: Iterable[Result], split: str | None = None) -> list[Block]:
+    """Group results for reading: source suites and least informed predictors first.
+
+    Args:
+        results: rows of the results table.
+        split: keep this split only.
+    """
+    found: dict[tuple[str, str, str, str], Block] = {}
+    predictors = list(PREDICTORS)
+    for row in sorted(results, key=lambda row: _rank(predictors, row.model)):
+        if split not in (None, row.split):
+            continue
+        key = (row.suite, row.role, row.split, row.parameter)
+        block = found.setdefault(key, Block(*key))
+        block.rows.setdefault(row.model, {})[row.metric] = row
+    return sorted(found.values(), key=lambda block: (_rank(ROLES, block.role), block.suite))
