@@ -1,0 +1,172 @@
+"""The validated experiment: everything that one run needs to know."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from dagnn.parameters import parameter
+
+
+def _listed(value: Any) -> Any:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str | float | int) else value
+
+
+Names = Annotated[list[str], BeforeValidator(_listed)]
+Numbers = Annotated[list[float], BeforeValidator(_listed)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Component(BaseModel):
+    """A part chosen by name, with the options of its constructor beside the name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return everything that is meant for the constructor."""
+        return dict(self.model_extra or {})
+
+
+class Term(Component):
+    """A domain term of the objective.
+
+    Attributes:
+        weight: factor of the term; doubling it doubles the term's gradient.
+        ramp: how the weight grows with training progress.
+    """
+
+    name: str = ""
+    weight: float = Field(default=1.0, ge=0.0)
+    ramp: str = "constant"
+
+
+class Data(Component):
+    """Which simulations, and as what they are read (``name``: galaxies, spectra).
+
+    Attributes:
+        path: data folder; None stands for the default place.
+        set: simulation set, for example ``LH``.
+        volume: ``L25n256`` or ``L50n512``.
+        redshifts: snapshots that form one input.
+        parameters: what is inferred.
+        limit: use at most this many simulations of each suite.
+        split: shares of train, validation and test.
+        mock_boxes: how many mock boxes per suite to make where there are no data.
+        workers: processes that read files.
+    """
+
+    name: str = "galaxies"
+    path: Path | None = None
+    set: str = "LH"
+    volume: str = "L25n256"
+    redshifts: Numbers = Field(default=[0.0], min_length=1)
+    parameters: Names = Field(default=["Omega_m"], min_length=1)
+    limit: int | None = Field(default=None, ge=3)
+    split: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    mock_boxes: int = Field(default=300, ge=10)
+    workers: int = Field(default=2, ge=1)
+
+    @field_validator("parameters")
+    @classmethod
+    def _canonical(cls, names: list[str]) -> list[str]:
+        return [parameter(name).name for name in names]
+
+    @field_validator("split")
+    @classmethod
+    def _shares(cls, split: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(split) <= 0 or abs(sum(split) - 1) > 1e-6:
+            raise ValueError("three positive shares that add up to 1 are needed")
+        return split
+
+
+class Model(_Strict):
+    """Encoder and head of the network."""
+
+    encoder: Component
+    head: Component
+
+
+class Loss(_Strict):
+    """Task loss, domain terms, and how they are added up."""
+
+    task: Component
+    objective: str = "weighted_sum"
+    terms: dict[str, Term] = Field(default_factory=dict)
+
+    @field_validator("terms")
+    @classmethod
+    def _named(cls, terms: dict[str, Term]) -> dict[str, Term]:
+        return {key: t.model_copy(update={"name": t.name or key}) for key, t in terms.items()}
+
+
+class Training(_Strict):
+    """How the trainer walks; the names follow torch.
+
+    Attributes:
+        epochs: passes over the longest source.
+        steps_per_epoch: fixed number of steps instead of one pass.
+        batch_size: items of each suite in a step.
+        patience: epochs without a better score before stopping; None never stops early.
+        select_on: label-free criterion that chooses the checkpoint.
+        device: ``auto`` takes CUDA where there is one.
+    """
+
+    epochs: int = Field(default=30, ge=1)
+    steps_per_epoch: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=16, ge=2)
+    optimizer: str = "adamw"
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    schedule: str = "one_cycle"
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    patience: int | None = Field(default=None, ge=1)
+    select_on: str = "last"
+    device: str = "auto"
+
+
+class Evaluation(_Strict):
+    """What is measured and drawn after training."""
+
+    compare_source_only: bool = False
+    bootstrap: int = Field(default=1000, ge=100)
+    latent_map: Literal["isomap", "tsne", "pca"] = "isomap"
+    suites: Names = Field(default_factory=list)
+
+
+class Experiment(_Strict):
+    """Everything needed to run once, and to run the same again."""
+
+    name: str = "experiment"
+    seed: int = Field(default=0, ge=0)
+    source: Names = Field(min_length=1)
+    target: Names = Field(default_factory=list)
+    data: Data
+    model: Model
+    loss: Loss
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _roles(self) -> "Experiment":
+        both = {s.lower() for s in self.source} & {t.lower() for t in self.target}
+        if both:
+            raise ValueError(f"{', '.join(sorted(both))} cannot be source and target at once")
+        return self
+
+    def without_adaptation(self) -> "Experiment":
+        """Return the same experiment trained on the sources alone."""
+        alone = Loss(task=self.loss.task, terms={"none": Term()})
+        return self.model_copy(update={"loss": alone, "name": f"{self.name}-source-only"})
+
+    def to_yaml(self) -> str:
+        """Write the resolved experiment as YAML that :func:`load_experiment` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=100)

@@ -1,0 +1,131 @@
+"""The configuration refuses early, and names the nearest valid choice."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dagnn.config import (
+    Component,
+    build,
+    check_options,
+    experiment_from,
+    find_config,
+    load_experiment,
+    merge,
+)
+from dagnn.errors import ConfigError
+from dagnn.resources import resource_folder
+
+SHIPPED = sorted(path.stem for path in resource_folder("configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_configuration_loads_and_round_trips(name: str) -> None:
+    experiment = load_experiment(name)
+    assert experiment_from(yaml.safe_load(experiment.to_yaml())) == experiment
+
+
+def test_defaults_are_the_sentence_of_the_readme() -> None:
+    experiment = load_experiment()
+    assert (experiment.source, experiment.target) == (["tng"], ["simba"])
+    assert list(experiment.loss.terms) == ["mmd"]
+
+
+def test_values_win_over_overrides_and_files() -> None:
+    experiment = load_experiment("base", ["seed=1", "training.epochs=7"], seed=5, target=["astrid"])
+    assert (experiment.seed, experiment.training.epochs) == (5, 7)
+    assert experiment.target == ["astrid"]
+
+
+@pytest.mark.parametrize("text", ["1e-3", "0.001", "1.0E-3"])
+def test_scientific_notation_is_a_number(text: str) -> None:
+    experiment = load_experiment("base", [f"training.learning_rate={text}"])
+    assert experiment.training.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.epoch=3", ["training.epoch", "Did you mean 'epochs'"]),
+        ("training.epochs=-1", ["training.epochs", "greater than or equal to 1", "-1"]),
+        ("data.parameters=Omega_n", ["Unknown parameter", "Omega_m"]),
+        ("data.split=[0.5,0.1,0.1]", ["data.split", "add up to 1"]),
+        ("target=tng", ["tng", "source and target at once"]),
+        ("loss.terms.mmd.weight=-2", ["loss.terms.mmd.weight", "-2"]),
+        ("seed", ["key=value"]),
+        ("seed.below=1", ["single value"]),
+        ("traning.epochs=1", ["traning", "Did you mean 'training'"]),
+    ],
+)
+def test_bad_overrides_teach(override: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_experiment("base", [override])
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_unknown_file_names_the_nearest_shipped_one() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'spectra_mmd'"):
+        find_config("spectra_mdm")
+
+
+def test_a_file_extends_a_file_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("extends: base\nseed: 3\n")
+    (tmp_path / "child.yaml").write_text("extends: mine\nname: child\n")
+    experiment = load_experiment(tmp_path / "child.yaml")
+    assert (experiment.name, experiment.seed) == ("child", 3)
+
+
+@pytest.mark.parametrize("text", ["a: [", "just words", "- 1\n- 2"])
+def test_files_that_are_not_mappings_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="broken.yaml"):
+        load_experiment(path)
+
+
+def test_merge_forgets_the_options_of_another_choice() -> None:
+    base = {"encoder": {"name": "graph", "hidden": 32}, "loss": {"terms": {"mmd": {}}}}
+    change = {"encoder": {"name": "spectrum"}, "loss": {"terms": {"none": {}}}}
+    assert merge(base, change) == change
+
+
+def test_without_adaptation_has_no_target_term() -> None:
+    alone = load_experiment("base").without_adaptation()
+    assert [term.name for term in alone.loss.terms.values()] == ["none"]
+
+
+class Ruler:
+    def __init__(self, length: float, unit: str = "Mpc") -> None:
+        if length < 0:
+            raise ValueError(f"length must not be negative, got {length}")
+        self.length, self.unit = length, unit
+
+
+def part(**options: object) -> Component:
+    return Component.model_validate({"name": "ruler", **options})
+
+
+def test_build_converts_and_gives() -> None:
+    ruler = build({"ruler": Ruler}, part(unit="kpc"), "tool", length=2.0)
+    assert (ruler.length, ruler.unit) == (2.0, "kpc")
+
+
+@pytest.mark.parametrize(
+    ("component", "given", "words"),
+    [
+        (part(units="kpc"), {"length": 1.0}, "Did you mean 'unit'"),
+        (part(length="far"), {}, "tool.length"),
+        (part(length=2), {"length": 1.0}, "no option 'length'"),
+        (part(length=-1), {}, "must not be negative"),
+        (Component(name="rular"), {}, "Did you mean 'ruler'"),
+    ],
+)
+def test_build_refuses(component: Component, given: dict[str, float], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        build({"ruler": Ruler}, component, "tool", **given)
+
+
+def test_check_options_does_not_construct() -> None:
+    assert check_options(Ruler, part(length=-1), "tool") == {"length": -1.0}
