@@ -1,0 +1,165 @@
+"""Whole mock suites on disk, in the layout of CAMELS, made by several processes."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import astuple
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from dagnn.errors import UsageError
+from dagnn.mocks.box import make_box
+from dagnn.mocks.rows import Row, hypercube_rows, read_rows, write_rows
+from dagnn.mocks.suites import Relations, relations
+from dagnn.mocks.writer import write_catalog
+
+RECIPE = 1  # raise it when the same seed gives other bytes
+VOLUME = "L25n256"
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+Progress = Callable[[int, int], None]
+
+
+def box_seed(suite: Relations, row: Row, seed: int) -> np.random.SeedSequence:
+    """Return the random stream of one box: its own for every suite, row and seed."""
+    return np.random.SeedSequence(seed, spawn_key=(suite.stream, row.index))
+
+
+def catalog_path(out: Path, suite: Relations, row: Row) -> Path:
+    """Return where the group file of one box lies at redshift 0."""
+    return out / "FOF_Subfind" / suite.name / VOLUME / "LH" / row.name / "groups_090.hdf5"
+
+
+def table_path(out: Path, suite: Relations) -> Path:
+    """Return where the parameter table of a suite lies."""
+    return out / "Parameters" / suite.name / f"CosmoAstroSeed_{suite.name}_{VOLUME}_LH.txt"
+
+
+def _manifest_path(out: Path, suite: Relations) -> Path:
+    return out / "FOF_Subfind" / suite.name / "mock.json"
+
+
+def _claim(out: Path, suite: Relations, rows: Sequence[Row], seed: int) -> list[Row]:
+    """Write down what a folder holds, or check that it holds the same universes.
+
+    Returns:
+        The rows of the folder: those wanted, and more where an earlier call made more.
+    """
+    path = _manifest_path(out, suite)
+    held = json.loads(path.read_text()) if path.is_file() else None
+    if held is None:
+        if table_path(out, suite).exists() or (out / "FOF_Subfind" / suite.name).exists():
+            raise UsageError(
+                f"{out} already holds {suite.name} data that are not mocks of this program "
+                f"(there is no {path}). Give another folder with --out."
+            )
+        known: list[Row] = []
+    else:
+        known = [Row(index, tuple(values), number) for index, values, number in held["rows"]]
+        shared = min(len(known), len(rows))
+        same = (held["recipe"], held["seed"]) == (RECIPE, seed) and known[:shared] == rows[:shared]
+        if not same:
+            raise UsageError(
+                f"{out} holds other {suite.name} mocks ({len(known)} boxes, seed {held['seed']}, "
+                f"recipe {held['recipe']}) than asked for ({len(rows)} boxes, seed {seed}, recipe "
+                f"{RECIPE}). Give another folder, the same seed, count and table, or delete it."
+            )
+    kept = max(known, list(rows), key=len)
+    manifest = {"mock": True, "suite": suite.name, "recipe": RECIPE, "seed": seed}
+    text = json.dumps(manifest | {"rows": [astuple(row) for row in kept]}, indent=1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_text(text + "\n")
+    temporary.replace(path)
+    return kept
+
+
+def _make_one(kind: str, out: Path, row: Row, seed: int) -> None:
+    suite = relations(kind)
+    galaxies = make_box(kind, row.parameters, box_seed(suite, row, seed))
+    write_catalog(catalog_path(out, suite, row), galaxies, row.parameters["Omega_m"])
+
+
+@contextmanager
+def _single_threads() -> Iterator[None]:
+    """Let processes that start meanwhile use one thread each: the boxes are the parallel work."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _run(kind: str, out: Path, rows: Sequence[Row], seed: int, workers: int) -> Iterator[None]:
+    """Make boxes here, or in fresh processes of one thread each, yielding after every box."""
+    if workers <= 1 or len(rows) <= 1:
+        for row in rows:
+            _make_one(kind, out, row, seed)
+            yield
+        return
+    spawn = get_context("spawn")
+    with _single_threads(), ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+        jobs = [pool.submit(_make_one, kind, out, row, seed) for row in rows]
+        try:
+            for job in as_completed(jobs):
+                job.result()
+                yield
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def make_universe(
+    kind: str,
+    out: Path | str,
+    count: int,
+    table: Path | str | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    on_progress: Progress | None = None,
+) -> Path:
+    """Make a mock suite, or what is missing of it, in the layout of CAMELS.
+
+    Boxes that exist are kept, so a run that was stopped goes on where it was.
+    The bytes of a box depend on the suite, its row and the seed alone.
+
+    Args:
+        kind: a mock suite (``tng``, ``simba``, ``astrid``).
+        out: folder that gets ``FOF_Subfind/`` and ``Parameters/``.
+        count: number of boxes.
+        table: a real ``CosmoAstroSeed_*_LH.txt`` whose first rows to use; without
+            it the suite draws its own Latin hypercube.
+        seed: seed of everything random.
+        workers: number of processes.
+        on_progress: called with (boxes done, boxes in all), first before any is made.
+
+    Returns:
+        The folder ``out``.
+
+    Raises:
+        UsageError: the folder holds other data; the count is not positive.
+        MissingPackageError: colossus is not installed.
+    """
+    suite, folder = relations(kind), Path(out)
+    if count < 1:
+        raise UsageError(f"A mock suite needs at least one box; {count} were asked for.")
+    wanted = hypercube_rows(suite, count, seed) if table is None else read_rows(Path(table), count)
+    kept = _claim(folder, suite, wanted, seed)
+    write_rows(table_path(folder, suite), kept)
+    todo = [row for row in kept if not catalog_path(folder, suite, row).exists()]
+    done = len(kept) - len(todo)
+    report = on_progress or (lambda done, total: None)
+    report(done, len(kept))
+    for _ in _run(suite.name, folder, todo, seed, workers):
+        done += 1
+        report(done, len(kept))
+    return folder
