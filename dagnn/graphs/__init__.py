@@ -1,0 +1,16 @@
+"""From galaxies to graphs: periodic neighbours, invariant features, graph records."""
+
+from dagnn.graphs.build import Graph, build_graph, graph_of
+from dagnn.graphs.features import CONVENTIONS, NODE_FEATURES, Convention, edge_features
+from dagnn.graphs.neighbors import periodic_pairs
+
+__all__ = [
+    "CONVENTIONS",
+    "NODE_FEATURES",
+    "Convention",
+    "Graph",
+    "build_graph",
+    "edge_features",
+    "graph_of",
+    "periodic_pairs",
+]

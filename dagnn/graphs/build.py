@@ -1,0 +1,113 @@
+"""One catalogue becomes one graph."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnn.errors import ConfigError, DataError, EmptyCatalogError, MissingFieldError, nearest
+from dagnn.graphs.features import CONVENTIONS, NODE_FEATURES, edge_features, node_features
+from dagnn.graphs.neighbors import periodic_pairs
+
+if TYPE_CHECKING:  # a record is only passed through: building graphs needs no file reader
+    from dagnn.catalogs.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Galaxies as nodes, close pairs as edges. Symbols: ``n`` galaxies, ``E`` edges.
+
+    Attributes:
+        x: node features ``[n, F]``.
+        pos: positions in units of the box ``[n, 3]``.
+        edge_index: ``[2, E]``: sender, receiver; sorted by receiver, then sender.
+        edge_attr: edge features ``[E, 3]``.
+        u: global features ``[1, 1]``: log10 of the number of galaxies.
+    """
+
+    x: NDArray[np.float32]
+    pos: NDArray[np.float32]
+    edge_index: NDArray[np.int64]
+    edge_attr: NDArray[np.float32]
+    u: NDArray[np.float32]
+
+
+def build_graph(
+    positions: NDArray[np.floating],
+    columns: Mapping[str, Any],
+    linking_radius: float,
+    features: str = "all",
+    convention: str = "periodic",
+) -> Graph:
+    """Link galaxies closer than a radius and compute all features.
+
+    Self-loops are added, as published, unless nodes carry no features.
+
+    Args:
+        positions: ``[n, 3]`` in units of the box.
+        columns: catalogue columns by canonical name, each ``[n]``.
+        linking_radius: in units of the box.
+        features: node feature set, a key of :data:`~dagnn.graphs.features.NODE_FEATURES`.
+        convention: a key of :data:`~dagnn.graphs.features.CONVENTIONS`.
+
+    Raises:
+        ConfigError: an unknown feature set or convention.
+        EmptyCatalogError: there is no galaxy.
+        MissingFieldError: a column that the feature set needs is absent.
+        DataError: a column gives a feature that is not finite.
+    """
+    _check_names(features, convention)
+    if len(positions) == 0:
+        raise EmptyCatalogError("A graph needs at least one galaxy, got none.")
+    rules = CONVENTIONS[convention]
+    place = np.asarray(positions).astype(rules.precision)
+    self_loops = bool(NODE_FEATURES[features])
+    edges = periodic_pairs(place, linking_radius, rules.search_box, self_loops=self_loops)
+    return Graph(
+        x=_nodes(columns, features, len(place)),
+        pos=place.astype(np.float32),
+        edge_index=edges,
+        edge_attr=edge_features(place, edges, linking_radius, rules).astype(np.float32),
+        u=np.full((1, 1), np.log10(len(place)), dtype=np.float32),
+    )
+
+
+def graph_of(
+    catalog: "Catalog", linking_radius: float, features: str = "all", convention: str = "periodic"
+) -> Graph:
+    """Build the graph of a catalogue; arguments as in :func:`build_graph`."""
+    return build_graph(catalog.positions, catalog.columns, linking_radius, features, convention)
+
+
+def _check_names(features: str, convention: str) -> None:
+    if features not in NODE_FEATURES:
+        raise ConfigError(f"Unknown node features {features!r}. {nearest(features, NODE_FEATURES)}")
+    if convention not in CONVENTIONS:
+        raise ConfigError(
+            f"Unknown graph convention {convention!r}. {nearest(convention, CONVENTIONS)}"
+        )
+
+
+def _nodes(columns: Mapping[str, Any], features: str, galaxies: int) -> NDArray[np.float32]:
+    """Stack the node features ``[n, F]`` and refuse what a network cannot digest."""
+    names = NODE_FEATURES[features]
+    absent = [name for name in names if name not in columns]
+    if absent:
+        raise MissingFieldError(
+            f"Node features {features!r} need the columns {', '.join(absent)}; "
+            f"the catalogue has {', '.join(columns)}."
+        )
+    if not names:
+        return np.zeros((galaxies, 0), dtype=np.float32)
+    nodes = node_features(columns, features).astype(np.float32)
+    finite = np.isfinite(nodes)
+    if not finite.all():
+        which = ", ".join(names[i] for i in np.flatnonzero(~finite.all(axis=0)))
+        raise DataError(
+            f"{int((~finite.all(axis=1)).sum())} galaxies have no finite log10(1 + value) in "
+            f"{which}. Read the catalogue with dagnn's reader, which drops them, or choose other "
+            "node features."
+        )
+    return nodes

@@ -1,0 +1,141 @@
+"""Features of galaxies and of pairs that do not change under rotation or translation.
+
+Edge features follow Villanueva-Domingo & Villaescusa-Navarro 2022
+(arXiv:2204.13713, eq. 3–5): the distance of a pair in linking radii and two
+cosines that place it relative to the centroid of the box.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[np.floating]
+
+# Which catalogue columns become log10(1 + value), in this order. With positions
+# only, nodes carry nothing of their own (width 0) and learn from their edges.
+NODE_FEATURES: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "all": ("stellar_mass", "stellar_radius", "stellar_metallicity", "vmax"),
+        "mass": ("stellar_mass",),
+        "vmax": ("vmax",),
+        "mass_vmax": ("stellar_mass", "vmax"),
+        "mass_radius": ("stellar_mass", "stellar_radius"),
+        "no_metallicity": ("stellar_mass", "stellar_radius", "vmax"),
+        "positions": (),
+    }
+)
+
+
+def circular_mean(positions: Array) -> Array:
+    """Return the centroid ``[3]`` of positions ``[n, 3]`` in a periodic box of side 1.
+
+    Per axis it is the direction of the summed unit phasors, so it moves with
+    the galaxies under any periodic shift. Where the phasors cancel the
+    direction is arbitrary but finite.
+
+    Example:
+        >>> circular_mean(np.array([[0.9, 0.5, 0.2], [0.1, 0.5, 0.4]])).round(6) % 1
+        array([0. , 0.5, 0.3])
+    """
+    angle = 2 * np.pi * positions
+    mean = np.arctan2(np.sin(angle).sum(0), np.cos(angle).sum(0))
+    return np.asarray(np.mod(mean / (2 * np.pi), 1.0))
+
+
+def plain_mean(positions: Array) -> Array:
+    """Return the arithmetic mean ``[3]``, which a periodic shift does change."""
+    return np.asarray(positions.mean(0))
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How a graph is cut out of a periodic box; lengths are in units of the box.
+
+    Attributes:
+        search_box: periodic length that the neighbour search assumes.
+        centroid: centroid of all galaxies.
+        wrap_from_centroid: whether vectors from the centroid take the minimum image.
+        precision: floating point type of all geometry.
+    """
+
+    search_box: float
+    centroid: Callable[[Array], Array]
+    wrap_from_centroid: bool
+    precision: DTypeLike
+
+
+# The published programs work in single precision with a search box of 1.0001,
+# which loses some pairs across the seam. CosmoGraphNet (arXiv:2204.13713) does
+# not wrap vectors from the centroid, GNN_DomainAdapt (arXiv:2311.01588) does.
+CONVENTIONS: MappingProxyType[str, Convention] = MappingProxyType(
+    {
+        "periodic": Convention(1.0, circular_mean, True, np.float64),
+        "published": Convention(1.0001, plain_mean, True, np.float32),
+        "cosmographnet": Convention(1.0001, plain_mean, False, np.float32),
+    }
+)
+
+
+def edge_features(
+    positions: Array, edge_index: NDArray[np.int64], radius: float, convention: Convention
+) -> Array:
+    """Compute ``[|d| / radius, cos(r, c), cos(r, d)]`` for every edge.
+
+    ``r`` and ``c`` are the vectors from the centroid to the sending (row 0) and
+    receiving (row 1) galaxy and ``d = x_r − x_c`` is the minimum image of their
+    separation. Self-loops get ``(0, 1, 0)``; a direction of zero length has
+    cosine 0 with everything.
+
+    Args:
+        positions: ``[n, 3]`` in units of the box.
+        edge_index: ``[2, E]``.
+        radius: linking radius in units of the box.
+        convention: centroid, wrapping and precision.
+
+    Returns:
+        ``[E, 3]`` in the precision of the convention.
+    """
+    place = positions.astype(convention.precision)
+    row, col = edge_index
+    separation = _minimum_image(place[row] - place[col])
+    from_centroid = place - convention.centroid(place)
+    if convention.wrap_from_centroid:
+        from_centroid = _minimum_image(from_centroid)
+    outward, _ = _directions(from_centroid)
+    along, distance = _directions(separation)
+    radius = place.dtype.type(radius)
+    features = np.stack(
+        [distance / radius, _dot(outward[row], outward[col]), _dot(outward[row], along)], axis=1
+    )
+    features[row == col] = (0.0, 1.0, 0.0)
+    return features
+
+
+def node_features(columns: Mapping[str, Any], features: str) -> Array:
+    """Return ``log10(1 + value)`` of the columns that a feature set names, ``[n, F]``.
+
+    Args:
+        columns: catalogue columns by canonical name, each ``[n]``: masses in
+            1e10 Msun/h, radii in comoving kpc/h, velocities in km/s.
+        features: a key of :data:`NODE_FEATURES` with at least one column.
+    """
+    return np.stack([np.log10(1 + np.asarray(columns[n])) for n in NODE_FEATURES[features]], axis=1)
+
+
+def _minimum_image(difference: Array) -> Array:
+    return np.asarray(difference - np.round(difference))
+
+
+def _dot(a: Array, b: Array) -> Array:
+    return np.asarray(np.einsum("ij,ij->i", a, b))
+
+
+def _directions(vectors: Array) -> tuple[Array, Array]:
+    """Split vectors ``[n, 3]`` into unit vectors and lengths ``[n]``; zero stays zero."""
+    length = np.linalg.norm(vectors, axis=1)
+    safe = np.where(length > 0, length, 1)[:, None]
+    return vectors / safe, length

@@ -1,0 +1,82 @@
+"""Heads read a latent and predict."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dagnn.nn import mlp
+from dagnn.records import Moments
+
+# Mean and standard deviation of a uniform prior on [0, 1], in scaled units.
+_PRIOR_MEAN = 0.5
+_PRIOR_STD = 12**-0.5
+
+
+class MomentsHead(nn.Module):
+    """Predict mean and positive standard deviation of every parameter.
+
+    The standard deviation is ``minimum_std + softplus(·)``. The last bias starts
+    at the moments of the prior, so an untrained head knows nothing and says so.
+
+    Args:
+        width: latent width ``W``.
+        parameters: number of parameters ``P``.
+        hidden: widths of the hidden layers.
+        minimum_std: lower bound of the standard deviation, in prior units.
+        dropout: probability of dropping a hidden unit.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        parameters: int,
+        hidden: Sequence[int] = (64, 64),
+        minimum_std: float = 1e-3,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.minimum_std = minimum_std
+        self.layers = mlp([width, *hidden, 2 * parameters], dropout)
+        start = [_PRIOR_MEAN, math.log(math.expm1(_PRIOR_STD))]
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.bias.copy_(torch.tensor(start).repeat_interleave(parameters))
+
+    def forward(self, latent: Tensor) -> Moments:
+        """Return mean and std ``[B, P]`` in prior units from a latent ``[B, W]``."""
+        mean, raw = self.layers(latent).chunk(2, dim=-1)
+        return Moments(mean, self.minimum_std + functional.softplus(raw))
+
+    def extra_repr(self) -> str:
+        """Tell the lower bound of the standard deviation."""
+        return f"minimum_std={self.minimum_std:g}"
+
+
+class SignedMomentsHead(nn.Module):
+    """Predict mean and standard deviation of either sign, as published.
+
+    Only the square of the standard deviation enters the published loss, so its
+    sign is arbitrary; a report shows the absolute value.
+
+    Args:
+        width: latent width ``W``.
+        parameters: number of parameters ``P``.
+        hidden: widths of the hidden layers.
+
+    References:
+        Jeffrey & Wandelt 2020 (arXiv:2011.05991), eq. 6–8;
+        Villanueva-Domingo & Villaescusa-Navarro 2022 (arXiv:2204.13713), sec. 3.
+    """
+
+    def __init__(self, width: int, parameters: int, hidden: Sequence[int] = (64, 64, 64)) -> None:
+        super().__init__()
+        self.layers = mlp([width, *hidden, 2 * parameters])
+
+    def forward(self, latent: Tensor) -> Moments:
+        """Return mean and signed std ``[B, P]`` in prior units from a latent ``[B, W]``."""
+        mean, std = self.layers(latent).chunk(2, dim=-1)
+        return Moments(mean, std)

@@ -1,0 +1,52 @@
+"""A multilayer perceptron for summary vectors such as power spectra."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from dagnn.models.normalize import RunningNorm
+from dagnn.nn import Standardize, mlp
+
+
+class SpectrumEncoder(nn.Module):
+    """Encode summary vectors with a standardised input and an MLP.
+
+    Args:
+        sizes: feature widths: ``features``.
+        hidden: widths of the hidden layers.
+        width: latent width ``W``.
+        dropout: probability of dropping a hidden unit.
+        standardize: whether inputs are standardised.
+        normalize: whether the latent is normalised.
+        domains: number of domains that keep statistics of their own.
+    """
+
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        hidden: Sequence[int] = (64, 64),
+        width: int = 16,
+        dropout: float = 0.0,
+        standardize: bool = True,
+        normalize: bool = False,
+        domains: int = 1,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.standardize = standardize
+        self.input = Standardize(sizes["features"], domains)
+        self.layers = mlp([sizes["features"], *hidden, width], dropout)
+        self.norm = RunningNorm(width, domains) if normalize else None
+
+    def fit_inputs(self, batch: Any) -> None:
+        """Fit input statistics on a batch of training vectors; a no-op without ``standardize``."""
+        if self.standardize:
+            domain = getattr(batch, "domain", 0)
+            self.input.fit(batch.x, domain if len(self.input.mean) > 1 else 0)
+
+    def forward(self, batch: Any) -> Tensor:
+        """Return latents ``[B, W]`` of a batch with ``x [B, F]`` and, optionally, ``domain``."""
+        domain = getattr(batch, "domain", 0)
+        latent: Tensor = self.layers(self.input(batch.x, domain))
+        return latent if self.norm is None else self.norm(latent, domain)
