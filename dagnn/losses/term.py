@@ -1,0 +1,33 @@
+"""What a domain term is, and the term that does nothing."""
+
+from torch import Tensor, nn
+
+from dagnn.records import Pair
+
+
+class DomainTerm(nn.Module):
+    """Base of the domain terms: ``forward(pair) → scalar``, smaller where domains agree.
+
+    A term that has parameters of its own keeps them as a module does; the
+    objective owns the term, so they reach the optimiser and the checkpoint.
+
+    Attributes:
+        needs_target: whether the term reads ``pair.target``. Where no term
+            does, the trainer never draws a target batch.
+    """
+
+    needs_target: bool = True
+
+    def forward(self, pair: Pair) -> Tensor:
+        """Return the scalar value of the term."""
+        raise NotImplementedError
+
+
+class NoAdaptation(DomainTerm):
+    """Training on the source alone: the term is zero and asks for no target."""
+
+    needs_target = False
+
+    def forward(self, pair: Pair) -> Tensor:
+        """Return zero, on the device of the outputs."""
+        return pair.source.latent.new_zeros(())

@@ -1,0 +1,85 @@
+"""Laws that every domain term obeys, by its name in the table."""
+
+import pytest
+import torch
+from latents import make_pair, samples
+
+from dagnn.losses import TERMS
+
+ADAPTING = sorted(name for name, term in TERMS.items() if term.needs_target)
+
+
+def value(name: str, shift: float) -> float:
+    return float(TERMS[name]()(make_pair(*samples(shift))))
+
+
+@pytest.mark.parametrize("name", ADAPTING)
+def test_near_zero_for_one_distribution_and_grows_with_shift(name):
+    values = [value(name, shift) for shift in (0.0, 0.5, 1.0, 2.0)]
+    assert values == sorted(values)
+    assert abs(values[0]) < 0.05 * values[-1]
+
+
+@pytest.mark.parametrize("name", ADAPTING)
+def test_gradient_is_finite_and_reaches_both_domains(name):
+    source, target = (sample.requires_grad_() for sample in samples(1.0))
+    TERMS[name]()(make_pair(source, target)).backward()
+    for sample in (source, target):
+        assert torch.isfinite(sample.grad).all()
+        assert sample.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ADAPTING)
+def test_following_the_gradient_brings_the_domains_together(name):
+    source, target = samples(1.0)
+    shift = torch.zeros(4, requires_grad=True)
+    term = TERMS[name]()
+    optimizer = torch.optim.Adam([shift], lr=0.1)
+    for _ in range(60):
+        optimizer.zero_grad()
+        term(make_pair(source, target + shift)).backward()
+        optimizer.step()
+    assert (shift + 1.0).abs().max() < 0.3
+
+
+@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize(("sources", "targets"), [(5, 17), (17, 5), (2, 2)])
+def test_batches_may_differ_in_size(name, sources, targets):
+    result = TERMS[name]()(make_pair(*samples(0.3, sources, targets)))
+    assert result.shape == ()
+    assert torch.isfinite(result)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_order_of_items_does_not_matter(name):
+    source, target = samples(0.5, 12, 9)
+    term = TERMS[name]()
+    shuffled = make_pair(source[torch.randperm(12)], target[torch.randperm(9)])
+    torch.testing.assert_close(term(shuffled), term(make_pair(source, target)))
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_coinciding_latents_give_finite_value_and_gradient(name):
+    source = torch.ones(4, 3, requires_grad=True)
+    target = torch.ones(5, 3, requires_grad=True)
+    result = TERMS[name]()(make_pair(source, target)) + 0 * (source.sum() + target.sum())
+    result.backward()
+    assert torch.isfinite(result)
+    assert torch.isfinite(source.grad).all()
+    assert torch.isfinite(target.grad).all()
+
+
+@pytest.mark.parametrize("name", ADAPTING)
+def test_single_precision_agrees_with_double_far_from_the_origin(name):
+    source, target = (sample + 1000.0 for sample in samples(1.0, 30, 20))
+    term = TERMS[name]()
+    single = term(make_pair(source, target))
+    double = term(make_pair(source.double(), target.double()))
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), double, rtol=1e-6, atol=1e-7)
+
+
+def test_no_adaptation_is_zero_and_asks_for_no_target():
+    term = TERMS["none"]()
+    assert not term.needs_target
+    assert float(term(make_pair(*samples(5.0)))) == 0.0
