@@ -1,0 +1,151 @@
+"""One catalogue, one file or several chunks: the raw rows with complete bookkeeping."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnn.catalogs.hdf5 import open_hdf5, read_field, read_header
+from dagnn.catalogs.suite import Suite
+from dagnn.errors import (
+    MismatchError,
+    MissingChunkError,
+    MissingDataError,
+    TruncatedFileError,
+)
+
+_CHUNK = re.compile(r"^(?P<stem>.+)\.(?P<number>\d+)\.(hdf5|h5)$")
+_ROWS_HERE = ("Nsubgroups_ThisFile", "Nsubhalos_ThisFile", "Nsubhaloes_ThisFile")
+_ROWS_TOTAL = ("Nsubgroups_Total", "Nsubhalos_Total", "Nsubhaloes_Total")
+
+
+def chunk_number(path: Path) -> int | None:
+    """Return the number in ``name.3.hdf5``, or None for a file that is no chunk."""
+    match = _CHUNK.match(path.name)
+    return int(match["number"]) if match else None
+
+
+def catalog_files(path: str | Path | Sequence[Path]) -> tuple[Path, ...]:
+    """Return the files of a catalogue: itself, or all chunks in order.
+
+    Args:
+        path: a file, one chunk of several, a folder of chunks, or the chunks.
+
+    Raises:
+        MissingDataError: nothing is there.
+    """
+    if not isinstance(path, str | Path):
+        return tuple(sorted(path, key=lambda p: (chunk_number(p) or 0, p.name)))
+    path = Path(path)
+    if path.is_dir():
+        chunks = [p for p in path.iterdir() if chunk_number(p) is not None]
+        if not chunks:
+            raise MissingDataError(
+                f"The folder {path} holds no chunks such as fof_subhalo_tab_090.0.hdf5. "
+                "Give a catalogue file, or a folder of chunks."
+            )
+        return catalog_files(chunks)
+    match = _CHUNK.match(path.name)
+    if match is None or not path.exists():
+        return (path,)
+    siblings = (_CHUNK.match(p.name) for p in path.parent.iterdir())
+    names = [m.string for m in siblings if m is not None and m["stem"] == match["stem"]]
+    return catalog_files([path.parent / name for name in names])
+
+
+def _count(header: dict[str, Any], spellings: Iterable[str]) -> int | None:
+    found = next((header[name] for name in spellings if name in header), None)
+    return None if found is None else int(found)
+
+
+@dataclass(frozen=True)
+class RawCatalog:
+    """Rows as stored, before any selection.
+
+    Attributes:
+        files: the files they came from.
+        header: of the first file.
+        columns: canonical columns; empty where the box holds no subhalo at all.
+        rows: number of subhaloes.
+    """
+
+    files: tuple[Path, ...]
+    header: dict[str, Any]
+    columns: dict[str, NDArray[Any]]
+    rows: int
+
+
+def _check_rows(path: Path, columns: dict[str, NDArray[Any]], expected: int | None) -> int:
+    """Return the number of rows, the same in every column and as the header says."""
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise MismatchError(
+            f"The columns of {path} have different lengths: {listed}. Fetch the file again."
+        )
+    rows = next(iter(lengths.values()))
+    if expected is not None and rows < expected:
+        raise TruncatedFileError(
+            f"{path} holds {rows} subhaloes where its header says {expected}. Fetch it again."
+        )
+    if expected is not None and rows > expected:
+        raise MismatchError(
+            f"{path} holds {rows} subhaloes where its header says {expected}: "
+            "header and columns come from different catalogues."
+        )
+    return rows
+
+
+def _read_file(path: Path, suite: Suite, names: Sequence[str]) -> RawCatalog:
+    with open_hdf5(path) as file:
+        header = read_header(file)
+        expected = _count(header, _ROWS_HERE)
+        if expected is None and int(header.get("NumFiles", 1)) == 1:
+            expected = _count(header, _ROWS_TOTAL)
+        no_datasets = not len(file["Subhalo"]) if "Subhalo" in file else expected == 0
+        if no_datasets and not expected:
+            return RawCatalog((path,), header, {}, 0)
+        columns = {name: read_field(file, suite.fields[name]) for name in names}
+    return RawCatalog((path,), header, columns, _check_rows(path, columns, expected))
+
+
+def _check_complete(files: tuple[Path, ...], header: dict[str, Any], rows: int) -> None:
+    """Refuse a catalogue of which a chunk is absent."""
+    declared = int(header.get("NumFiles", len(files)))
+    total = _count(header, _ROWS_TOTAL)
+    # Merged catalogues may keep the NumFiles of their chunks: the rows decide where they are known.
+    if declared <= len(files) if total is None else rows >= total:
+        return
+    present = {chunk_number(file) for file in files}
+    absent = [str(k) for k in range(declared) if k not in present]
+    raise MissingChunkError(
+        f"The catalogue in {files[0].parent} has {len(files)} of {declared} chunks and {rows} of "
+        f"{'?' if total is None else total} subhaloes. "
+        f"Missing: chunk {', '.join(absent) or 'unknown'}. Fetch the missing files."
+    )
+
+
+def read_raw(path: str | Path | Sequence[Path], suite: Suite, names: Sequence[str]) -> RawCatalog:
+    """Read the named columns of every subhalo of a box.
+
+    Args:
+        path: see :func:`catalog_files`.
+        suite: says where the columns lie.
+        names: canonical columns.
+
+    Raises:
+        MissingChunkError: the header counts more files than are there.
+        TruncatedFileError: a file holds fewer rows than its header says.
+    """
+    files = catalog_files(path)
+    parts = [_read_file(file, suite, names) for file in files]
+    rows = sum(part.rows for part in parts)
+    header = parts[0].header
+    _check_complete(files, header, rows)
+    filled = [part.columns for part in parts if part.rows]
+    columns = {name: np.concatenate([part[name] for part in filled]) for name in names if filled}
+    return RawCatalog(files, header, columns, rows)

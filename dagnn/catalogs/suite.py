@@ -1,0 +1,176 @@
+"""What a simulation suite is: where its data lie and how they are called."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from dagnn.catalogs.columns import COLUMNS, GALAXY_COLUMNS
+from dagnn.errors import UsageError, nearest
+from dagnn.parameters import PARAMETERS, canonical_name, parameter
+
+#: Relative in (1 + z). Neighbouring CAMELS snapshots differ by at least 0.019.
+REDSHIFT_TOLERANCE = 0.009
+
+
+def same_redshift(one: float, other: float) -> bool:
+    """Tell whether two redshifts mean the same snapshot.
+
+    Example:
+        >>> same_redshift(0.54, 0.5391), same_redshift(0.0, 0.024)
+        (True, False)
+    """
+    return abs(one - other) <= REDSHIFT_TOLERANCE * (1 + min(one, other))
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Field(_Strict):
+    """Where a canonical column lies in a file.
+
+    Attributes:
+        dataset: path of the HDF5 dataset.
+        column: which column of a two-dimensional dataset; None takes all of it.
+        factor: what turns the stored values into the canonical unit.
+    """
+
+    dataset: str
+    column: int | None = None
+    factor: float = 1.0
+
+
+class Prior(_Strict):
+    """A parameter's prior where the suite departs from the standard one."""
+
+    low: float
+    high: float
+
+
+class Snapshots(_Strict):
+    """Snapshot numbers by redshift, in the current and in the old numbering.
+
+    Attributes:
+        redshifts: redshift of each current number.
+        old: current number of each old number.
+    """
+
+    redshifts: tuple[float, ...]
+    old: tuple[int, ...] = ()
+
+    def numbers(self, redshift: float) -> tuple[int, ...]:
+        """Return the numbers that may stand for a redshift, the current one first."""
+        current = [n for n, z in enumerate(self.redshifts) if same_redshift(z, redshift)]
+        return (*current, *(k for k, n in enumerate(self.old) if n in current))
+
+
+class Suite(_Strict):
+    """What must be known of a suite to find and read its catalogues.
+
+    Attributes:
+        name: full name.
+        short_name: what a user types and tables print.
+        aliases: other names a user may type.
+        spellings: how folders and files spell it.
+        volumes: box length of each volume, in comoving kpc/h.
+        default_volume: the volume that paths without a volume stand for.
+        sets: simulations per set, as published.
+        fields: where each canonical column lies.
+        catalog_roots: folders below the data root that may hold catalogues.
+        catalog_patterns: paths of catalogues below a root.
+        table_roots: folders below the data root that may hold parameter tables.
+        table_patterns: paths of parameter tables below a root.
+        snapshots: numbers by redshift.
+        linking_radius: of the published graphs, in units of the box length.
+        priors: departures from the standard priors, by canonical parameter name.
+    """
+
+    name: str
+    short_name: str
+    aliases: tuple[str, ...] = ()
+    spellings: tuple[str, ...]
+    volumes: dict[str, float]
+    default_volume: str
+    sets: dict[str, int]
+    fields: dict[str, Field]
+    catalog_roots: tuple[str, ...] = ("",)
+    catalog_patterns: tuple[str, ...]
+    table_roots: tuple[str, ...] = ("",)
+    table_patterns: tuple[str, ...]
+    snapshots: Snapshots
+    linking_radius: float = 0.015
+    priors: dict[str, Prior] = {}
+
+    @field_validator("fields")
+    @classmethod
+    def _fields_are_canonical(cls, fields: dict[str, Field]) -> dict[str, Field]:
+        unknown = next((name for name in fields if name not in COLUMNS), None)
+        if unknown is not None:
+            raise ValueError(f"unknown column {unknown!r}. {nearest(unknown, COLUMNS)}")
+        absent = [name for name in GALAXY_COLUMNS if name not in fields]
+        if absent:
+            raise ValueError(f"no HDF5 field is given for {', '.join(absent)}")
+        return fields
+
+    @field_validator("priors")
+    @classmethod
+    def _priors_are_canonical(cls, priors: dict[str, Prior]) -> dict[str, Prior]:
+        unknown = next((name for name in priors if canonical_name(name) != name), None)
+        if unknown is not None:
+            raise ValueError(f"unknown parameter {unknown!r}. {nearest(unknown, PARAMETERS)}")
+        return priors
+
+    @model_validator(mode="after")
+    def _default_volume_is_listed(self) -> Self:
+        if self.default_volume not in self.volumes:
+            raise ValueError(f"default_volume {self.default_volume!r} is not among the volumes")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that means this suite."""
+        return (self.name, self.short_name, *self.aliases, *self.spellings)
+
+    def box_size(self, volume: str) -> float:
+        """Return the box length of a volume in comoving kpc/h.
+
+        Raises:
+            UsageError: the suite has no such volume.
+        """
+        if volume not in self.volumes:
+            raise UsageError(
+                f"{self.name} has no volume {volume!r}. {nearest(volume, self.volumes)}"
+            )
+        return self.volumes[volume]
+
+    def snapshot_numbers(self, redshift: float) -> tuple[int, ...]:
+        """Return candidate snapshot numbers of a redshift, the current one first.
+
+        Raises:
+            UsageError: the suite keeps no snapshot there; the message names the nearest.
+
+        Example:
+            >>> from dagnn.catalogs import find_suite
+            >>> find_suite("tng").snapshot_numbers(0.54)
+            (72, 24)
+        """
+        numbers = self.snapshots.numbers(redshift)
+        if not numbers:
+            close = sorted(self.snapshots.redshifts, key=lambda z: abs(z - redshift))[:3]
+            raise UsageError(
+                f"{self.name} has no snapshot at redshift {redshift:g}. "
+                f"The nearest are {', '.join(f'{z:.2f}' for z in sorted(close))}."
+            )
+        return numbers
+
+    def prior(self, name: str) -> tuple[float, float]:
+        """Return the lower and the upper end of a parameter's prior in this suite."""
+        standard = parameter(name)
+        own = self.priors.get(standard.name)
+        return (own.low, own.high) if own else (standard.low, standard.high)
+
+    def __repr__(self) -> str:
+        volumes = ", ".join(self.volumes)
+        return f"Suite({self.short_name}: {self.name}; {', '.join(self.sets)}; {volumes})"
+
+    __str__ = __repr__
