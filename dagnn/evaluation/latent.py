@@ -38,7 +38,7 @@ class LatentMap:
 def standardise(latent: FloatArray) -> FloatArray:
     """Give every latent coordinate mean 0 and variance 1; constant ones stay at 0."""
     spread = latent.std(0)
-    return (latent - latent.mean(0)) / np.where(spread > 0, spread, 1.0)
+    return np.asarray((latent - latent.mean(0)) / np.where(spread > 0, spread, 1.0))
 
 
 def pca(latent: FloatArray, seed: int) -> FloatArray:
@@ -61,7 +61,7 @@ def isomap(latent: FloatArray, seed: int) -> FloatArray:
 
     References:
         Tenenbaum, de Silva & Langford 2000, Science 290, 2319; used for these
-        latents by Roncoli et al. 2023, arXiv:2311.01588, fig. 4.
+        latents by Roncoli et al. 2023, arXiv:2311.01588, fig. 1.
     """
     from sklearn.manifold import Isomap
 
