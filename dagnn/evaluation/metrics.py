@@ -278,7 +278,7 @@ METRICS = MappingProxyType(
             1.0,
             "z.2f",
             "χ² (published)",
-            f"The same after dropping terms above {OUTLIER:.0e}, as in published tables; for "
+            f"The same after dropping terms above {OUTLIER:,.0f}, as in published tables; for "
             "comparison only.",
         ),
         "chi2_dropped": Metric(

@@ -1,5 +1,7 @@
 """How numbers with intervals, parameters and warnings are written, everywhere alike."""
 
+from types import MappingProxyType
+
 from dagnn.evaluation.metrics import METRICS
 from dagnn.parameters import PARAMETERS
 from dagnn.records import Result
@@ -53,11 +55,14 @@ def label(parameter: str) -> str:
     return PARAMETERS[parameter].label if parameter in PARAMETERS else parameter
 
 
+_PLAIN = MappingProxyType({"Omega_m": "Ωₘ", "sigma_8": "σ₈", "Omega_b": "Ω_b", "n_s": "nₛ"})
+
+
 def plain(parameter: str) -> str:
     """Return how running text writes a parameter.
 
     Example:
         >>> plain("Omega_m"), plain("A_SN1")
-        ('Ω_m', 'A_SN1')
+        ('Ωₘ', 'A_SN1')
     """
-    return parameter.replace("Omega", "Ω").replace("sigma", "σ")
+    return _PLAIN.get(parameter, parameter)
