@@ -1,19 +1,34 @@
 """Galaxy catalogues: suites, parameter tables, and files on disk turned into records."""
 
+from dagnn.catalogs.cache import default_cache
 from dagnn.catalogs.catalog import Catalog, Selection
+from dagnn.catalogs.collection import SuiteCatalogs, load_suite
 from dagnn.catalogs.columns import COLUMNS, GALAXY_COLUMNS
+from dagnn.catalogs.findings import Inspection
+from dagnn.catalogs.inspection import inspect_path
+from dagnn.catalogs.layouts import find_layouts, find_table
 from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite, known_suites, load_suite_file
+from dagnn.catalogs.tables import ParameterTable, read_table
 
 __all__ = [
     "COLUMNS",
     "GALAXY_COLUMNS",
     "Catalog",
+    "Inspection",
+    "ParameterTable",
     "Selection",
     "Suite",
+    "SuiteCatalogs",
+    "default_cache",
+    "find_layouts",
     "find_suite",
+    "find_table",
+    "inspect_path",
     "known_suites",
+    "load_suite",
     "load_suite_file",
     "read_catalog",
+    "read_table",
 ]

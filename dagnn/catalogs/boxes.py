@@ -1,0 +1,102 @@
+"""Many boxes read the same way, in this process or in several."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from dagnn.catalogs.catalog import Catalog, Selection
+from dagnn.catalogs.reader import read_catalog
+from dagnn.catalogs.suite import Suite
+from dagnn.errors import EmptyCatalogError
+
+Files = Mapping[str, Sequence[Path]]
+Progress = Callable[[int, int], None]
+_Box = tuple[str, Sequence[Path]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted of every box.
+
+    Attributes:
+        suite: the suite.
+        set: such as ``LH``.
+        redshift: headers must agree.
+        volume: such as ``L25n256``; headers must agree.
+        selection: which subhaloes are galaxies.
+        columns: canonical columns.
+    """
+
+    suite: Suite
+    set: str
+    redshift: float
+    volume: str
+    selection: Selection
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading many boxes gave.
+
+    Attributes:
+        catalogs: boxes with galaxies.
+        skipped: simulation and reason of every box without.
+    """
+
+    catalogs: tuple[Catalog, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+
+def read_boxes(
+    request: Request, files: Files, workers: int = 1, on_progress: Progress | None = None
+) -> Reading:
+    """Read boxes in order; those without galaxies are skipped, other trouble raises.
+
+    Args:
+        request: what is wanted of every box.
+        files: simulation → its file or its chunks.
+        workers: processes that read.
+        on_progress: called with boxes done and boxes in all.
+    """
+    catalogs: list[Catalog] = []
+    skipped: list[tuple[str, str]] = []
+    results = _results(request, list(files.items()), workers)
+    for done, (simulation, result) in enumerate(zip(files, results, strict=True), start=1):
+        if isinstance(result, str):
+            skipped.append((simulation, result))
+        else:
+            catalogs.append(result)
+        if on_progress is not None:
+            on_progress(done, len(files))
+    return Reading(tuple(catalogs), tuple(skipped))
+
+
+def _read(request: Request, box: _Box) -> Catalog | str:
+    """Return a box, or the reason why it has no galaxies."""
+    simulation, files = box
+    try:
+        return read_catalog(
+            files,
+            suite=request.suite,
+            selection=request.selection,
+            redshift=request.redshift,
+            box_size=request.suite.box_size(request.volume),
+            simulation=simulation,
+            columns=request.columns,
+        )
+    except EmptyCatalogError as error:
+        return str(error)
+
+
+def _results(request: Request, boxes: list[_Box], workers: int) -> Iterator[Catalog | str]:
+    if workers <= 1 or len(boxes) < 2:
+        yield from map(partial(_read, request), boxes)
+        return
+    executor = ProcessPoolExecutor(workers)
+    try:
+        yield from executor.map(partial(_read, request), boxes, chunksize=4)
+    finally:
+        executor.shutdown(cancel_futures=True)

@@ -1,0 +1,110 @@
+"""Selected galaxies of a whole suite in one file, so that a second start opens no HDF5."""
+
+import hashlib
+import json
+import os
+import warnings
+import zipfile
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnn.catalogs.boxes import Files, Reading, Request
+from dagnn.catalogs.catalog import Catalog
+from dagnn.catalogs.reader import READER_VERSION
+from dagnn.files import atomic_path
+
+
+def default_cache() -> Path:
+    """Return ``$DAGNN_CACHE``, or ``~/.cache/dagnn`` where it is not set."""
+    chosen = os.environ.get("DAGNN_CACHE")
+    return Path(chosen) if chosen else Path.home() / ".cache" / "dagnn"
+
+
+def cache_key(request: Request, files: Files) -> str:
+    """Return what identifies a reading: files as they are now, and how they are read."""
+    identity = {
+        "reader": READER_VERSION,
+        "fields": request.suite.model_dump(mode="json")["fields"],
+        "box_size": request.suite.box_size(request.volume),
+        "redshift": request.redshift,
+        "selection": asdict(request.selection),
+        "columns": request.columns,
+        "files": [[sim, [_state(path) for path in paths]] for sim, paths in files.items()],
+    }
+    digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12)
+    return f"{request.suite.short_name}-{request.set}-{digest.hexdigest()}"
+
+
+def _state(path: Path) -> tuple[str, int, int]:
+    status = path.stat()
+    return str(path.absolute()), status.st_size, status.st_mtime_ns
+
+
+def load_cached(folder: Path, key: str) -> Reading | None:
+    """Return a cached reading, or None where there is none or it is damaged (with a warning)."""
+    path = folder / f"{key}.npz"
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return _unpacked({name: stored[name] for name in stored.files})
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        warnings.warn(
+            f"The cache file {path} is damaged ({error}); the catalogues are read again.",
+            stacklevel=2,
+        )
+        return None
+
+
+def save_cached(folder: Path, key: str, reading: Reading) -> None:
+    """Write a reading, whole or not at all; a folder that cannot be written is only a warning."""
+    try:
+        with atomic_path(folder / f"{key}.npz") as temporary, temporary.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **_packed(reading))
+    except OSError as error:
+        warnings.warn(f"The cache {folder} cannot be written: {error}.", stacklevel=2)
+
+
+_DESCRIBED = tuple(field.name for field in fields(Catalog) if field.name != "columns")
+
+
+def _packed(reading: Reading) -> dict[str, NDArray[Any]]:
+    """Return columns end to end, and everything else as JSON."""
+    described = [{name: getattr(c, name) for name in _DESCRIBED} for c in reading.catalogs]
+    text = json.dumps({"catalogs": described, "skipped": reading.skipped}, default=str)
+    packed: dict[str, NDArray[Any]] = {
+        "description": np.frombuffer(text.encode(), dtype=np.uint8),
+        "lengths": np.array([len(catalog) for catalog in reading.catalogs], dtype=np.int64),
+    }
+    for name in reading.catalogs[0].columns if reading.catalogs else ():
+        parts = [catalog.columns[name] for catalog in reading.catalogs]
+        packed[f"column_{name}"] = np.concatenate(parts)
+    return packed
+
+
+def _unpacked(packed: dict[str, NDArray[Any]]) -> Reading:
+    content = json.loads(packed["description"].tobytes())
+    ends = np.cumsum(packed["lengths"])[:-1]
+    split = {
+        name.removeprefix("column_"): np.split(values, ends)
+        for name, values in packed.items()
+        if name.startswith("column_")
+    }
+    catalogs = tuple(
+        _catalog(described, {name: parts[k] for name, parts in split.items()})
+        for k, described in enumerate(content["catalogs"])
+    )
+    return Reading(catalogs, tuple((sim, reason) for sim, reason in content["skipped"]))
+
+
+def _catalog(described: dict[str, Any], columns: dict[str, NDArray[Any]]) -> Catalog:
+    typed = {
+        **described,
+        "path": Path(described["path"]),
+        "warnings": tuple(described["warnings"]),
+    }
+    return Catalog(**typed, columns=columns)

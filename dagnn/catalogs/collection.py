@@ -1,0 +1,213 @@
+"""All boxes of a suite, with their truth: what data rooms ask for."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from dagnn.catalogs.boxes import Progress, Reading, Request, read_boxes
+from dagnn.catalogs.cache import cache_key, load_cached, save_cached
+from dagnn.catalogs.catalog import Catalog, Selection
+from dagnn.catalogs.checks import check_omega_m
+from dagnn.catalogs.columns import GALAXY_COLUMNS
+from dagnn.catalogs.layouts import Layout, find_layouts, find_table
+from dagnn.catalogs.reader import peek_redshift
+from dagnn.catalogs.suite import Suite, same_redshift
+from dagnn.catalogs.suites import find_suite
+from dagnn.catalogs.tables import ParameterTable, read_table
+from dagnn.errors import EmptyCatalogError, MismatchError, MissingDataError
+from dagnn.records import FloatArray
+
+
+@dataclass(frozen=True)
+class SuiteCatalogs:
+    """Boxes of one suite, set and redshift, with their truth.
+
+    Attributes:
+        suite: the suite.
+        set: such as ``LH``.
+        ids: simulations, ``n`` of them, in natural order.
+        catalogs: one per simulation.
+        parameters: names of the ``P`` parameters.
+        truth: ``[n, P]`` in the table's units; NaN where nothing is known.
+        skipped: simulation and reason of every box without galaxies.
+        mock: whether any file says that it is not from a simulation.
+        box_size: box length in comoving kpc/h.
+        redshift: of the first box.
+        fingerprint: hash of ids, columns and truth.
+    """
+
+    suite: Suite
+    set: str
+    ids: tuple[str, ...]
+    catalogs: tuple[Catalog, ...]
+    parameters: tuple[str, ...]
+    truth: FloatArray
+    skipped: tuple[tuple[str, str], ...]
+    mock: bool
+    box_size: float
+    redshift: float
+    fingerprint: str
+
+    def __len__(self) -> int:
+        """Return the number of boxes."""
+        return len(self.catalogs)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd in any of the boxes without being fatal."""
+        return tuple(text for catalog in self.catalogs for text in catalog.warnings)
+
+    def __repr__(self) -> str:
+        stamp = " MOCK" if self.mock else ""
+        galaxies = sum(map(len, self.catalogs)) / len(self)
+        return (
+            f"SuiteCatalogs({self.suite.short_name} {self.set} z={self.redshift:.2f}{stamp}: "
+            f"{len(self)} boxes, {galaxies:.0f} galaxies each, {len(self.skipped)} skipped)"
+        )
+
+
+def choose_layout(layouts: Sequence[Layout], redshift: float) -> Layout:
+    """Return the first layout whose header agrees with a redshift.
+
+    A single candidate is returned unopened: the reader checks it anyway.
+
+    Raises:
+        MismatchError: none of several agrees.
+    """
+    if len(layouts) == 1:
+        return layouts[0]
+    found = []
+    for layout in layouts:
+        stored = peek_redshift(next(iter(layout.files.values())))
+        if stored is None or same_redshift(stored, redshift):
+            return layout
+        found.append(f"{layout.pattern} with snapshot {layout.snapshot:03d} is z = {stored:.2f}")
+    raise MismatchError(
+        f"No file is at redshift {redshift:g}: {'; '.join(found)}. Ask for one of these redshifts."
+    )
+
+
+def _open_table(
+    request: Request, data: Path, table: str | Path | None, labelled: bool
+) -> ParameterTable | None:
+    """Return the parameter table; None where boxes that need no labels have none."""
+    if table is not None:
+        return read_table(table)
+    try:
+        return read_table(find_table(request.suite, data, request.set, request.volume))
+    except MissingDataError:
+        if labelled:
+            raise
+        return None
+
+
+def load_suite(
+    suite: str | Suite,
+    data: str | Path,
+    set: str = "LH",  # noqa: A002 - what CAMELS calls it
+    redshift: float = 0.0,
+    volume: str = "L25n256",
+    selection: Selection | None = None,
+    parameters: Sequence[str] = ("Omega_m",),
+    limit: int | None = None,
+    template: str | None = None,
+    table: str | Path | None = None,
+    labelled: bool = True,
+    columns: Sequence[str] = GALAXY_COLUMNS,
+    workers: int = 1,
+    cache: Path | None = None,
+    on_progress: Progress | None = None,
+) -> SuiteCatalogs:
+    """Read every box of a suite, set and redshift, with its truth.
+
+    Args:
+        suite: name, path of a suite's YAML, or the suite itself.
+        data: data root.
+        set: such as ``LH``.
+        redshift: wanted redshift; headers must agree.
+        volume: such as ``L25n256``; headers must agree.
+        selection: which subhaloes are galaxies; None is the standard selection.
+        parameters: names of the truth's columns.
+        limit: read only the first so many simulations.
+        template: a path pattern of the user's own, see :func:`find_layouts`.
+        table: the parameter table, where it is not in its usual place.
+        labelled: whether a missing table is an error; otherwise the truth is NaN.
+        columns: canonical columns to read.
+        workers: processes that read.
+        cache: folder for the selected columns (see :func:`default_cache`); None keeps none.
+        on_progress: called with boxes done and boxes in all.
+
+    Raises:
+        MissingDataError: no catalogue or no table is there.
+        UnknownSimulationError: the table lacks a simulation.
+        EmptyCatalogError: no box has galaxies.
+        DataError: a file is broken; boxes without galaxies are only skipped.
+    """
+    known = find_suite(suite)
+    request = Request(known, set, redshift, volume, selection or Selection(), tuple(columns))
+    candidates = find_layouts(known, data, set, redshift, volume, template)
+    layouts = [replace(one, files=dict(islice(one.files.items(), limit))) for one in candidates]
+    truths = _open_table(request, Path(data), table, labelled)
+    if truths is not None:
+        truths.truth(list(layouts[0].files), ())  # fails early where a simulation is unknown
+    reading = _recalled(request, layouts, cache) if cache is not None else None
+    if reading is None:
+        files = choose_layout(layouts, redshift).files
+        reading = read_boxes(request, files, workers, on_progress)
+        if cache is not None:
+            save_cached(cache, cache_key(request, files), reading)
+    return _collected(request, reading, truths, tuple(parameters))
+
+
+def _recalled(request: Request, layouts: Sequence[Layout], cache: Path) -> Reading | None:
+    """Return what an earlier start read, whichever of the layouts it chose."""
+    recalled = (load_cached(cache, cache_key(request, layout.files)) for layout in layouts)
+    return next((reading for reading in recalled if reading is not None), None)
+
+
+def _collected(
+    request: Request,
+    reading: Reading,
+    table: ParameterTable | None,
+    parameters: tuple[str, ...],
+) -> SuiteCatalogs:
+    """Join boxes with their truth by name."""
+    if not reading.catalogs:
+        simulation, reason = reading.skipped[0]
+        raise EmptyCatalogError(
+            f"None of the {len(reading.skipped)} {request.set} boxes of {request.suite.name} has "
+            f"galaxies. {simulation}: {reason}"
+        )
+    ids = tuple(catalog.simulation for catalog in reading.catalogs)
+    truth = np.full((len(ids), len(parameters)), np.nan)
+    catalogs = reading.catalogs
+    if table is not None:
+        truth = table.truth(ids, parameters)
+    if table is not None and "Omega_m" in table.columns:
+        catalogs = tuple(map(check_omega_m, catalogs, table.truth(ids, ["Omega_m"])[:, 0]))
+    return SuiteCatalogs(
+        suite=request.suite,
+        set=request.set,
+        ids=ids,
+        catalogs=catalogs,
+        parameters=parameters,
+        truth=truth,
+        skipped=reading.skipped,
+        mock=any(catalog.mock for catalog in catalogs),
+        box_size=catalogs[0].box_size,
+        redshift=catalogs[0].redshift,
+        fingerprint=_fingerprint(catalogs, truth),
+    )
+
+
+def _fingerprint(catalogs: Sequence[Catalog], truth: FloatArray) -> str:
+    digest = hashlib.blake2b(truth.tobytes(), digest_size=12)
+    for catalog in catalogs:
+        digest.update(catalog.simulation.encode())
+        for name in sorted(catalog.columns):
+            digest.update(name.encode() + np.ascontiguousarray(catalog.columns[name]).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,28 @@
+"""The record that an inspection returns."""
+
+from dataclasses import dataclass
+
+Facts = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a path holds.
+
+    Attributes:
+        kind: ``catalogue``, ``parameter table``, ``data folder``, ``power spectra``, ``array``,
+            ``weights``, ``suite``, ``YAML file``, ``run`` or ``unknown``.
+        title: its name.
+        facts: label and value, in the order to print.
+        problems: what is wrong, in the words of the errors that reading it would raise.
+    """
+
+    kind: str
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    problems: tuple[str, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems

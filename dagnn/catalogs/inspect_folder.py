@@ -1,0 +1,97 @@
+"""What a data folder or a run folder holds."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+from dagnn.catalogs.findings import Facts, Inspection
+from dagnn.catalogs.layouts import below, catalog_patterns, existing, find_table, natural_order
+from dagnn.catalogs.patterns import Known, matches
+from dagnn.catalogs.suite import Suite
+from dagnn.catalogs.suites import known_suites
+from dagnn.catalogs.tables import read_table
+from dagnn.errors import DataError, MissingDataError
+
+Found = dict[int, set[str]]
+
+
+def inspect_data_folder(path: Path) -> Inspection:
+    """Describe a data root: suites, sets, simulations by snapshot, tables, spectra."""
+    facts: Facts = []
+    problems: list[str] = []
+    for suite in known_suites().values():
+        for set_name, volume in product(suite.sets, suite.volumes):
+            found = _simulations(suite, path, set_name, volume)
+            table, troubles = _table(suite, path, set_name, volume, found)
+            if found or table:
+                label = f"{suite.name} {volume} {set_name}"
+                facts.append((label, f"{_counts(found)}; {table or 'no parameter table'}"))
+            problems += troubles
+    facts += [("power spectra", file.name) for file in sorted(path.glob("Pk_*.npy"))]
+    if not facts:
+        problems.append(f"No data that dagnn knows lie in {path}. There are: {existing(path)}.")
+    return Inspection("data folder", path.name, tuple(facts), tuple(dict.fromkeys(problems)))
+
+
+def _simulations(suite: Suite, root: Path, set_name: str, volume: str) -> Found:
+    """Return the simulations of a set by snapshot number, in whatever layout."""
+    found: Found = defaultdict(set)
+    patterns = below(suite.catalog_roots, catalog_patterns(suite, volume, None))
+    for pattern, spelling in product(patterns, suite.spellings):
+        known = Known(suite=spelling, volume=volume, set=set_name)
+        for match in matches(root, pattern, known):
+            found[-1 if match.snap is None else match.snap].add(match.sim)
+    return found
+
+
+def _counts(found: Found) -> str:
+    parts = [f"{len(sims)} at snapshot {snap:03d}" for snap, sims in sorted(found.items())]
+    return f"simulations: {', '.join(parts)}" if parts else "no catalogues"
+
+
+def _table(
+    suite: Suite, root: Path, set_name: str, volume: str, found: Found
+) -> tuple[str, list[str]]:
+    """Return the table's name, and what is wrong between it and the simulations."""
+    try:
+        path = find_table(suite, root, set_name, volume)
+        table = read_table(path)
+    except MissingDataError as error:
+        return "", [str(error)] if found else []
+    except DataError as error:
+        return "", [str(error)]
+    belong = [name for name in table.names if name.startswith(f"{set_name}_")]
+    absent = sorted(set().union(*found.values()) - set(belong), key=natural_order)
+    trouble = [f"{path} has no row for {', '.join(absent[:5])} ({len(absent)} in all)."]
+    shown = f"{len(belong)} rows in {path.name}" if belong else ""
+    return shown, trouble if absent else []
+
+
+def inspect_run(path: Path) -> Inspection:
+    """Describe a run folder by the files that are there."""
+    facts: Facts = [("files", ", ".join(_files(path)))]
+    metrics = path / "metrics.jsonl"
+    if metrics.is_file():
+        facts.append(("epochs", str(len(metrics.read_text(encoding="utf-8").splitlines()))))
+    facts += _results(path / "results.csv")
+    expected = ("config.yaml", "checkpoints", "results.csv")
+    problems = [f"{path} has no {name}." for name in expected if not (path / name).exists()]
+    return Inspection("run", path.name, tuple(facts), tuple(problems))
+
+
+def _files(path: Path) -> Iterator[str]:
+    for child in sorted(path.iterdir()):
+        yield f"{child.name}/" if child.is_dir() else child.name
+
+
+def _results(path: Path) -> Facts:
+    """Return the rows of a results table, as they stand."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    keys = ("model", "suite", "role", "split", "parameter", "metric")
+    labels = (" ".join(row.get(key) or "" for key in keys).strip() for row in rows)
+    return [(label, row.get("value") or "") for label, row in zip(labels, rows, strict=True)]

@@ -1,0 +1,219 @@
+"""Finding the catalogues and the parameter table of a suite under a data root."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from pathlib import Path
+
+from dagnn.catalogs.patterns import Known, Match, matches, placeholders
+from dagnn.catalogs.suite import Suite
+from dagnn.errors import MissingDataError, UsageError, nearest
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Catalogues of one suite that were found by one pattern.
+
+    Attributes:
+        pattern: the pattern, with the root below the data folder.
+        snapshot: the snapshot number in it; -1 where the pattern has none.
+        files: simulation → its file or its chunks, in natural order.
+    """
+
+    pattern: str
+    snapshot: int
+    files: dict[str, tuple[Path, ...]]
+
+    def __len__(self) -> int:
+        """Return the number of simulations."""
+        return len(self.files)
+
+    def __repr__(self) -> str:
+        return f"Layout({self.pattern}, snapshot {self.snapshot}: {len(self)} simulations)"
+
+
+def natural_order(name: str) -> tuple[tuple[bool, int, str], ...]:
+    """Return a sorting key that counts: LH_2 before LH_10, and p1_n2 before p1_0.
+
+    Example:
+        >>> sorted(["1P_p1_1", "1P_p1_n1", "1P_p1_n2", "1P_p1_0"], key=natural_order)
+        ['1P_p1_n2', '1P_p1_n1', '1P_p1_0', '1P_p1_1']
+    """
+    key = []
+    for part in name.split("_"):
+        letters = part.rstrip("0123456789")
+        number = int(part[len(letters) :] or 0)
+        minus = letters == "n"
+        key.append((bool(letters) and not minus, -number if minus else number, letters))
+    return tuple(key)
+
+
+def _gathered(found: Sequence[Match]) -> dict[str, tuple[Path, ...]]:
+    """Return the files of each simulation, chunks in order."""
+    ordered = sorted(found, key=lambda match: (natural_order(match.sim), match.chunk or 0))
+    files: dict[str, tuple[Path, ...]] = {}
+    for match in ordered:
+        files[match.sim] = (*files.get(match.sim, ()), match.path)
+    return files
+
+
+def _check_unique(files: dict[str, tuple[Path, ...]], pattern: str) -> None:
+    if "chunk" in placeholders(pattern):
+        return
+    for sim, paths in files.items():
+        if len(paths) > 1:
+            raise UsageError(
+                f"The template {pattern!r} fits {len(paths)} files of {sim}, such as {paths[0]} "
+                f"and {paths[1]}. Make it more precise."
+            )
+
+
+def catalog_patterns(suite: Suite, volume: str, template: str | None) -> list[str]:
+    """Return the patterns to try below every root, in order.
+
+    A path without a volume stands for the suite's default volume, so such
+    patterns are left out when another volume is wanted. A template is believed.
+    """
+    if template is not None:
+        return [template]
+    default = volume == suite.default_volume
+    return [pattern for pattern in suite.catalog_patterns if default or "{volume}" in pattern]
+
+
+def find_layouts(
+    suite: Suite,
+    data: str | Path,
+    set: str,  # noqa: A002 - what CAMELS calls it
+    redshift: float,
+    volume: str = "L25n256",
+    template: str | None = None,
+) -> list[Layout]:
+    """Find the catalogues of one set at one redshift, in every layout.
+
+    Snapshot numbers are ambiguous (33 is z = 0 in the old numbering and 2.9 in
+    the current one), so more than one candidate may come back; the header's
+    redshift decides between them.
+
+    Args:
+        suite: the suite.
+        data: data root.
+        set: such as ``LH``.
+        redshift: wanted redshift.
+        volume: such as ``L25n256``.
+        template: a pattern of the user's own, absolute or below the data root, with
+            ``{sim}`` or ``{i}`` and, as needed, ``{suite}``, ``{set}``, ``{volume}``,
+            ``{snap:03d}`` and ``{chunk}``.
+
+    Returns:
+        At least one layout, the current one first.
+
+    Raises:
+        MissingDataError: nothing is there; the message lists what was tried and what exists.
+        UsageError: the set, the volume, the redshift or the template cannot be meant.
+    """
+    root = Path(data)
+    suite.box_size(volume)
+    if template is not None and not placeholders(template) & {"sim", "i"}:
+        raise UsageError(f"The template {template!r} needs {{sim}} or {{i}} to tell boxes apart.")
+    if set not in suite.sets and template is None:
+        raise UsageError(f"{suite.name} has no set {set!r}. {nearest(set, suite.sets)}")
+    if not root.is_dir():
+        raise MissingDataError(f"The data folder {root} does not exist. Check --data.")
+    patterns = catalog_patterns(suite, volume, template)
+    numbers = _numbers(suite, redshift, patterns)
+    places = [template] if template else below(suite.catalog_roots, patterns)
+    layouts = list(_search(suite, root, set, volume, places, numbers))
+    if not layouts:
+        wanted = f"{set} catalogues of {suite.name} ({volume}) at redshift {redshift:g}"
+        raise _nothing_found(wanted, suite, root, patterns, numbers)
+    return layouts
+
+
+def below(roots: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """Join every pattern with every root, pattern by pattern."""
+    return [f"{place}/{pattern}".lstrip("/") for pattern in patterns for place in roots]
+
+
+def _numbers(suite: Suite, redshift: float, patterns: Sequence[str]) -> tuple[int, ...]:
+    if not any("snap" in placeholders(pattern) for pattern in patterns):
+        return (-1,)
+    return suite.snapshot_numbers(redshift)
+
+
+def _search(
+    suite: Suite,
+    root: Path,
+    set_name: str,
+    volume: str,
+    patterns: Sequence[str],
+    numbers: Sequence[int],
+) -> Iterator[Layout]:
+    """Yield a layout for every pattern, number and spelling that has files."""
+    seen: set[tuple[Path, ...]] = set()
+    for pattern in patterns:
+        # A pattern without {suite} would find the same files once per spelling.
+        spellings = suite.spellings if "suite" in placeholders(pattern) else suite.spellings[:1]
+        for number, spelling in product(numbers, spellings):
+            known = Known(suite=spelling, volume=volume, set=set_name, snap=number)
+            files = _gathered(list(matches(root, pattern, known)))
+            _check_unique(files, pattern)
+            # On a disk that ignores case, two spellings may be one folder.
+            first = tuple(path.resolve() for path in next(iter(files.values()), ()))
+            if files and first not in seen:
+                seen.add(first)
+                yield Layout(pattern, number, files)
+
+
+def _nothing_found(
+    wanted: str, suite: Suite, root: Path, patterns: Sequence[str], numbers: Sequence[int]
+) -> MissingDataError:
+    snapshots = " or ".join(f"{n:03d}" for n in numbers if n >= 0) or "any"
+    return MissingDataError(
+        f"No {wanted} (snapshot {snapshots}) under {root}. "
+        f"{_tried(suite, patterns, suite.catalog_roots)}In {root} there are: {existing(root)}. "
+        "Check --data, the set and the redshift, or give a template of your own."
+    )
+
+
+def _tried(suite: Suite, patterns: Sequence[str], roots: Sequence[str]) -> str:
+    places = ", ".join(place or "the folder itself" for place in roots)
+    listed = "\n  ".join(patterns)
+    return f"Tried, with suite {' or '.join(suite.spellings)}, below {places}:\n  {listed}\n"
+
+
+def existing(root: Path, most: int = 24) -> str:
+    """Return what lies in a folder, two levels deep, as one short line."""
+    names: list[str] = []
+    for path in sorted(root.iterdir(), key=lambda path: (path.is_file(), path.name)):
+        names.append(path.name if path.is_file() else f"{path.name}/")
+        if path.is_dir():
+            inner = (child.name for child in sorted(path.iterdir()) if child.is_dir())
+            names += [f"{path.name}/{child}/" for child in islice(inner, 4)]
+    shown = ", ".join(names[:most])
+    return (shown + (", ..." if len(names) > most else "")) or "no files"
+
+
+def find_table(
+    suite: Suite,
+    data: str | Path,
+    set: str,  # noqa: A002 - what CAMELS calls it
+    volume: str = "L25n256",
+) -> Path:
+    """Find the parameter table of a set, the most specific file first.
+
+    Raises:
+        MissingDataError: there is none; the message lists what was tried.
+    """
+    root = Path(data)
+    default = volume == suite.default_volume
+    patterns = [pattern for pattern in suite.table_patterns if default or "{volume}" in pattern]
+    for place in below(suite.table_roots, patterns):
+        for folder, spelling in product(suite.spellings, repeat=2):
+            candidate = root / place.format(folder=folder, suite=spelling, volume=volume, set=set)
+            if candidate.is_file():
+                return candidate
+    raise MissingDataError(
+        f"No parameter table of {suite.name} {set} ({volume}) under {root}. "
+        f"{_tried(suite, patterns, suite.table_roots)}Put the CosmoAstroSeed file beside the "
+        "catalogues, or give its path."
+    )

@@ -1,0 +1,116 @@
+"""Path patterns such as ``{suite}/{set}/{sim}/groups_{snap:03d}.hdf5``, matched against a disk."""
+
+import glob
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+from typing import NotRequired, TypedDict
+
+from dagnn.errors import UsageError, nearest
+
+
+class Known(TypedDict):
+    """What is known before the search; without ``snap`` every snapshot fits."""
+
+    suite: str
+    volume: str
+    set: str
+    snap: NotRequired[int]
+
+
+#: What a pattern may hold: the first is read off the disk, the second comes in :class:`Known`.
+FOUND = ("sim", "i", "chunk")
+KNOWN = ("suite", "volume", "set", "snap")
+
+
+@dataclass(frozen=True)
+class Match:
+    """One file that fits a pattern.
+
+    Attributes:
+        path: the file.
+        sim: simulation name.
+        snap: snapshot number, where the search left it open.
+        chunk: chunk number, or None for a whole catalogue.
+    """
+
+    path: Path
+    sim: str
+    snap: int | None
+    chunk: int | None
+
+
+def placeholders(pattern: str) -> frozenset[str]:
+    """Return the names in braces.
+
+    Raises:
+        UsageError: a name is not one that patterns know.
+    """
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(pattern) if name is not None}
+    except ValueError as error:
+        raise UsageError(f"The template {pattern!r} is not well formed: {error}.") from error
+    for name in names:
+        if name not in FOUND + KNOWN:
+            raise UsageError(
+                f"Unknown placeholder {{{name}}} in the template {pattern!r}. "
+                f"{nearest(name, FOUND + KNOWN)}"
+            )
+    return frozenset(names)
+
+
+def _expressions(known: Known) -> dict[str, tuple[str, str]]:
+    """Return glob and regular expression of every placeholder whose value is open."""
+    own_set = known["set"]
+    return {
+        "sim": (f"{glob.escape(own_set)}_*", rf"{re.escape(own_set)}_[A-Za-z0-9_]+?"),
+        "i": ("*", r"[A-Za-z0-9_]+?"),
+        "chunk": ("*", r"\d+"),
+        "snap": ("*", r"\d+"),
+    }
+
+
+def _compile(pattern: str, known: Known) -> tuple[str, re.Pattern[str]]:
+    """Return the pattern as a glob and as a regular expression with named groups."""
+    wild = _expressions(known)
+    values: dict[str, object] = dict(known)
+    as_glob, as_regex, seen = "", "", set()
+    for literal, name, spec, _ in Formatter().parse(pattern):
+        as_glob += glob.escape(literal)
+        as_regex += re.escape(literal)
+        if name is None:
+            continue
+        if name in values:
+            value = format(values[name], spec or "")
+            as_glob += glob.escape(value)
+            as_regex += re.escape(value)
+            continue
+        as_glob += wild[name][0]
+        as_regex += f"(?P={name})" if name in seen else f"(?P<{name}>{wild[name][1]})"
+        seen.add(name)
+    return as_glob, re.compile(as_regex)
+
+
+def matches(root: Path, pattern: str, known: Known) -> Iterator[Match]:
+    """Yield every file below a root that fits a pattern.
+
+    Args:
+        root: where relative patterns begin.
+        pattern: with placeholders of :data:`FOUND` and :data:`KNOWN`.
+        known: values that are the same for all files.
+    """
+    as_glob, regex = _compile(pattern, known)
+    # Unlike Path.glob, this also takes absolute templates and `..`.
+    for found in glob.iglob(as_glob, root_dir=root):  # noqa: PTH207
+        match = regex.fullmatch(found)
+        if match is None:
+            continue
+        groups = match.groupdict()
+        yield Match(
+            path=root / found,
+            sim=groups.get("sim") or f"{known['set']}_{groups.get('i', '')}",
+            snap=int(groups["snap"]) if "snap" in groups else None,
+            chunk=int(groups["chunk"]) if "chunk" in groups else None,
+        )
