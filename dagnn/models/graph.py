@@ -7,8 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
+from dagnn.errors import nearest
 from dagnn.models.normalize import RunningNorm
 from dagnn.nn import Standardize, mlp
+
+REDUCTIONS = ("sum", "mean", "max", "min")
 
 
 class GraphBlock(nn.Module):
@@ -71,7 +74,7 @@ class GraphEncoder(nn.Module):
     """Encode graphs of galaxies into ``[⊕ over galaxies, u]``.
 
     The latent has ``len(pooling) · hidden + global`` numbers: 193 as published.
-    With ``normalize`` and ``standardize`` off and ``domains=1`` it is the
+    With ``batch_norm`` and ``standardize`` off and ``domains=1`` it is the
     published network. The defaults train in hundreds of steps instead of
     thousands: inputs are standardised, sums over galaxies and over neighbours
     are divided by the mean number of them in the training data, and the pooled
@@ -83,11 +86,14 @@ class GraphEncoder(nn.Module):
         sizes: feature widths: ``node``, ``edge``, ``global``.
         hidden: width of all hidden layers.
         blocks: number of message-passing blocks.
-        aggregation: reductions over incoming edges.
-        pooling: reductions over galaxies.
+        aggregation: reductions over incoming edges: ``sum``, ``mean``, ``max``, ``min``.
+        pooling: reductions over galaxies, from the same names.
         standardize: whether node and global features are standardised.
-        normalize: whether the pooled vector is normalised.
+        batch_norm: whether the pooled vector is normalised, see :class:`RunningNorm`.
         domains: number of domains that keep statistics of their own.
+
+    Raises:
+        ValueError: no block, or a reduction that does not exist.
 
     References:
         Villanueva-Domingo & Villaescusa-Navarro 2022 (arXiv:2204.13713), sec. 3;
@@ -104,10 +110,11 @@ class GraphEncoder(nn.Module):
         aggregation: Sequence[str] = ("sum", "max", "mean"),
         pooling: Sequence[str] = ("sum", "mean", "max"),
         standardize: bool = True,
-        normalize: bool = True,
+        batch_norm: bool = True,
         domains: int = 1,
     ) -> None:
         super().__init__()
+        _check(blocks, [*aggregation, *pooling])
         node, edge, world = sizes["node"], sizes["edge"], sizes["global"]
         first = GraphBlock(node, edge, world, hidden, aggregation, residual=False)
         later = [
@@ -120,7 +127,7 @@ class GraphEncoder(nn.Module):
         self.standardize = standardize
         self.node_input = Standardize(node, domains)
         self.global_input = Standardize(world, domains)
-        self.norm = RunningNorm(self.width, domains) if normalize else None
+        self.norm = RunningNorm(self.width, domains) if batch_norm else None
         # Mean number of galaxies per graph and of edges per galaxy.
         self.register_buffer("sum_scale", torch.ones(2))
 
@@ -134,7 +141,8 @@ class GraphEncoder(nn.Module):
             return
         domain = getattr(batch, "domain", 0)
         row = domain if len(self.node_input.mean) > 1 else 0
-        self.node_input.fit(batch.x, row)
+        if batch.x.shape[1]:
+            self.node_input.fit(batch.x, row)
         self.global_input.fit(batch.u, row)
         if row == 0:
             galaxies, edges = len(batch.x), batch.edge_index.shape[1]
@@ -164,6 +172,14 @@ class GraphEncoder(nn.Module):
         return latent if self.norm is None else self.norm(latent, domain)
 
 
+def _check(blocks: int, reductions: Sequence[str]) -> None:
+    if blocks < 1:
+        raise ValueError(f"blocks must be at least 1, got {blocks}.")
+    for name in reductions:
+        if name not in REDUCTIONS:
+            raise ValueError(f"There is no reduction {name!r}. {nearest(name, REDUCTIONS)}")
+
+
 def reduce_by(
     values: Tensor, index: Tensor, groups: int, reductions: Sequence[str], sum_scale: Tensor
 ) -> list[Tensor]:
@@ -173,7 +189,7 @@ def reduce_by(
         values: ``[n, F]``.
         index: group of each row ``[n]``.
         groups: number of groups ``G``.
-        reductions: names that PyG's ``scatter`` knows.
+        reductions: names out of :data:`REDUCTIONS`.
         sum_scale: scalar.
 
     Returns:

@@ -111,7 +111,7 @@ def _empty_network(state: dict[str, Tensor]) -> Network:
     sizes = {"node": node, "edge": edge_inputs - 2 * node, "global": 1}
     if node < 0 or sizes["edge"] < 1:
         raise ValueError(f"node width {node}, edge width {sizes['edge']}")
-    encoder = GraphEncoder(sizes, hidden, blocks, standardize=False, normalize=False)
+    encoder = GraphEncoder(sizes, hidden, blocks, standardize=False, batch_norm=False)
     weights = [v for name, v in state.items() if name.startswith("head.") and v.ndim == 2]
     outputs = len(weights[-1])
     if outputs % 2:

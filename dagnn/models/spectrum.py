@@ -18,7 +18,7 @@ class SpectrumEncoder(nn.Module):
         width: latent width ``W``.
         dropout: probability of dropping a hidden unit.
         standardize: whether inputs are standardised.
-        normalize: whether the latent is normalised.
+        batch_norm: whether the latent is normalised, see :class:`RunningNorm`.
         domains: number of domains that keep statistics of their own.
     """
 
@@ -29,7 +29,7 @@ class SpectrumEncoder(nn.Module):
         width: int = 16,
         dropout: float = 0.0,
         standardize: bool = True,
-        normalize: bool = False,
+        batch_norm: bool = False,
         domains: int = 1,
     ) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class SpectrumEncoder(nn.Module):
         self.standardize = standardize
         self.input = Standardize(sizes["features"], domains)
         self.layers = mlp([sizes["features"], *hidden, width], dropout)
-        self.norm = RunningNorm(width, domains) if normalize else None
+        self.norm = RunningNorm(width, domains) if batch_norm else None
 
     def fit_inputs(self, batch: Any) -> None:
         """Fit input statistics on a batch of training vectors; a no-op without ``standardize``."""

@@ -1,0 +1,1 @@
+"""Datasets in memory, their splits, and the streams that training draws from."""

@@ -1,0 +1,211 @@
+"""Galaxy graphs in memory: a few flat tensors, gathered into batches without a loop."""
+
+import copy
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, device
+from torch_geometric.data import Batch, Data, InMemoryDataset
+
+from dagnn.data.truth import checked_truth, truth_groups
+from dagnn.errors import EmptyCatalogError
+from dagnn.graphs.build import Graph, graph_of
+from dagnn.parameters import Scaling
+
+if TYPE_CHECKING:
+    from dagnn.catalogs.catalog import Catalog
+
+# One row per galaxy, per edge and per graph.
+_PER_NODE = ("x", "pos")
+_PER_GRAPH = ("u", "y")
+
+
+class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no types
+    """Graphs with their truth, for our trainer and for any PyG loader.
+
+    An item or a batch has ``x, pos, edge_index, edge_attr, u`` and ``y`` in
+    **prior units**, as networks see it; ``dataset.y`` is in physical units.
+
+    Args:
+        graphs: one per box.
+        ids: one name per box.
+        truth: physical parameters ``[n, P]``; NaN where unknown.
+        scaling: names and priors of the ``P`` parameters.
+        groups: boxes with equal group share one truth; by default boxes whose
+            truth is equal, and every box of unknown truth for itself.
+
+    Raises:
+        EmptyCatalogError: there is no graph.
+        MismatchError: graphs, ids and truth differ in number, or ``P`` is wrong.
+    """
+
+    def __init__(
+        self,
+        graphs: Sequence[Graph],
+        ids: Sequence[str],
+        truth: ArrayLike,
+        scaling: Scaling,
+        groups: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__()
+        if not graphs:
+            raise EmptyCatalogError("There is no graph to build a dataset from.")
+        physical = checked_truth(truth, ids, scaling, len(graphs))
+        self.scaling = scaling
+        self._ids = tuple(ids)
+        self._groups = tuple(groups) if groups is not None else truth_groups(ids, physical)
+        self._physical = physical
+        self._data = _flat(graphs, scaling.to_unit(physical).float())
+        nodes = _pointer([len(graph.x) for graph in graphs])
+        edges = _pointer([graph.edge_index.shape[1] for graph in graphs])
+        per_graph = torch.arange(len(graphs) + 1)
+        self.slices = {"edge_index": edges, "edge_attr": edges}
+        self.slices |= dict.fromkeys(_PER_NODE, nodes) | dict.fromkeys(_PER_GRAPH, per_graph)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One name per graph."""
+        return tuple(self._ids[i] for i in self.indices())
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """One group per graph; a split never cuts a group."""
+        return tuple(self._groups[i] for i in self.indices())
+
+    @property
+    def y(self) -> Tensor:
+        """Truth in physical units ``[n, P]``, float64; NaN where unknown."""
+        return self._physical[list(self.indices())]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Feature widths that a graph encoder needs to know."""
+        data = self._data
+        return {
+            "node": data.x.shape[1],
+            "edge": data.edge_attr.shape[1],
+            "global": data.u.shape[1],
+        }
+
+    def to(self, where: device | str) -> "GalaxyGraphs":
+        """Return the dataset with its tensors on a device."""
+        moved = copy.copy(self)
+        moved._data_list = None
+        moved._data = copy.copy(self._data).to(where)
+        moved.slices = {name: pointer.to(where) for name, pointer in self.slices.items()}
+        moved._physical = self._physical.to(where)
+        return moved
+
+    def batch(self, index: Tensor, domain: int = 0) -> Batch:
+        """Gather graphs into one disconnected graph, edges sorted by receiver.
+
+        Args:
+            index: which graphs ``[B]``, integers; an item may repeat.
+            domain: number of the domain, kept as ``batch.domain``.
+
+        Returns:
+            A PyG ``Batch`` equal to ``Batch.from_data_list`` of the items.
+        """
+        data = self._data
+        index = index.to(data.x.device)
+        if self._indices is not None:
+            index = torch.as_tensor(list(self._indices), device=index.device)[index]
+        node, ptr, graph = _rows(self.slices["x"], index)
+        edge, _, edge_graph = _rows(self.slices["edge_index"], index)
+        made = Batch(
+            x=data.x[node],
+            edge_index=data.edge_index[:, edge] + ptr[edge_graph],
+            edge_attr=data.edge_attr[edge],
+            y=data.y[index],
+            pos=data.pos[node],
+            u=data.u[index],
+            batch=graph,
+            ptr=ptr,
+        )
+        made.domain = domain
+        return made
+
+    def __repr__(self) -> str:
+        per_graph = (self.slices["x"][-1] / (len(self.slices["x"]) - 1)).item()
+        names = ", ".join(self.scaling.names)
+        return f"GalaxyGraphs({len(self)} graphs of {per_graph:.0f} galaxies; {names})"
+
+
+def load_galaxies(
+    catalogs: "Sequence[Catalog]",
+    ids: Sequence[str],
+    truth: ArrayLike,
+    scaling: Scaling,
+    linking_radius: float,
+    features: str = "all",
+    convention: str = "periodic",
+    workers: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> GalaxyGraphs:
+    """Build the graphs of many catalogues.
+
+    Args:
+        catalogs: one per box.
+        ids: one name per box.
+        truth: physical parameters ``[n, P]``; NaN where unknown.
+        scaling: names and priors of the ``P`` parameters.
+        linking_radius: in units of the box.
+        features: node feature set, see :data:`dagnn.graphs.NODE_FEATURES`.
+        convention: see :data:`dagnn.graphs.CONVENTIONS`.
+        workers: threads; the neighbour search and numpy release the interpreter lock.
+        on_progress: called with (done, total).
+    """
+    make = partial(
+        graph_of, linking_radius=linking_radius, features=features, convention=convention
+    )
+    graphs = []
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        for graph in pool.map(make, catalogs):
+            graphs.append(graph)
+            if on_progress is not None:
+                on_progress(len(graphs), len(catalogs))
+    return GalaxyGraphs(graphs, ids, truth, scaling)
+
+
+def _flat(graphs: Sequence[Graph], scaled: Tensor) -> Data:
+    """Concatenate graphs; node numbers in ``edge_index`` stay local to each graph."""
+
+    def joined(name: str, axis: int = 0) -> Tensor:
+        return torch.from_numpy(np.concatenate([getattr(graph, name) for graph in graphs], axis))
+
+    return Data(
+        x=joined("x"),
+        edge_index=joined("edge_index", 1),
+        edge_attr=joined("edge_attr"),
+        y=scaled,
+        pos=joined("pos"),
+        u=joined("u"),
+    )
+
+
+def _pointer(counts: Sequence[int]) -> Tensor:
+    """Return the first row of every item and the end of the last, ``[n + 1]``."""
+    return torch.tensor([0, *counts]).cumsum(0)
+
+
+def _rows(pointer: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the rows of the chosen items, their new pointer, and the item of each row.
+
+    Args:
+        pointer: first row of every item ``[n + 1]``.
+        index: chosen items ``[B]``.
+
+    Returns:
+        rows ``[N]``, pointer ``[B + 1]``, item of each row in 0 ... B−1 ``[N]``.
+    """
+    first = pointer[index]
+    counts = pointer[index + 1] - first
+    end = counts.cumsum(0)
+    item = torch.arange(len(index), device=index.device).repeat_interleave(counts)
+    within = torch.arange(len(item), device=index.device) - (end - counts)[item]
+    return first[item] + within, torch.cat([end.new_zeros(1), end]), item

@@ -1,0 +1,160 @@
+"""Files of galaxy power spectra: found, read, checked, rebinned."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnn.catalogs.suite import Suite
+from dagnn.errors import ConfigError, DataError, MismatchError, MissingDataError, TruncatedFileError
+from dagnn.records import FloatArray
+
+# Folders below the data folder that may hold the files (PS_files: CosmoGraphNet).
+_FOLDERS = ("", "PS_files")
+_MAGIC = b"\x93NUMPY"
+
+
+def find_power(data: Path, suite: Suite, redshift: float, simulation_set: str) -> Path:
+    """Find ``Pk_galaxies_{suite}_{set}_{snapshot}_kmax=*.npy`` of one redshift.
+
+    Args:
+        data: data folder.
+        suite: gives spellings and snapshot numbers, current and old.
+        redshift: of the snapshot.
+        simulation_set: for example ``LH``.
+
+    Raises:
+        MissingDataError: no such file; the message lists what was looked for and
+            what is there.
+        UsageError: the suite keeps no snapshot at this redshift.
+    """
+    patterns = [
+        f"Pk_galaxies_{spelling}_{simulation_set}_{number}_kmax=*.npy"
+        for number in suite.snapshot_numbers(redshift)
+        for spelling in suite.spellings
+    ]
+    folders = [data / folder for folder in _FOLDERS]
+    for pattern in patterns:
+        found = sorted(path for folder in folders for path in folder.glob(pattern))
+        if found:
+            return found[0]
+    present = sorted(path.name for folder in folders for path in folder.glob("Pk_*.npy"))
+    raise MissingDataError(
+        f"No power spectra of {suite.name} at z={redshift:g} in {data}. "
+        f"Looked for {' and '.join(patterns)}; "
+        f"there {'are ' + ', '.join(present) if present else 'is no Pk_*.npy at all'}."
+    )
+
+
+def read_power(path: Path) -> FloatArray:
+    """Read spectra ``[n, K]`` in (Mpc/h)³; a one-dimensional file is one spectrum.
+
+    Raises:
+        MissingDataError: there is no such file.
+        TruncatedFileError: the file ends before its header says.
+        DataError: it is not a numpy file of numbers in one or two dimensions.
+    """
+    if not path.is_file():
+        raise MissingDataError(f"{path}: there is no such file of power spectra.")
+    with path.open("rb") as file:
+        is_numpy = file.read(len(_MAGIC)) == _MAGIC
+        file.seek(0)
+        try:
+            power = np.lib.format.read_array(file, allow_pickle=False)
+        except ValueError as error:
+            if is_numpy and "pickle" not in str(error):
+                raise TruncatedFileError(
+                    f"{path}: the file ends before its header says ({error}). Download it again."
+                ) from error
+            raise DataError(
+                f"{path}: not a numpy array of numbers ({error}). "
+                "Expected a .npy file [boxes, wavenumbers]."
+            ) from error
+    if power.dtype.kind not in "fiu" or power.ndim not in (1, 2):
+        raise DataError(
+            f"{path}: expected numbers [boxes, wavenumbers], got {power.dtype} of shape "
+            f"{list(power.shape)}."
+        )
+    return np.atleast_2d(power.astype(np.float64))
+
+
+def read_wavenumbers(power_file: Path) -> FloatArray:
+    """Read the wavenumbers ``[K]`` in h/Mpc from ``k_values.txt`` beside a file of spectra.
+
+    Raises:
+        MissingDataError: the file is absent.
+        DataError: it does not hold increasing positive numbers.
+    """
+    path = power_file.with_name("k_values.txt")
+    if not path.is_file():
+        raise MissingDataError(
+            f"{path} is absent: it gives the wavenumber (h/Mpc) of every column of "
+            f"{power_file.name}. Put it there, or set bins to null to use the columns as they are."
+        )
+    try:
+        k = np.atleast_1d(np.loadtxt(path, dtype=np.float64))
+    except ValueError as error:
+        raise DataError(f"{path}: expected one wavenumber per line ({error}).") from error
+    if k.ndim != 1 or not (np.diff(k, prepend=0.0) > 0).all():
+        raise DataError(f"{path}: expected increasing positive wavenumbers, one per line.")
+    return k
+
+
+def log_bins(wavenumbers: FloatArray, bins: int) -> NDArray[np.int64]:
+    """Assign wavenumbers to ``bins`` logarithmic bins, none of them empty.
+
+    Measured wavenumbers are equally spaced, so narrow logarithmic bins hold
+    none of the lowest. Edges are made finer until ``bins`` of them are filled.
+
+    Args:
+        wavenumbers: increasing ``[K]``.
+        bins: number of bins, at most ``K``.
+
+    Returns:
+        Bin of every wavenumber ``[K]``, 0 to ``bins − 1``.
+
+    Raises:
+        ConfigError: there are fewer wavenumbers than bins.
+
+    Example:
+        >>> log_bins(np.arange(1.0, 9.0), 4)
+        array([0, 1, 2, 2, 3, 3, 3, 3])
+    """
+    if not 1 <= bins <= len(wavenumbers):
+        raise ConfigError(f"bins must lie between 1 and {len(wavenumbers)} here, got {bins}.")
+    low, high = np.log(wavenumbers[[0, -1]])
+    place = (np.log(wavenumbers) - low) / max(high - low, 1e-12)
+    for filled in _finer(place, bins):
+        if len(filled) == bins:
+            break
+    return np.asarray(np.searchsorted(filled, place, side="right") - 1, dtype=np.int64)
+
+
+def _finer(place: FloatArray, bins: int) -> Iterator[FloatArray]:
+    """Yield the lower edges of filled bins for ever more equal bins on [0, 1]."""
+    for count in range(bins, 40 * len(place)):
+        cell = np.minimum((place * count).astype(int), count - 1)
+        yield np.unique(cell) / count
+    yield np.quantile(place, np.arange(bins) / bins)  # no count fills exactly `bins`
+
+
+def rebin(log_power: FloatArray, wavenumbers: FloatArray, bins: int) -> FloatArray:
+    """Average ``log10 P`` ``[n, K]`` over logarithmic bins of wavenumber, ``[n, bins]``.
+
+    The mean of the logarithm, unlike the logarithm of the mean, gives every
+    measured wavenumber in a bin the same say, whatever its power.
+
+    Raises:
+        MismatchError: the number of columns differs from the number of wavenumbers.
+        ConfigError: there are fewer wavenumbers than bins.
+    """
+    if log_power.shape[1] != len(wavenumbers):
+        raise MismatchError(
+            f"The spectra have {log_power.shape[1]} columns, k_values.txt lists "
+            f"{len(wavenumbers)} wavenumbers."
+        )
+    which = log_bins(wavenumbers, bins)
+    average = np.zeros((len(wavenumbers), bins))
+    average[np.arange(len(wavenumbers)), which] = 1 / np.bincount(which, minlength=bins)[which]
+    return np.asarray(log_power @ average)

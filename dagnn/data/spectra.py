@@ -1,0 +1,228 @@
+"""Galaxy power spectra as summary vectors, with their truth."""
+
+import copy
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, device
+
+from dagnn.catalogs.layouts import find_table
+from dagnn.catalogs.suite import Suite
+from dagnn.catalogs.suites import find_suite
+from dagnn.catalogs.tables import ParameterTable, read_table
+from dagnn.data.power import find_power, read_power, read_wavenumbers, rebin
+from dagnn.data.truth import checked_truth, truth_groups
+from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError
+from dagnn.parameters import Scaling
+from dagnn.records import FloatArray
+
+
+@dataclass(frozen=True)
+class SpectraBatch:
+    """A batch of summary vectors.
+
+    Attributes:
+        x: features ``[B, F]``.
+        y: truth in prior units ``[B, P]``.
+        domain: number of the domain that all items come from.
+    """
+
+    x: Tensor
+    y: Tensor
+    domain: int = 0
+
+
+class Spectra:
+    """Summary vectors in memory.
+
+    Args:
+        x: features ``[n, F]``.
+        ids: one name per item.
+        truth: physical parameters ``[n, P]``; NaN where unknown.
+        scaling: names and priors of the ``P`` parameters.
+        groups: items with equal group share one truth; by default items whose
+            truth is equal, and every item of unknown truth for itself.
+        dropped: names of simulations left out because a power was not positive
+            and finite.
+
+    Raises:
+        DataError: there is no item.
+        MismatchError: features, ids and truth differ in number, or ``P`` is wrong.
+    """
+
+    def __init__(
+        self,
+        x: ArrayLike,
+        ids: Sequence[str],
+        truth: ArrayLike,
+        scaling: Scaling,
+        groups: Sequence[str] | None = None,
+        dropped: Sequence[str] = (),
+    ) -> None:
+        self.x = torch.as_tensor(np.array(x, dtype=np.float32))
+        if len(self.x) == 0:
+            raise DataError("There is no spectrum to build a dataset from.")
+        self.y = checked_truth(truth, ids, scaling, len(self.x))
+        self.ids = tuple(ids)
+        self.groups = tuple(groups) if groups is not None else truth_groups(ids, self.y)
+        self.scaling = scaling
+        self.dropped = tuple(dropped)
+        self._scaled = scaling.to_unit(self.y).float()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The number of features, which an encoder needs to know."""
+        return {"features": self.x.shape[1]}
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.x)
+
+    def to(self, where: device | str) -> "Spectra":
+        """Return the dataset with its tensors on a device."""
+        moved = copy.copy(self)
+        moved.x, moved.y = self.x.to(where), self.y.to(where)
+        moved._scaled = self._scaled.to(where)
+        return moved
+
+    def batch(self, index: Tensor, domain: int = 0) -> SpectraBatch:
+        """Gather the items at ``index`` (``[B]`` integers)."""
+        index = index.to(self.x.device)
+        return SpectraBatch(self.x[index], self._scaled[index], domain)
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.scaling.names)
+        lost = f", {len(self.dropped)} dropped" if self.dropped else ""
+        return f"Spectra({len(self)} spectra of {self.x.shape[1]} features{lost}; {names})"
+
+
+def load_spectra(
+    suite: str | Suite,
+    data: Path | str,
+    redshifts: Sequence[float] = (0.0,),
+    parameters: Sequence[str] = ("Omega_m",),
+    bins: int | None = 20,
+    set: str = "LH",  # noqa: A002 - what CAMELS calls it
+    volume: str = "L25n256",
+    limit: int | None = None,
+) -> Spectra:
+    """Load the power spectra of a suite with the truth from its parameter table.
+
+    Row ``i`` of a file belongs to simulation ``{set}_{i}``. Features are
+    ``log10 P`` in (Mpc/h)³, rebinned in wavenumber, one redshift after the other.
+    A simulation with a power that is not positive and finite at any redshift is
+    left out and listed in ``dropped``.
+
+    Args:
+        suite: any spelling of a suite's name.
+        data: data folder.
+        redshifts: snapshots that form one input, in this order.
+        parameters: what is inferred.
+        bins: logarithmic bins per redshift; None keeps the columns of the file.
+        set: simulation set, for example ``LH``.
+        volume: for example ``L25n256``.
+        limit: at most this many simulations, the first ones.
+
+    Raises:
+        MissingDataError: a file is absent; the message lists what is there.
+        TruncatedFileError: a file is shorter than its header says.
+        MismatchError: a file has fewer rows than the table has simulations of the set.
+        DataError: a file holds something else, or no usable spectrum is left.
+    """
+    data, suite = Path(data), find_suite(suite)
+    scaling = Scaling.of(parameters)
+    table = read_table(find_table(suite, data, set, volume))
+    rows = _numbers(table, set)[:limit]
+    wanted = [f"{set}_{row}" for row in rows]
+    files = [find_power(data, suite, z, set) for z in redshifts]
+    power = [_rows_of(file, rows) for file in files]
+    usable = np.all([(np.isfinite(p) & (p > 0)).all(1) for p in power], axis=0)
+    ids = [name for name, good in zip(wanted, usable, strict=True) if good]
+    dropped = [name for name, good in zip(wanted, usable, strict=True) if not good]
+    if not ids:
+        raise DataError(f"{files[0]}: no spectrum is positive and finite everywhere.")
+    features = [_features(p[usable], file, bins) for p, file in zip(power, files, strict=True)]
+    truth = table.truth(ids, scaling.names)
+    return Spectra(np.concatenate(features, 1), ids, truth, scaling, dropped=dropped)
+
+
+def read_spectra(
+    files: Sequence[Path],
+    parameters: Sequence[str] = ("Omega_m",),
+    bins: int | None = 20,
+    redshifts: int = 1,
+) -> Spectra:
+    """Read loose files of spectra whose truth is unknown.
+
+    Args:
+        files: ``.npy`` files ``[n, K]`` or ``[K]``, with ``k_values.txt`` beside them.
+        parameters: what a network will infer.
+        bins: as in :func:`load_spectra`.
+        redshifts: how many consecutive files form one input.
+
+    Raises:
+        UsageError: the number of files is not a multiple of ``redshifts``.
+        MismatchError: files of one input have different numbers of rows.
+        DataError: a file is absent or broken, or a power is not positive.
+    """
+    if not files or len(files) % redshifts:
+        raise UsageError(
+            f"One input is made of {redshifts} files, one per redshift; got {len(files)} files."
+        )
+    names: list[str] = []
+    blocks = []
+    for start in range(0, len(files), redshifts):
+        block = _one_input([Path(file) for file in files[start : start + redshifts]], bins)
+        blocks.append(block)
+        names += [f"{Path(files[start]).stem}[{row}]" for row in range(len(block))]
+    scaling = Scaling.of(parameters)
+    unknown = np.full((len(names), len(scaling.names)), np.nan)
+    return Spectra(np.concatenate(blocks), names, unknown, scaling)
+
+
+def _one_input(files: Sequence[Path], bins: int | None) -> FloatArray:
+    """Read the files of one input and lay their features side by side."""
+    power = [read_power(file) for file in files]
+    if len({len(p) for p in power}) > 1:
+        sizes = ", ".join(f"{file.name}: {len(p)}" for file, p in zip(files, power, strict=True))
+        raise MismatchError(f"The files of one input have different numbers of rows ({sizes}).")
+    for file, p in zip(files, power, strict=True):
+        bad = np.flatnonzero(~(np.isfinite(p) & (p > 0)).all(1))
+        if len(bad):
+            raise DataError(f"{file}: power is not positive and finite in rows {bad[:5].tolist()}.")
+    features = [_features(p, file, bins) for p, file in zip(power, files, strict=True)]
+    return np.concatenate(features, 1)
+
+
+def _numbers(table: ParameterTable, set: str) -> NDArray[np.int64]:  # noqa: A002
+    """Return the numbers of a set's simulations in a table, increasing."""
+    found = [re.fullmatch(rf"{re.escape(set)}_(\d+)", name) for name in table.names]
+    numbers = sorted(int(match[1]) for match in found if match)
+    if not numbers:
+        raise MissingDataError(
+            f"{table.path} names no simulation {set}_0, {set}_1, ...; it begins with "
+            f"{', '.join(table.names[:3])}. Spectra exist for numbered sets only."
+        )
+    return np.array(numbers, dtype=np.int64)
+
+
+def _rows_of(file: Path, rows: NDArray[np.int64]) -> FloatArray:
+    """Read the spectra of the wanted simulations, which stand at their own number."""
+    power = read_power(file)
+    if rows.size and rows.max() >= len(power):
+        raise MismatchError(
+            f"{file} has {len(power)} rows, but the parameter table lists simulations up to number "
+            f"{rows.max()}, and row i belongs to simulation i. Give a complete file, or limit the "
+            f"number of simulations to {len(power)}."
+        )
+    return power[rows]
+
+
+def _features(power: FloatArray, file: Path, bins: int | None) -> FloatArray:
+    log_power = np.log10(power)
+    return log_power if bins is None else rebin(log_power, read_wavenumbers(file), bins)

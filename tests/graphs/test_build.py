@@ -1,0 +1,77 @@
+"""Graphs of boxes: contents, feature sets, errors."""
+
+import numpy as np
+import pytest
+
+from dagnn.errors import ConfigError, DataError, EmptyCatalogError, MissingFieldError
+from dagnn.graphs import CONVENTIONS, NODE_FEATURES, build_graph
+
+
+def galaxies(n: int = 80, seed: int = 0) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    rng = np.random.default_rng(seed)
+    names = ("stellar_mass", "stellar_radius", "stellar_metallicity", "vmax")
+    return rng.random((n, 3)), {name: rng.lognormal(size=n) for name in names}
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("features", NODE_FEATURES)
+def test_graph_has_the_promised_shapes(features, convention):
+    positions, columns = galaxies()
+    graph = build_graph(positions, columns, 0.1, features, convention)
+    edges = graph.edge_index.shape[1]
+    assert graph.x.shape == (80, len(NODE_FEATURES[features]))
+    assert graph.edge_attr.shape == (edges, 3)
+    assert graph.pos.shape == (80, 3)
+    assert graph.u == pytest.approx(np.log10(80))
+    assert {graph.x.dtype, graph.pos.dtype, graph.edge_attr.dtype, graph.u.dtype} == {
+        np.dtype(np.float32)
+    }
+    loops = graph.edge_index[0] == graph.edge_index[1]
+    assert loops.sum() == (0 if features == "positions" else 80)
+    assert (graph.edge_attr[loops] == (0, 1, 0)).all()
+    assert (np.diff(graph.edge_index[1]) >= 0).all()
+
+
+def test_node_features_are_the_logarithm_of_one_plus_the_column():
+    positions, columns = galaxies()
+    graph = build_graph(positions, columns, 0.1, "all")
+    expected = np.log10(1 + np.stack(list(columns.values()), 1))
+    assert graph.x == pytest.approx(expected, rel=1e-6)
+
+
+def test_relabelling_galaxies_relabels_the_graph():
+    positions, columns = galaxies()
+    order = np.random.default_rng(3).permutation(len(positions))
+    one = build_graph(positions, columns, 0.15)
+    other = build_graph(positions[order], {k: v[order] for k, v in columns.items()}, 0.15)
+    back = order[other.edge_index]
+    sort = np.lexsort(back)
+    assert np.array_equal(back[:, sort], one.edge_index)
+    assert other.edge_attr[sort] == pytest.approx(one.edge_attr, abs=1e-6)
+
+
+def test_single_galaxy_is_a_graph_with_one_self_loop():
+    positions, columns = galaxies(1)
+    graph = build_graph(positions, columns, 0.1)
+    assert graph.edge_index.tolist() == [[0], [0]]
+    assert graph.edge_attr.tolist() == [[0, 1, 0]]
+    assert graph.u.tolist() == [[0]]
+
+
+def test_unknown_names_are_refused_with_the_nearest():
+    positions, columns = galaxies()
+    with pytest.raises(ConfigError, match="Did you mean 'positions'"):
+        build_graph(positions, columns, 0.1, "position")
+    with pytest.raises(ConfigError, match="Did you mean 'published'"):
+        build_graph(positions, columns, 0.1, "all", "publishd")
+
+
+def test_broken_catalogues_are_refused():
+    positions, columns = galaxies()
+    with pytest.raises(EmptyCatalogError):
+        build_graph(positions[:0], columns, 0.1)
+    with pytest.raises(MissingFieldError, match=r"vmax.*has stellar_mass"):
+        build_graph(positions, {"stellar_mass": columns["stellar_mass"]}, 0.1, "mass_vmax")
+    columns["vmax"][4] = np.inf
+    with pytest.raises(DataError, match=r"1 galaxies.*vmax"):
+        build_graph(positions, columns, 0.1)

@@ -1,0 +1,45 @@
+"""Running normalisation: values, gradient, statistics."""
+
+import torch
+
+from dagnn.models.normalize import RunningNorm
+
+
+def test_training_and_evaluation_apply_the_same_map():
+    norm = RunningNorm(4)
+    for _ in range(20):
+        norm(2 * torch.randn(64, 4) + 5)
+    values = torch.randn(64, 4) - 3  # another domain: its shift must stay visible
+    trained = norm(values)
+    norm.eval()
+    torch.testing.assert_close(trained, norm(values), rtol=1e-4, atol=1e-4)
+    assert (trained.mean(0) < -1).all()
+
+
+def test_gradient_is_that_of_batch_norm_when_statistics_agree():
+    values = torch.randn(32, 3, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(32, 3, dtype=torch.float64)
+    ours = RunningNorm(3).double()  # the first batch becomes the statistics
+    theirs = torch.nn.BatchNorm1d(3).double()
+    (one,) = torch.autograd.grad((ours(values) * weights).sum(), values)
+    (other,) = torch.autograd.grad((theirs(values) * weights).sum(), values)
+    torch.testing.assert_close(one, other)
+    torch.testing.assert_close(ours(values), theirs(values))
+
+
+def test_domains_have_statistics_of_their_own():
+    norm = RunningNorm(2, domains=2)
+    source, target = torch.randn(256, 2), torch.randn(256, 2) + 7
+    for _ in range(5):
+        one, other = norm(source, 0), norm(target, 1)
+    torch.testing.assert_close(one.mean(0), other.mean(0), atol=1e-4, rtol=0)
+    torch.testing.assert_close(norm.mean[1], target.mean(0))
+
+
+def test_single_item_and_evaluation_do_not_change_statistics():
+    norm = RunningNorm(2)
+    norm(torch.ones(1, 2))
+    norm.eval()
+    norm(torch.randn(8, 2))
+    assert norm.batches.tolist() == [0]
+    assert torch.isfinite(norm(torch.ones(1, 2))).all()

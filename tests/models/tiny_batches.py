@@ -1,0 +1,49 @@
+"""Tiny batches for every encoder of the table."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch_geometric.data import Batch, Data
+
+from dagnn.data.spectra import SpectraBatch
+from dagnn.graphs import Graph, build_graph
+
+
+def random_graph(galaxies: int, seed: int, features: str = "all") -> Graph:
+    rng = np.random.default_rng(seed)
+    names = ("stellar_mass", "stellar_radius", "stellar_metallicity", "vmax")
+    columns = {name: rng.lognormal(size=galaxies) for name in names}
+    return build_graph(rng.random((galaxies, 3)), columns, 0.2, features)
+
+
+def as_data(graph: Graph) -> Data:
+    return Data(**{name: torch.from_numpy(value) for name, value in vars(graph).items()})
+
+
+def graph_batch(items: list[int]) -> Batch:
+    """Return a batch whose item ``i`` is the ``i``-th of five fixed graphs."""
+    sizes = [30, 1, 12, 50, 21]
+    return Batch.from_data_list([as_data(random_graph(sizes[i], seed=i)) for i in items])
+
+
+def spectra_batch(items: list[int]) -> SpectraBatch:
+    """Return a batch whose item ``i`` is the ``i``-th of five fixed vectors."""
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 8))).float()
+    return SpectraBatch(x[items], torch.zeros(len(items), 1), 0)
+
+
+def in_domain(batch: Any, domain: int) -> Any:
+    """Return the same batch as of another domain."""
+    if isinstance(batch, SpectraBatch):
+        return replace(batch, domain=domain)
+    batch.domain = domain
+    return batch
+
+
+# By encoder name: the sizes that a dataset would report, and a maker of batches.
+CASES = {
+    "graph": ({"node": 4, "edge": 3, "global": 1}, graph_batch),
+    "spectrum": ({"features": 8}, spectra_batch),
+}
