@@ -1,0 +1,29 @@
+"""Training: one plain loop for every modality, resumable at any epoch."""
+
+from dagnn.training.callbacks import Callback, Plan
+from dagnn.training.checkpoint import Checkpoint, Checkpoints, load_checkpoint, load_weights
+from dagnn.training.optimizers import OPTIMIZERS
+from dagnn.training.progress import MetricsLog, ProgressReport
+from dagnn.training.schedules import SCHEDULES
+from dagnn.training.selection import CRITERIA
+from dagnn.training.settings import TrainSettings
+from dagnn.training.trainer import FitResult, fit
+from dagnn.training.validation import validation_metrics
+
+__all__ = [
+    "CRITERIA",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "Callback",
+    "Checkpoint",
+    "Checkpoints",
+    "FitResult",
+    "MetricsLog",
+    "Plan",
+    "ProgressReport",
+    "TrainSettings",
+    "fit",
+    "load_checkpoint",
+    "load_weights",
+    "validation_metrics",
+]

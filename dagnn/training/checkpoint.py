@@ -1,0 +1,175 @@
+"""Checkpoints: whole or absent, tensors and plain values only."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dagnn.errors import CheckpointError
+from dagnn.files import atomic_path
+
+FORMAT = "dagnn checkpoint 1"
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything about a training run between two epochs.
+
+    Attributes:
+        network: state dict of the network.
+        objective: state dict of the objective, with the parameters of its terms.
+        optimizer: state dict of the optimiser.
+        domains: state of every stream of batches.
+        random: states of torch's generators, ``cpu`` and, where used, ``cuda``.
+        epoch: epochs finished.
+        step: optimiser steps taken.
+        total_steps: steps of the whole plan.
+        settings: the training settings that a resumed run must share.
+        history: one plain dict per epoch record.
+        best_network: network of the best epoch so far, or None where that is this one.
+        meta: plain values of the caller (configuration, scaling, splits, domain names).
+    """
+
+    network: State
+    objective: State
+    optimizer: State
+    domains: State
+    random: State
+    epoch: int
+    step: int
+    total_steps: int
+    settings: State
+    history: list[State]
+    best_network: State | None = None
+    meta: State = field(default_factory=dict)
+
+    @property
+    def selected(self) -> State:
+        """The state dict of the best network up to this epoch."""
+        return self.network if self.best_network is None else self.best_network
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint; a reader never meets half of one."""
+    content = {entry.name: getattr(checkpoint, entry.name) for entry in fields(checkpoint)}
+    with atomic_path(path) as temporary:
+        torch.save({"format": FORMAT, **content}, temporary)
+
+
+def load_checkpoint(path: Path | str) -> Checkpoint:
+    """Read a checkpoint onto the CPU; nothing in the file is executed.
+
+    Raises:
+        CheckpointError: the file is missing, cut short, or something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint {path}. Did the run write its first one?")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many types for files it cannot read
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint: it was cut short, or it is another kind of "
+            f"file ({_first_line(error)}). Use another checkpoint of the run, or train again."
+        ) from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise CheckpointError(
+            f"{path} is a torch file, but not a checkpoint of this version of dagnn "
+            f"(expected format {FORMAT!r})."
+        )
+    absent = {entry.name for entry in fields(Checkpoint)} - content.keys()
+    if absent:
+        raise CheckpointError(f"{path} lacks {', '.join(sorted(absent))}. Train again.")
+    return Checkpoint(**content)
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Any], what: str = "network") -> None:
+    """Put stored weights into a module of the same shape.
+
+    Args:
+        module: network or objective.
+        weights: its stored state dict.
+        what: how messages call the module.
+
+    Raises:
+        CheckpointError: names or shapes differ.
+    """
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"The checkpoint holds another {what}: {error}. "
+            f"Use the configuration that the run was trained with."
+        ) from error
+
+
+class Checkpoints:
+    """Writes ``last.pt`` and ``best.pt`` of one run into a folder.
+
+    Args:
+        folder: where to write; made when the first checkpoint is.
+        meta: plain values that every checkpoint carries along.
+        resume_command: what to tell a user who interrupted the run.
+
+    Raises:
+        TypeError: ``meta`` holds something that a safe load would refuse.
+    """
+
+    def __init__(
+        self, folder: Path | str, meta: Mapping[str, Any] | None = None, resume_command: str = ""
+    ) -> None:
+        self.folder = Path(folder)
+        self.meta = dict(meta or {})
+        _require_plain(self.meta, "meta")
+        self.resume_command = resume_command or f"dagnn train --resume {self.folder.parent}"
+        self.epoch: int | None = None
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint, from which a run is resumed."""
+        return self.folder / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that the selection criterion prefers."""
+        return self.folder / "best.pt"
+
+    def save(self, checkpoint: Checkpoint, best: bool) -> None:
+        """Write ``last.pt`` and, where this epoch is the best so far, ``best.pt``."""
+        save_checkpoint(checkpoint, self.last)
+        if best:
+            with atomic_path(self.best) as temporary:
+                shutil.copyfile(self.last, temporary)
+        self.epoch = checkpoint.epoch
+
+    def kept(self) -> str:
+        """Say in a sentence what is safe on disk."""
+        if self.epoch is None:
+            return "No checkpoint was written yet."
+        done = f"after epoch {self.epoch}" if self.epoch else "before the first epoch"
+        return f"The state {done} is kept in {self.last}."
+
+
+def _require_plain(value: object, where: str) -> None:
+    """Raise unless a value survives a load that executes nothing."""
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            _require_plain(key, where)
+            _require_plain(entry, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for position, entry in enumerate(value):
+            _require_plain(entry, f"{where}[{position}]")
+    elif type(value) not in (str, int, float, bool, type(None)) and not isinstance(value, Tensor):
+        raise TypeError(
+            f"A checkpoint takes tensors and plain values only; {where} is a "
+            f"{type(value).__module__}.{type(value).__qualname__}."
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,108 @@
+"""From batches to what an objective may see."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from dagnn.records import Batch, Moments, Output, Pair
+
+Network = Callable[[Any], Output]
+
+
+class Domains(Protocol):
+    """Where the trainer gets its batches from.
+
+    Attributes:
+        steps: optimiser steps per epoch.
+    """
+
+    steps: int
+
+    def draw(self, targets: bool) -> tuple[Sequence[Batch], Sequence[Batch], Tensor]:
+        """Return source batches, target batches (if asked for), and target item numbers."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what decides the next draws."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue exactly where a stored state stood."""
+        ...
+
+
+def join(outputs: Sequence[Output]) -> Output:
+    """Concatenate the outputs of several batches.
+
+    Args:
+        outputs: at least one; all with the same kind of prediction.
+    """
+    if len(outputs) == 1:
+        return outputs[0]
+    latent = torch.cat([output.latent for output in outputs])
+    kind = type(outputs[0].prediction)
+    columns = zip(*(output.prediction for output in outputs), strict=True)
+    return Output(latent, kind(*(torch.cat(column) for column in columns)))
+
+
+def nothing_like(output: Output) -> Output:
+    """Return an output of the same kind with no items, in the place of a target not drawn."""
+    prediction = output.prediction
+    empty = type(prediction)(*(column.detach()[:0] for column in prediction))
+    return Output(output.latent.detach()[:0], empty)
+
+
+def make_pair(
+    network: Network,
+    sources: Sequence[Batch],
+    targets: Sequence[Batch],
+    target_index: Tensor,
+    progress: float,
+) -> Pair:
+    """Run every batch through the network and put sources and targets side by side.
+
+    Each domain goes through on its own, so batch statistics never mix domains.
+    The truth of a target batch is not read.
+
+    Args:
+        network: ``batch → Output``.
+        sources: one batch per labelled domain.
+        targets: one batch per unlabelled domain; may be empty.
+        target_index: number of each target item among all target training items.
+        progress: training progress in [0, 1].
+    """
+    of_sources = [network(batch) for batch in sources]
+    of_targets = [network(batch) for batch in targets]
+    source = join(of_sources)
+    where = source.latent.device
+    return Pair(
+        source=source,
+        target=join(of_targets) if of_targets else nothing_like(source),
+        labels=_labels(sources, source),
+        progress=progress,
+        target_index=target_index.to(where),
+        source_domain=_domain_numbers(sources, of_sources, where),
+        target_domain=_domain_numbers(targets, of_targets, where),
+    )
+
+
+def _labels(sources: Sequence[Batch], output: Output) -> Tensor:
+    labels = torch.cat([batch.y for batch in sources])
+    if isinstance(output.prediction, Moments) and labels.shape != output.prediction.mean.shape:
+        raise ValueError(
+            f"The truth has shape {list(labels.shape)}, the predicted mean "
+            f"{list(output.prediction.mean.shape)}; they must be equal."
+        )
+    return labels
+
+
+def _domain_numbers(
+    batches: Sequence[Batch], outputs: Sequence[Output], where: torch.device
+) -> Tensor:
+    numbers = [
+        torch.full((len(output.latent),), batch.domain, device=where)
+        for batch, output in zip(batches, outputs, strict=True)
+    ]
+    return torch.cat(numbers) if numbers else torch.zeros(0, dtype=torch.int64, device=where)

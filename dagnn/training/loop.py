@@ -1,0 +1,210 @@
+"""One training run between start and end: its state, and how one epoch changes it."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dagnn.errors import CheckpointError, NonFiniteLossError
+from dagnn.records import EpochRecord, Terms
+from dagnn.training.callbacks import Callback
+from dagnn.training.checkpoint import Checkpoint, load_weights
+from dagnn.training.forward import Domains, make_pair
+from dagnn.training.optimizers import OPTIMIZERS, parameter_groups
+from dagnn.training.schedules import SCHEDULES
+from dagnn.training.settings import TrainSettings
+
+Validate = Callable[[nn.Module], Mapping[str, float]]
+
+
+class Loop:
+    """Network, objective, optimiser and streams, and where they stand.
+
+    Args:
+        network: ``batch → Output``; moved nowhere, trained where it is.
+        objective: ``Pair → Terms``, with an attribute ``needs_target``; its own
+            parameters are trained along.
+        domains: the streams of batches.
+        settings: how to train.
+    """
+
+    def __init__(
+        self, network: nn.Module, objective: nn.Module, domains: Domains, settings: TrainSettings
+    ) -> None:
+        self.network = network
+        self.objective = objective
+        self.domains = domains
+        self.settings = settings
+        self.schedule = SCHEDULES[settings.schedule]
+        self.optimizer = OPTIMIZERS[settings.optimizer](
+            parameter_groups([network, objective], settings.weight_decay),
+            lr=settings.learning_rate,
+        )
+        self.parameters: list[nn.Parameter] = [
+            parameter for group in self.optimizer.param_groups for parameter in group["params"]
+        ]
+        self.total_steps = settings.epochs * domains.steps
+        self.step = 0
+        self.history: list[EpochRecord] = []
+        self.best_network = self._copy_of_network()
+
+    @property
+    def epoch(self) -> int:
+        """Epochs finished."""
+        return len(self.history)
+
+    def run_epoch(self, validate: Validate | None, callbacks: Sequence[Callback]) -> EpochRecord:
+        """Train for one epoch, validate, and return the record (not yet in the history).
+
+        Raises:
+            NonFiniteLossError: a loss or the gradient became NaN or infinite.
+        """
+        started = time.perf_counter()
+        self.network.train()
+        self.objective.train()
+        sums: dict[str, Tensor] = {}
+        for _ in range(self.domains.steps):
+            for name, value in self.run_step().items():
+                sums[name] = sums[name] + value if name in sums else value
+            for callback in callbacks:
+                callback.on_step(self.step)
+        return EpochRecord(
+            epoch=self.epoch + 1,
+            step=self.step,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            seconds=time.perf_counter() - started,
+            train={name: float(value) / self.domains.steps for name, value in sums.items()},
+            valid=self._validated(validate),
+        )
+
+    def run_step(self) -> dict[str, Tensor]:
+        """Take one optimiser step and return the detached value of every term."""
+        progress = self.step / self.total_steps
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * self.schedule(progress)
+        self.optimizer.zero_grad()
+        terms = self._terms(progress)
+        torch.autograd.backward(terms.total)
+        values = {"total": terms.total, "task": terms.task, **terms.domain}
+        values = {name: value.detach() for name, value in values.items()}
+        self._clip_gradient(values)
+        self.optimizer.step()
+        self.step += 1
+        return values
+
+    def _terms(self, progress: float) -> Terms:
+        draw = self.domains.draw(bool(self.objective.needs_target))
+        terms: Terms = self.objective(make_pair(self.network, *draw, progress))
+        return terms
+
+    def _clip_gradient(self, values: Mapping[str, Tensor]) -> None:
+        """Clip the gradient, after making sure that it and every loss are finite.
+
+        One question to the device per step, asked before the weights change.
+        """
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if not torch.stack([*values.values(), norm.to(values["total"])]).isfinite().all():
+            raise NonFiniteLossError(self._diagnosis(values, norm))
+        if self.settings.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip_norm, norm)
+
+    def _diagnosis(self, values: Mapping[str, Tensor], norm: Tensor) -> str:
+        listed = ", ".join(f"{name} {float(value):.4g}" for name, value in values.items())
+        clip = "null" if self.settings.clip_norm is None else f"{self.settings.clip_norm:g}"
+        return (
+            f"Training became non-finite in epoch {self.epoch + 1}, step {self.step + 1} of "
+            f"{self.total_steps}: {listed}, gradient norm {float(norm):.4g}. Try a smaller "
+            f"training.learning_rate (now {self.settings.learning_rate:g}), a smaller "
+            f"training.clip_norm (now {clip}), or a smaller weight of the term that broke; "
+            f"a loss that is not finite in the first step points at the inputs."
+        )
+
+    def _validated(self, validate: Validate | None) -> dict[str, float]:
+        self.network.eval()
+        self.objective.eval()
+        if validate is None:
+            return {}
+        with torch.no_grad():
+            return {name: float(value) for name, value in validate(self.network).items()}
+
+    def finish_epoch(self, record: EpochRecord) -> None:
+        """Add an epoch to the history and, where it is the best so far, remember its weights."""
+        self.history.append(record)
+        if record.best:
+            self.best_network = self._copy_of_network()
+
+    @property
+    def best_is_here(self) -> bool:
+        """Whether the present weights are the best so far."""
+        return not self.history or self.history[-1].best
+
+    def _copy_of_network(self) -> dict[str, Any]:
+        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
+    def state(self, meta: Mapping[str, Any]) -> Checkpoint:
+        """Return everything that is needed to continue from here.
+
+        Args:
+            meta: plain values of the caller.
+        """
+        return Checkpoint(
+            network=self.network.state_dict(),
+            objective=self.objective.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            domains=self.domains.state_dict(),
+            random=self._random_state(),
+            epoch=self.epoch,
+            step=self.step,
+            total_steps=self.total_steps,
+            settings=self.settings.shaping(),
+            history=[asdict(record) for record in self.history],
+            best_network=None if self.best_is_here else self.best_network,
+            meta=dict(meta),
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue from a stored state as if nothing had happened in between.
+
+        Raises:
+            CheckpointError: the checkpoint belongs to another network, plan or data.
+        """
+        self._require_same_plan(checkpoint)
+        load_weights(self.network, checkpoint.selected)
+        self.best_network = self._copy_of_network()
+        load_weights(self.network, checkpoint.network)
+        load_weights(self.objective, checkpoint.objective, "objective")
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self.domains.load_state_dict(checkpoint.domains)
+        self.history = [EpochRecord(**record) for record in checkpoint.history]
+        self.step = checkpoint.step
+        torch.set_rng_state(checkpoint.random["cpu"])
+        if self._on_cuda() and "cuda" in checkpoint.random:
+            torch.cuda.set_rng_state(checkpoint.random["cuda"], self.parameters[0].device)
+
+    def _require_same_plan(self, checkpoint: Checkpoint) -> None:
+        now = {**self.settings.shaping(), "steps in total": self.total_steps}
+        then = {**checkpoint.settings, "steps in total": checkpoint.total_steps}
+        changed = [
+            f"{key} was {then.get(key)} and is now {value}"
+            for key, value in now.items()
+            if then.get(key) != value
+        ]
+        if changed:
+            raise CheckpointError(
+                f"The run cannot be resumed with other settings: {'; '.join(changed)}. Schedule "
+                f"and ramps were planned for the old ones. Resume with those, or start a new run "
+                f"from these weights (--init-from)."
+            )
+
+    def _random_state(self) -> dict[str, Tensor]:
+        states = {"cpu": torch.get_rng_state()}
+        if self._on_cuda():
+            states["cuda"] = torch.cuda.get_rng_state(self.parameters[0].device)
+        return states
+
+    def _on_cuda(self) -> bool:
+        return self.parameters[0].is_cuda

@@ -1,0 +1,109 @@
+"""Validation numbers that need no target label."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dagnn.records import Batch, Logits, Moments, Output, Pair
+from dagnn.training.forward import make_pair
+
+# Domain terms compare every item with every other, so they see at most this
+# many per side; task loss and error see all.
+ITEMS_FOR_TERMS = 1024
+
+
+def prediction_error(prediction: Moments | Logits, y: Tensor) -> Tensor:
+    """Return how wrong predictions are, one number whatever the task loss.
+
+    Args:
+        prediction: moments ``[B, P]`` or class scores ``[B, K]``.
+        y: truth in prior units ``[B, P]``, or classes ``[B]``.
+
+    Returns:
+        Root mean square error of the mean in prior units, or the fraction of wrong classes.
+    """
+    if isinstance(prediction, Moments):
+        return (prediction.mean - y).square().mean().sqrt()
+    return (prediction.logits.argmax(-1) != y).float().mean()
+
+
+def latent_distance(source: Tensor, target: Tensor) -> Tensor:
+    r"""Return how far apart two latent clouds are, in units of their own spread.
+
+    .. math:: d = \sqrt{\lVert \bar h_s - \bar h_t \rVert^2 / v}, \quad
+              v = \tfrac12 \big( \langle \lVert h_s - \bar h_s \rVert^2 \rangle
+                               + \langle \lVert h_t - \bar h_t \rVert^2 \rangle \big)
+
+    Args:
+        source: ``[B_s, W]``.
+        target: ``[B_t, W]``.
+
+    Example:
+        >>> cloud = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
+        >>> latent_distance(cloud, cloud + torch.tensor([0.0, 3.0]))
+        tensor(3.)
+    """
+    shift = (source.mean(0) - target.mean(0)).square().sum()
+    spread = source.var(0, correction=0).sum() + target.var(0, correction=0).sum()
+    return (shift / (spread / 2).clamp_min(1e-12)).sqrt()
+
+
+@torch.no_grad()
+def validation_metrics(
+    network: nn.Module,
+    objective: nn.Module,
+    sources: Iterable[Batch],
+    targets: Iterable[Batch] = (),
+) -> dict[str, float]:
+    """Measure a network on validation items, reading the truth of sources only.
+
+    Args:
+        network: ``batch → Output``, in evaluation mode.
+        objective: ``Pair → Terms``, with attributes ``task`` and ``needs_target``.
+        sources: labelled validation batches, each of one domain.
+        targets: unlabelled validation batches; without any, the numbers that
+            compare domains are left out.
+
+    Returns:
+        ``source_loss`` (task loss over all items), ``source_error`` (see
+        :func:`prediction_error`), and, given targets, ``latent_distance`` and
+        the unweighted value of every domain term by its name.
+    """
+    pair = make_pair(network, list(sources), list(targets), torch.zeros(0, dtype=torch.int64), 1.0)
+    prediction = pair.source.prediction
+    task: Any = objective.task
+    values = {
+        "source_loss": task(prediction, pair.labels),
+        "source_error": prediction_error(prediction, pair.labels),
+    }
+    if len(pair.target.latent):
+        values["latent_distance"] = latent_distance(pair.source.latent, pair.target.latent)
+        if objective.needs_target:
+            values |= objective(_thinned(pair, ITEMS_FOR_TERMS)).domain
+    return {name: float(value) for name, value in values.items()}
+
+
+def _thinned(pair: Pair, items: int) -> Pair:
+    """Keep at most ``items`` of each side, evenly over all domains."""
+    source = _rows(len(pair.source.latent), items).to(pair.labels.device)
+    target = _rows(len(pair.target.latent), items).to(pair.labels.device)
+    return replace(
+        pair,
+        source=_take(pair.source, source),
+        target=_take(pair.target, target),
+        labels=pair.labels[source],
+        source_domain=pair.source_domain[source],
+        target_domain=pair.target_domain[target],
+    )
+
+
+def _rows(count: int, items: int) -> Tensor:
+    return torch.arange(min(count, items)) * max(count, 1) // max(min(count, items), 1)
+
+
+def _take(output: Output, rows: Tensor) -> Output:
+    prediction = output.prediction
+    return Output(output.latent[rows], type(prediction)(*(column[rows] for column in prediction)))
