@@ -1,10 +1,24 @@
 """How numbers with intervals, parameters and warnings are written, everywhere alike."""
 
+import math
 from types import MappingProxyType
 
 from dagnn.evaluation.metrics import METRICS
 from dagnn.parameters import PARAMETERS
 from dagnn.records import Result
+
+
+def _specification(metric: str, value: float) -> str:
+    """Return the metric's format, with fewer decimals the larger the value."""
+    given, size = METRICS[metric].format, abs(value)
+    if given.endswith("%"):
+        return ".0%" if size >= 1 else given
+    if size >= 1e5:
+        return ".1e"
+    if size >= 10:
+        return ".0f" if size >= 100 else ".1f"
+    # The alternate form keeps trailing zeros: 1.00 and 0.90 read better below 1.27.
+    return f"#{given}" if given.endswith("g") else given
 
 
 def number(metric: str, value: float, bare: bool = False) -> str:
@@ -14,17 +28,9 @@ def number(metric: str, value: float, bare: bool = False) -> str:
         >>> number("relative_error", 0.0412), number("chi2", 1.0), number("r2", float("nan"))
         ('4.1%', '1.00', '–')
     """
-    if value != value:
+    if math.isnan(value):
         return "–"
-    specification = METRICS[metric].format
-    if abs(value) >= 100 and not specification.endswith("%"):
-        written = f"{value:.0f}" if abs(value) < 1e6 else f"{value:.1e}"
-    elif specification.endswith("g"):
-        # The alternate form keeps trailing zeros: 1.00 and 0.90 read better below 1.27.
-        written = f"{value:#{specification}}".rstrip(".")
-    else:
-        written = f"{value:{specification}}"
-    written = written.replace("-", "−")
+    written = f"{value:{_specification(metric, value)}}".replace("-", "−")
     return written.removesuffix("%") if bare else written
 
 

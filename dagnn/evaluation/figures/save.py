@@ -17,6 +17,16 @@ _METADATA: dict[str, dict[str, str | None]] = {
 }
 
 
+def _settle(figure: Figure) -> None:
+    """Lay the panels out once and for all.
+
+    The layout engine moves panels a little at every drawing; without this the
+    same figure written twice would give different files.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
 def save_figure(figure: Figure, folder: Path | str, name: str) -> list[Path]:
     """Write a figure as PNG (for screens) and PDF (for papers).
 
@@ -29,6 +39,8 @@ def save_figure(figure: Figure, folder: Path | str, name: str) -> list[Path]:
         The paths of both files.
     """
     written = []
+    with matplotlib.rc_context(STYLE):
+        _settle(figure)
     for suffix in ("png", "pdf"):
         path = Path(folder) / f"{name}.{suffix}"
         with atomic_path(path) as temporary, matplotlib.rc_context(STYLE):
@@ -41,5 +53,6 @@ def figure_svg(figure: Figure) -> bytes:
     """Return a figure as SVG with its letters as shapes, so that it needs no fonts."""
     buffer = io.BytesIO()
     with matplotlib.rc_context(STYLE):
+        _settle(figure)
         figure.savefig(buffer, format="svg", metadata=_METADATA["svg"])
     return buffer.getvalue()

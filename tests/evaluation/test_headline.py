@@ -1,0 +1,36 @@
+"""The headline reports the target first and claims no more than the intervals allow."""
+
+from dagnn.evaluation.headline import headline
+from dagnn.records import Result
+
+
+def error(model, value, *, suite="simba", role="target", spread=0.1):
+    low, high = value * (1 - spread), value * (1 + spread)
+    return Result(suite, role, "test", "Omega_m", "relative_error", value, low, high, model)
+
+
+def test_better_worse_and_undecided():
+    prior = error("prior-mean", 0.44)
+    better = headline([prior, error("source-only", 0.2), error("model", 0.1)])
+    assert "The model is better than the same network without adaptation" in better
+    worse = headline([prior, error("source-only", 0.1), error("model", 0.2)])
+    assert "The model is worse than the same network without adaptation" in worse
+    equal = headline([prior, error("source-only", 0.10), error("model", 0.101)])
+    assert "The model is not told apart from the same network without adaptation" in equal
+
+
+def test_a_model_that_does_not_beat_the_prior_mean_is_named():
+    text = headline([error("prior-mean", 0.44), error("model", 0.43)])
+    assert "not told apart from predicting the prior mean" in text
+    assert "without adaptation" not in text
+
+
+def test_without_a_measured_target_the_source_is_reported():
+    text = headline([error("model", 0.05, suite="tng", role="source")])
+    assert text.startswith("On tng (source) Ωₘ is recovered")
+    assert headline([]).startswith("No suite has known truths")
+
+
+def test_the_target_comes_before_other_suites():
+    rows = [error("model", 0.3, suite="astrid", role="other"), error("model", 0.1)]
+    assert headline(rows).startswith("On simba (target), never labelled in training,")

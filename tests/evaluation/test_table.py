@@ -1,0 +1,93 @@
+"""The results table holds every metric, the baselines, and nothing it cannot know."""
+
+import numpy as np
+import pytest
+from synthetic_predictions import PRIORS, synthetic
+
+from dagnn.evaluation.baselines import prior_mean
+from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.table import blocks, evaluate
+
+
+def pick(results, **wanted):
+    found = [r for r in results if all(getattr(r, key) == value for key, value in wanted.items())]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_prior_mean_says_the_same_about_everything(predictions):
+    baseline = prior_mean(predictions[0], PRIORS)
+    assert baseline.model == "prior-mean"
+    assert baseline.ids == predictions[0].ids
+    np.testing.assert_allclose(baseline.mean, 0.3)
+    np.testing.assert_allclose(baseline.std, 0.4 / np.sqrt(12))
+
+
+def test_every_suite_has_every_metric_of_every_predictor(results):
+    suites = {("tng", "source"), ("simba", "target")}
+    models = {"prior-mean", "source-only", "model"}
+    found = {((r.suite, r.role), r.model, r.metric) for r in results}
+    assert found == {(s, m, k) for s in suites for m in models for k in METRICS}
+    assert len(results) == len(found), "no row twice"
+
+
+def test_values_and_intervals_belong_together(results, predictions):
+    error = pick(results, suite="simba", model="model", metric="relative_error")
+    truth, mean = predictions[3].truth, predictions[3].mean
+    assert error.value == pytest.approx(np.mean(np.abs(mean - truth) / truth))
+    for row in results:
+        assert row.low <= row.value <= row.high, row
+    prior = pick(results, suite="simba", model="prior-mean", metric="skill")
+    assert (prior.value, prior.low, prior.high) == (0, 0, 0)
+
+
+def test_adaptation_shows_in_synthetic_numbers(results):
+    with_it = pick(results, suite="simba", model="model", metric="chi2")
+    without = pick(results, suite="simba", model="source-only", metric="chi2")
+    assert with_it.high < without.low
+
+
+def test_parameters_are_measured_one_by_one():
+    given = synthetic(parameters=("Omega_m", "sigma_8"))
+    given.mean[:, 1] += 1.0
+    found = evaluate([given], PRIORS, n_bootstrap=50)
+    assert pick(found, parameter="sigma_8", model="model", metric="bias").value > 0.9
+    assert abs(pick(found, parameter="Omega_m", model="model", metric="bias").value) < 0.02
+
+
+def test_unknown_truth_gives_no_rows():
+    unknown = synthetic("sky", "target", known=False)
+    assert evaluate([unknown], PRIORS) == []
+
+
+def test_items_of_unknown_truth_are_left_out():
+    given = synthetic(items=40)
+    half = synthetic(items=40)
+    half.truth[20:] = np.nan
+    first = [values[:20] for values in (given.truth, given.mean, given.std)]
+    found = evaluate([half], PRIORS, n_bootstrap=50)
+    expected = float(METRICS["rmse"](*(v[:, 0] for v in first), PRIORS["Omega_m"]))
+    assert pick(found, model="model", metric="rmse").value == pytest.approx(expected)
+
+
+def test_groups_widen_intervals():
+    given = synthetic(items=80)
+    for values in (given.truth, given.mean, given.std):
+        values[40:] = values[:40]
+    alone = evaluate([given], PRIORS)
+    groups = {f"LH_{number}": f"galaxy {number % 40}" for number in range(80)}
+    together = evaluate([given], PRIORS, groups=groups)
+    narrow, wide = (pick(r, model="model", metric="rmse") for r in (alone, together))
+    assert wide.high - wide.low > 1.2 * (narrow.high - narrow.low)
+
+
+def test_the_seed_fixes_the_intervals(predictions, results):
+    assert evaluate(predictions, PRIORS, n_bootstrap=200) == results
+    assert evaluate(predictions, PRIORS, n_bootstrap=200, seed=1) != results
+
+
+def test_blocks_are_ordered_for_reading(results):
+    found = blocks(reversed(results))
+    assert [block.title() for block in found] == ["tng (source)", "simba (target)"]
+    assert list(found[0].rows) == ["prior-mean", "source-only", "model"]
+    assert blocks(results, split="train") == []
