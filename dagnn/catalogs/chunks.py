@@ -118,8 +118,13 @@ def _check_complete(files: tuple[Path, ...], header: dict[str, Any], rows: int) 
     declared = int(header.get("NumFiles", len(files)))
     total = _count(header, _ROWS_TOTAL)
     # Merged catalogues may keep the NumFiles of their chunks: the rows decide where they are known.
-    if declared <= len(files) if total is None else rows >= total:
+    if declared <= len(files) if total is None else rows == total:
         return
+    if total is not None and rows > total:
+        raise MismatchError(
+            f"The {len(files)} files in {files[0].parent} hold {rows} subhaloes together where the "
+            f"header says {total}: they belong to different catalogues."
+        )
     present = {chunk_number(file) for file in files}
     absent = [str(k) for k in range(declared) if k not in present]
     raise MissingChunkError(

@@ -57,17 +57,6 @@ def _gathered(found: Sequence[Match]) -> dict[str, tuple[Path, ...]]:
     return files
 
 
-def _check_unique(files: dict[str, tuple[Path, ...]], pattern: str) -> None:
-    if "chunk" in placeholders(pattern):
-        return
-    for sim, paths in files.items():
-        if len(paths) > 1:
-            raise UsageError(
-                f"The template {pattern!r} fits {len(paths)} files of {sim}, such as {paths[0]} "
-                f"and {paths[1]}. Make it more precise."
-            )
-
-
 def catalog_patterns(suite: Suite, volume: str, template: str | None) -> list[str]:
     """Return the patterns to try below every root, in order.
 
@@ -113,8 +102,10 @@ def find_layouts(
     """
     root = Path(data)
     suite.box_size(volume)
-    if template is not None and not placeholders(template) & {"sim", "i"}:
-        raise UsageError(f"The template {template!r} needs {{sim}} or {{i}} to tell boxes apart.")
+    if template is not None and len(placeholders(template) & {"sim", "i"}) != 1:
+        raise UsageError(
+            f"The template {template!r} needs either {{sim}} or {{i}} to tell boxes apart."
+        )
     if set not in suite.sets and template is None:
         raise UsageError(f"{suite.name} has no set {set!r}. {nearest(set, suite.sets)}")
     if not root.is_dir():
@@ -156,7 +147,6 @@ def _search(
         for number, spelling in product(numbers, spellings):
             known = Known(suite=spelling, volume=volume, set=set_name, snap=number)
             files = _gathered(list(matches(root, pattern, known)))
-            _check_unique(files, pattern)
             # On a disk that ignores case, two spellings may be one folder.
             first = tuple(path.resolve() for path in next(iter(files.values()), ()))
             if files and first not in seen:

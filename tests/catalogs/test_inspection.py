@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+import torch
+from tiny_catalogs import subhalos, write_catalog, write_flat_suite, write_table
+
+from dagnn.catalogs import inspect_path, read_catalog
+from dagnn.errors import MissingDataError, NotHDF5Error
+
+
+def test_catalogue(tmp_path):
+    fields = subhalos()
+    fields["SubhaloVmax"][1] = np.inf
+    fields["SubhaloPos"][0, 0] = 25000.0
+    path = write_catalog(tmp_path / "SIMBA_LH_4_groups_090.hdf5", fields, MockGenerator="recipe")
+    found = inspect_path(path)
+    facts = dict(found.facts)
+    assert found.kind == "catalogue"
+    assert facts["suite"] == "SIMBA"
+    assert facts["simulation"] == "LH_4"
+    assert facts["MOCK"] == "made by recipe"
+    assert facts["Subhalo/SubhaloPos"] == "(8, 3) float32"
+    assert facts["subhaloes"] == "8"
+    assert facts["NaN or infinite values"] == "vmax 1"
+    assert facts["galaxies"] == "4 with more than 20 star particles"
+    assert facts["outside the box"].startswith("1 ")
+    assert facts["redshift"] == "0.0000"
+    assert "25000" in facts["box"]
+    assert "1 galaxies with NaN" in found.problems[0]
+    assert not found.healthy
+
+
+def test_healthy_catalogue_has_no_problems(tmp_path):
+    assert inspect_path(write_catalog(tmp_path / "SIMBA_LH_4.hdf5")).healthy
+
+
+def test_broken_catalogue_is_a_finding_in_the_words_of_the_error(tmp_path):
+    path = tmp_path / "SIMBA_LH_4.hdf5"
+    path.write_text("<html>gone</html>")
+    found = inspect_path(path)
+    with pytest.raises(NotHDF5Error) as raised:
+        read_catalog(path)
+    assert found.problems == (str(raised.value),)
+
+
+def test_missing_field_still_lists_what_exists(tmp_path):
+    fields = subhalos()
+    del fields["SubhaloVmax"]
+    found = inspect_path(write_catalog(tmp_path / "SIMBA_LH_4.hdf5", fields))
+    assert "Subhalo/SubhaloPos" in dict(found.facts)
+    assert len(found.problems) == 1
+    assert "SubhaloVmax" in found.problems[0]
+
+
+def test_folder_of_chunks(tmp_path):
+    folder = tmp_path / "SIMBA" / "LH_0" / "groups_090"
+    for k in range(2):
+        path = folder / f"fof_subhalo_tab_090.{k}.hdf5"
+        write_catalog(path, subhalos(4, 3), total=12, NumFiles=3)
+    found = inspect_path(folder)
+    assert found.kind == "catalogue"
+    assert "Missing: chunk 2" in found.problems[0]
+
+
+def test_parameter_table(tmp_path):
+    path = write_table(tmp_path / "t.txt", ["LH_0", "LH_1"], "#Name Omega0 s8 ASN1 x y z seed")
+    found = inspect_path(path)
+    facts = dict(found.facts)
+    assert found.kind == "parameter table"
+    assert facts["simulations"] == "2, from LH_0 to LH_1"
+    assert facts["Omega_m"] == "0.3 to 0.30001, standard prior 0.1 to 0.5 (spelled Omega0)"
+    assert facts["x"] == "1 to 1"
+    path.write_text(path.read_text() + "LH_0 .3 .8 1 1 1 1 0\n")
+    assert "disagree about LH_0" in inspect_path(path).problems[0]
+
+
+def test_data_folder(tmp_path):
+    root = write_flat_suite(tmp_path)
+    np.save(root / "Pk_galaxies_SIMBA_LH_33_kmax=20.0.npy", np.ones((2, 3)))
+    found = inspect_path(root)
+    assert found.kind == "data folder"
+    assert found.facts[0] == (
+        "IllustrisTNG L25n256 LH",
+        "simulations: 3 at snapshot 033; 3 rows in CosmoAstroSeed_params_IllustrisTNG.txt",
+    )
+    assert found.facts[1][0] == "power spectra"
+    assert found.healthy
+    write_table(root / "CosmoAstroSeed_params_IllustrisTNG.txt", ["LH_0", "LH_2"])
+    assert "no row for LH_1 (1 in all)" in inspect_path(root).problems[0]
+
+
+def test_folder_with_nothing_known(tmp_path):
+    (tmp_path / "letters").mkdir()
+    (problem,) = inspect_path(tmp_path).problems
+    assert "There are: letters/" in problem
+
+
+def test_spectra(tmp_path):
+    path = tmp_path / "Pk_galaxies.npy"
+    np.save(path, np.array([[1.0, 2.0], [3.0, np.nan]]))
+    found = inspect_path(path)
+    assert found.kind == "power spectra"
+    assert found.facts[0][1] == "(2, 2) float64, from 1 to 3"
+    assert "1 NaN" in found.problems[0]
+    path.write_bytes(b"\x93NUMPY")
+    assert "cannot be read" in inspect_path(path).problems[0]
+
+
+def test_weights(tmp_path):
+    torch.save({"layers.0.weight": torch.ones(2, 3), "epoch": 5}, tmp_path / "weights_lr_1e-3")
+    found = inspect_path(tmp_path / "weights_lr_1e-3")
+    assert found.kind == "weights"
+    assert ("layers.0.weight", "(2, 3)") in found.facts
+    assert ("also holds", "epoch") in found.facts
+    torch.save({"w": torch.tensor([torch.nan])}, tmp_path / "bad.pt")
+    assert "NaN" in inspect_path(tmp_path / "bad.pt").problems[0]
+    (tmp_path / "bad.pt").write_bytes(b"PK\x03\x04 nothing")
+    assert "cannot be read as a weight file" in inspect_path(tmp_path / "bad.pt").problems[0]
+
+
+def test_published_weights(shared):
+    for path in (shared / "reference" / "weights").iterdir():
+        found = inspect_path(path)
+        assert found.kind == "weights"
+        assert found.healthy
+
+
+def test_suite_description(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("inherits: _camels\nname: Mine\nshort_name: mine\nspellings: [Mine]\n")
+    assert dict(inspect_path(path).facts)["name"] == "Mine (mine)"
+    path.write_text(path.read_text() + "colour: red\n")
+    assert "unknown key 'colour'" in inspect_path(path).problems[0]
+    path.write_text("a: 1\n")
+    assert inspect_path(path).kind == "YAML file"
+    path.write_text("a: [1\n")
+    assert "not valid YAML" in inspect_path(path).problems[0]
+
+
+def test_run_folder(tmp_path):
+    (tmp_path / "config.yaml").write_text("seed: 1\n")
+    (tmp_path / "metrics.jsonl").write_text("{}\n{}\n")
+    (tmp_path / "results.csv").write_text(
+        "suite,role,split,parameter,metric,value,low,high,model\n"
+        "tng,source,test,Omega_m,rmse,0.02,0.01,0.03,model\n"
+    )
+    found = inspect_path(tmp_path)
+    assert found.kind == "run"
+    assert ("epochs", "2") in found.facts
+    assert ("model tng source test Omega_m rmse", "0.02") in found.facts
+    assert "has no checkpoints" in found.problems[0]
+
+
+def test_unknown_file_and_missing_path(tmp_path):
+    (tmp_path / "letter.docx").write_text("Dear")
+    assert "of no kind that dagnn knows" in inspect_path(tmp_path / "letter.docx").problems[0]
+    with pytest.raises(MissingDataError, match="nothing at"):
+        inspect_path(tmp_path / "none")
