@@ -107,10 +107,25 @@ class Dataset(Protocol):
         sizes: what a model needs to know (feature widths, image channels).
     """
 
-    ids: Sequence[str]
-    groups: Sequence[str]
-    y: Tensor
-    sizes: Mapping[str, int]
+    @property
+    def ids(self) -> Sequence[str]:
+        """One name per item."""
+        ...
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """One group per item."""
+        ...
+
+    @property
+    def y(self) -> Tensor:
+        """Truth in physical units."""
+        ...
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """What a model needs to know."""
+        ...
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -118,6 +133,14 @@ class Dataset(Protocol):
 
     def to(self, where: device | str) -> "Dataset":
         """Return the dataset with its tensors on a device."""
+        ...
+
+    def summaries(self) -> dict[str, Tensor]:
+        """Return a few numbers per item ``[n]`` by name, to tell what is out of range."""
+        ...
+
+    def describe(self) -> dict[str, str]:
+        """Say what the inputs are: feature → meaning and unit."""
         ...
 
     def batch(self, index: Tensor, domain: int = 0) -> Any:

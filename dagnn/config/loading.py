@@ -14,12 +14,12 @@ from dagnn.resources import resource_folder
 
 
 def load_experiment(
-    source: str | Path | None = None, overrides: Sequence[str] = (), **values: Any
+    file: str | Path | None = None, overrides: Sequence[str] = (), **values: Any
 ) -> Experiment:
     """Load, merge, override and validate an experiment.
 
     Args:
-        source: a YAML file, or the name of a shipped one (``gnn_mmd``); None is ``base``.
+        file: a YAML file, or the name of a shipped one (``gnn_mmd``); None is ``base``.
         overrides: ``key=value`` with dotted keys, values in YAML.
         **values: top-level values that win over everything else (``seed=3``); None is skipped.
 
@@ -29,11 +29,11 @@ def load_experiment(
     Raises:
         ConfigError: a file, key or value cannot be meant; the message names the nearest.
     """
-    tree = _read(find_config(source or "base"))
+    tree = _read(find_config(file or "base"))
     for override in overrides:
         _override(tree, override)
     tree.update({key: value for key, value in values.items() if value is not None})
-    return experiment_from(tree, where=str(source or "base"))
+    return experiment_from(tree, where=str(file or "base"))
 
 
 def experiment_from(tree: Mapping[str, Any], where: str = "experiment") -> Experiment:
@@ -95,7 +95,6 @@ def _merge_value(key: str, old: Any, value: Any) -> Any:
     if key == "terms" or not isinstance(value, Mapping) or not isinstance(old, Mapping):
         return value
     other_choice = "name" in value and value["name"] != old.get("name")
-    # The top level of an experiment has a name too, but that one is only a label.
     return value if other_choice else merge(old, value)
 
 

@@ -1,0 +1,216 @@
+"""What a simulation can be read as: one class per modality, one line in the table.
+
+A modality knows how to turn a suite, or loose files, into a dataset; nothing
+downstream asks which one it was.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from dagnn.catalogs.catalog import Catalog, Selection
+from dagnn.catalogs.collection import load_suite
+from dagnn.catalogs.reader import read_catalog
+from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
+from dagnn.data.spectra import load_spectra, read_spectra
+from dagnn.errors import ConfigError
+from dagnn.parameters import Scaling
+from dagnn.records import Dataset, FloatArray
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which simulations of which suite are wanted.
+
+    Attributes:
+        suite: any spelling of a suite's name.
+        data: data folder.
+        set: simulation set, for example ``LH``.
+        volume: for example ``L25n256``.
+        redshifts: snapshots that form one input.
+        parameters: canonical names of what is inferred.
+        limit: at most this many simulations.
+        labelled: whether a missing parameter table is an error.
+        workers: processes that read files.
+        cache: folder of the column cache; None reads the files each time.
+        on_progress: called with (done, total).
+    """
+
+    suite: str
+    data: Path
+    set: str = "LH"
+    volume: str = "L25n256"
+    redshifts: tuple[float, ...] = (0.0,)
+    parameters: tuple[str, ...] = ("Omega_m",)
+    limit: int | None = None
+    labelled: bool = True
+    workers: int = 1
+    cache: Path | None = None
+    on_progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A suite as a dataset, and what a person should know about it.
+
+    Attributes:
+        dataset: inputs and truth.
+        mock: whether anything in it is synthetic.
+        fingerprint: hash of what was read.
+        notes: skipped boxes, warnings.
+    """
+
+    dataset: Dataset
+    mock: bool
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+
+class Modality(Protocol):
+    """How suites and loose files become datasets."""
+
+    def load(self, request: Request) -> Loaded:
+        """Read a suite with its truth."""
+        ...
+
+    def read(self, files: Sequence[Path], parameters: Sequence[str]) -> Loaded:
+        """Read loose files whose truth is unknown."""
+        ...
+
+
+class Galaxies:
+    """Galaxy catalogues as periodic radius graphs.
+
+    Args:
+        linking_radius: in units of the box.
+        features: node feature set, see :data:`dagnn.graphs.NODE_FEATURES`.
+        convention: see :data:`dagnn.graphs.CONVENTIONS`.
+        min_star_particles: a galaxy has more than this.
+        min_stellar_mass: lower limit in Msun/h; None sets none.
+        template: explicit file pattern with ``{suite}``, ``{set}``, ``{sim}``, ``{i}``, ``{snap}``.
+    """
+
+    def __init__(
+        self,
+        linking_radius: float = 0.015,
+        features: str = "all",
+        convention: str = "periodic",
+        min_star_particles: int = 20,
+        min_stellar_mass: float | None = None,
+        template: str | None = None,
+    ) -> None:
+        if not 0 < linking_radius < 0.5:
+            raise ValueError(f"linking_radius is in box units, below 0.5; got {linking_radius}")
+        self.linking_radius = linking_radius
+        self.features = features
+        self.convention = convention
+        self.selection = Selection(min_star_particles, min_stellar_mass)
+        self.template = template
+
+    def load(self, request: Request) -> Loaded:
+        """Read a suite's catalogues and link their galaxies."""
+        if len(request.redshifts) > 1:
+            raise ConfigError("data.redshifts: galaxy graphs take one redshift, spectra several.")
+        suite = load_suite(
+            request.suite,
+            request.data,
+            set=request.set,
+            redshift=request.redshifts[0],
+            volume=request.volume,
+            selection=self.selection,
+            parameters=request.parameters,
+            limit=request.limit,
+            template=self.template,
+            labelled=request.labelled,
+            workers=request.workers,
+            cache=request.cache,
+            on_progress=request.on_progress,
+        )
+        names = request.parameters
+        graphs = self._graphs(suite.catalogs, suite.ids, suite.truth, names, request.workers)
+        skipped = _few([f"left out {name}: {reason}" for name, reason in suite.skipped])
+        return Loaded(graphs, suite.mock, suite.fingerprint, (*skipped, *_odd(suite.catalogs)))
+
+    def read(self, files: Sequence[Path], parameters: Sequence[str]) -> Loaded:
+        """Read loose catalogues."""
+        catalogs = [read_catalog(file, selection=self.selection) for file in files]
+        unknown = np.full((len(files), len(parameters)), np.nan)
+        graphs = self._graphs(catalogs, [str(f) for f in files], unknown, parameters, 1)
+        mock = any(catalog.mock for catalog in catalogs)
+        return Loaded(graphs, mock, "", _odd(catalogs))
+
+    def _graphs(
+        self,
+        catalogs: Sequence[Catalog],
+        ids: Sequence[str],
+        truth: FloatArray,
+        parameters: Sequence[str],
+        workers: int,
+    ) -> GalaxyGraphs:
+        return load_galaxies(
+            catalogs,
+            ids,
+            truth,
+            Scaling.of(parameters),
+            self.linking_radius,
+            self.features,
+            self.convention,
+            workers=workers,
+        )
+
+
+class PowerSpectra:
+    """Galaxy power spectra as summary vectors.
+
+    Args:
+        bins: logarithmic bins per redshift; None keeps every bin of the file.
+    """
+
+    def __init__(self, bins: int | None = 20) -> None:
+        if bins is not None and bins < 1:
+            raise ValueError(f"bins must be at least 1, or null; got {bins}")
+        self.bins = bins
+
+    def load(self, request: Request) -> Loaded:
+        """Read a suite's spectra."""
+        spectra = load_spectra(
+            request.suite,
+            request.data,
+            redshifts=request.redshifts,
+            parameters=request.parameters,
+            bins=self.bins,
+            set=request.set,
+            volume=request.volume,
+            limit=request.limit,
+        )
+        dropped = [f"left out {name}: power not positive and finite" for name in spectra.dropped]
+        return Loaded(spectra, False, spectra.fingerprint, _few(dropped))
+
+    def read(self, files: Sequence[Path], parameters: Sequence[str]) -> Loaded:
+        """Read loose files of spectra, one redshift each."""
+        return Loaded(read_spectra(files, parameters, self.bins), False, "")
+
+
+MODALITIES: dict[str, Callable[..., Modality]] = {
+    "galaxies": Galaxies,
+    "spectra": PowerSpectra,
+}
+
+
+def _odd(catalogs: Sequence[Catalog]) -> tuple[str, ...]:
+    """Sum up what the reader found odd in many catalogues."""
+    dropped = sum(catalog.n_nonfinite for catalog in catalogs)
+    odd = [f"{c.simulation}: {warning}" for c in catalogs for warning in c.warnings]
+    if dropped:
+        odd.insert(0, f"{dropped} galaxies with a non-finite column were left out")
+    return _few(odd)
+
+
+def _few(notes: Sequence[str], shown: int = 5) -> tuple[str, ...]:
+    rest = len(notes) - shown
+    return (*notes[:shown], *([f"... and {rest} more"] if rest > 0 else []))

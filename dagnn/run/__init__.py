@@ -1,0 +1,65 @@
+"""The one room where configuration becomes objects: every verb of the command line.
+
+From Python, the same in a few lines:
+
+    from dagnn import run
+    experiment = run.load("gnn_mmd", source=["tng"], target=["simba"])
+    result = run.train(experiment, out=Path("runs/first"))
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from dagnn.config import Experiment, load_experiment
+from dagnn.run.data import make_mocks
+from dagnn.run.published import predict_published
+from dagnn.run.reuse import evaluate, load_network, predict, report
+from dagnn.run.show import inspect
+from dagnn.run.train import RunResult, resume, train
+
+__all__ = [
+    "RunResult",
+    "evaluate",
+    "inspect",
+    "load",
+    "load_network",
+    "make_mocks",
+    "predict",
+    "predict_published",
+    "report",
+    "resume",
+    "train",
+]
+
+
+def load(
+    config: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    source: list[str] | None = None,
+    target: list[str] | None = None,
+    seed: int | None = None,
+    data: Path | None = None,
+    compare_source_only: bool = False,
+) -> Experiment:
+    """Load an experiment as the command line does.
+
+    Args:
+        config: YAML file or shipped name; ``base`` if None.
+        overrides: ``key=value`` with dotted keys.
+        source: labelled suites.
+        target: unlabelled suites.
+        seed: of split, weights and batches.
+        data: data folder.
+        compare_source_only: also train without adaptation.
+
+    Raises:
+        ConfigError: something in it cannot be meant.
+    """
+    overrides = list(overrides)
+    if data is not None:
+        overrides.append(f"data.path={json.dumps(str(data))}")
+    if compare_source_only:
+        overrides.append("evaluation.compare_source_only=true")
+    return load_experiment(config, overrides, source=source, target=target, seed=seed)

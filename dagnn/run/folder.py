@@ -1,0 +1,95 @@
+"""The run directory: where each file of a run lies, and what may be overwritten."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dagnn.config import Experiment, experiment_from
+from dagnn.errors import MissingDataError, UsageError
+from dagnn.files import write_text
+
+
+class RunFolder:
+    """Paths of one run.
+
+    Args:
+        path: the run directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.metrics = path / "metrics.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.predictions = path / "predictions.csv"
+        self.results = path / "results.csv"
+        self.latents = path / "latents.npz"
+        self.report = path / "report.html"
+        self.figures = path / "figures"
+        self.model_card = path / "MODEL_CARD.md"
+
+    @classmethod
+    def create(cls, path: Path | None, name: str) -> "RunFolder":
+        """Make the folder of a new run; ``runs/NAME``, ``runs/NAME-2`` ... by default.
+
+        Raises:
+            UsageError: the folder that was asked for holds something already.
+        """
+        if path is None:
+            path = _free(Path("runs") / name)
+        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UsageError(
+                f"{path} exists and is not empty. Give another --out, delete it, "
+                f"or continue it with: dagnn train --resume {path}"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Open the folder of an existing run.
+
+        Raises:
+            MissingDataError: there is no run; the message lists those beside it.
+        """
+        folder = cls(path)
+        if folder.config.is_file():
+            return folder
+        runs = sorted(str(config.parent) for config in path.parent.glob("*/config.yaml"))
+        beside = f" Runs there: {', '.join(runs)}." if runs else ""
+        raise MissingDataError(f"{path} is not a run: it holds no config.yaml.{beside}")
+
+    @property
+    def source_only(self) -> "RunFolder":
+        """The folder of the comparison without adaptation, inside this one."""
+        return RunFolder(self.path / "source_only")
+
+    def read_experiment(self) -> Experiment:
+        """Read the resolved experiment.
+
+        Raises:
+            ConfigError: the file was changed into something that does not validate.
+        """
+        return experiment_from(yaml.safe_load(self.config.read_text()), where=str(self.config))
+
+    def read_environment(self) -> dict[str, Any]:
+        """Read versions, command line and facts about the data."""
+        if not self.environment.is_file():
+            raise MissingDataError(f"{self.path} is not a complete run: no environment.json.")
+        facts: dict[str, Any] = json.loads(self.environment.read_text())
+        return facts
+
+    def write_environment(self, facts: dict[str, Any]) -> None:
+        """Write versions, command line and facts about the data."""
+        write_text(self.environment, json.dumps(facts, indent=2) + "\n")
+
+
+def _free(path: Path) -> Path:
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate

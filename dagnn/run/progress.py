@@ -1,0 +1,36 @@
+"""Progress on the error stream: a bar in a terminal, a line at the end elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+@contextmanager
+def progress_bar(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a job is.
+
+    Yields:
+        A function of (done, total) that moves the bar. Without a terminal, one
+        line says at the end what was done; nothing is printed for work of no time.
+    """
+    started, last = time.perf_counter(), (0, 0)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(title, total=None)
+
+        def advance(done: int, total: int) -> None:
+            nonlocal last
+            last = (done, total)
+            bar.update(task, completed=done, total=total)
+
+        yield advance
+    seconds = time.perf_counter() - started
+    if last[1] and seconds > 0.5:
+        console.print(f"{title}: {last[0]} of {last[1]} in {seconds:.1f} s", highlight=False)

@@ -1,0 +1,144 @@
+"""Use a finished run: evaluate it again, predict new files, redraw its report."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from dagnn.config import Experiment, build
+from dagnn.data.modalities import MODALITIES
+from dagnn.errors import CheckpointError
+from dagnn.evaluation.predict import predict as predict_items
+from dagnn.evaluation.storage import read_predictions, read_results, write_predictions
+from dagnn.models import Network
+from dagnn.parameters import Scaling
+from dagnn.records import Dataset, Predictions
+from dagnn.run.assemble import choose_device, make_network
+from dagnn.run.data import locate_data, prepare
+from dagnn.run.folder import RunFolder
+from dagnn.run.outputs import show_table, with_latents, write_pages
+from dagnn.run.show import show_predictions
+from dagnn.run.train import RunResult, finish, predict_all
+from dagnn.training import Checkpoint, load_checkpoint, load_weights
+
+
+def load_network(folder: RunFolder, experiment: Experiment) -> tuple[Network, Checkpoint]:
+    """Load the selected network of a run onto the device that its configuration names.
+
+    Raises:
+        CheckpointError: the run has no usable checkpoint yet.
+    """
+    best = folder.checkpoints / "best.pt"
+    if not best.is_file():
+        raise CheckpointError(
+            f"{folder.path} has no trained network yet. Finish it with: "
+            f"dagnn train --resume {folder.path}"
+        )
+    checkpoint = load_checkpoint(best)
+    network = make_network(experiment, checkpoint.meta["sizes"])
+    load_weights(network, checkpoint.network)
+    return network.to(choose_device(experiment.training.device)), checkpoint
+
+
+def evaluate(
+    path: Path,
+    *,
+    suites: Sequence[str] = (),
+    data: Path | None = None,
+    console: Console | None = None,
+) -> RunResult:
+    """Measure a finished run again, on its own suites and on others.
+
+    Args:
+        path: run directory.
+        suites: further suites; all of their boxes are held out.
+        data: data folder, if it has moved.
+        console: where progress goes; standard error if None.
+    """
+    console = console or Console(stderr=True)
+    folder = RunFolder.open(path)
+    experiment = folder.read_experiment()
+    network, checkpoint = load_network(folder, experiment)
+    others = [*experiment.evaluation.suites, *suites]
+    wider = experiment.evaluation.model_copy(update={"suites": others})
+    moved = experiment.data.model_copy(update={"path": data or experiment.data.path})
+    experiment = experiment.model_copy(update={"evaluation": wider, "data": moved})
+    place = locate_data(experiment, False, console)
+    prepared = prepare(
+        experiment, place, console, others=others, split_ids=checkpoint.meta["splits"]
+    )
+    predictions: list[Predictions] = []
+    if folder.source_only.checkpoints.is_dir():
+        alone, _ = load_network(folder.source_only, experiment.without_adaptation())
+        predictions += predict_all(alone, prepared, "source-only")
+    predictions += predict_all(network, prepared, "model")
+    return finish(experiment, prepared, folder, predictions, console)
+
+
+def predict(
+    path: Path, files: Sequence[Path], *, out: Path | None = None, console: Console | None = None
+) -> Predictions:
+    """Predict the parameters of new files with a finished run.
+
+    Args:
+        path: run directory.
+        files: catalogues, or files of spectra.
+        out: CSV file; a table on the screen if None.
+        console: where warnings go; standard error if None.
+    """
+    console = console or Console(stderr=True)
+    folder = RunFolder.open(path)
+    experiment = folder.read_experiment()
+    network, checkpoint = load_network(folder, experiment)
+    modality = build(MODALITIES, experiment.data, "data")
+    loaded = modality.read(files, experiment.data.parameters)
+    warn_outside(loaded.dataset, checkpoint.meta["training_range"], console)
+    if checkpoint.meta["mock"]:
+        console.print("[bold yellow]This network was trained on MOCK universes.[/]")
+    predictions = predict_items(
+        network,
+        loaded.dataset,
+        torch.arange(len(loaded.dataset)),
+        Scaling.of(experiment.data.parameters),
+        suite="unknown",
+        role="other",
+        split="all",
+    )
+    deliver(predictions, out, console)
+    return predictions
+
+
+def report(path: Path, *, console: Console | None = None) -> Path:
+    """Write the report of a run again from its stored results."""
+    console = console or Console(stderr=True)
+    folder = RunFolder.open(path)
+    experiment = folder.read_experiment()
+    results = read_results(folder.results)
+    predictions = with_latents(folder, read_predictions(folder.predictions))
+    page = write_pages(folder, experiment, predictions, results)
+    show_table(Console(), experiment, results, bool(folder.read_environment()["mock"]))
+    console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+    return page
+
+
+def warn_outside(dataset: Dataset, ranges: Mapping[str, Sequence[float]], console: Console) -> None:
+    """Say which inputs lie outside what the network was trained on."""
+    for name, values in dataset.summaries().items():
+        low, high = ranges[name]
+        for item in torch.nonzero((values < low) | (values > high)).flatten().tolist():
+            console.print(
+                f"[yellow]Outside the training range:[/] {dataset.ids[item]}: {name} is "
+                f"{float(values[item]):.4g}, training saw {low:.4g} to {high:.4g}. "
+                "Do not trust its error bar.",
+                highlight=False,
+            )
+
+
+def deliver(predictions: Predictions, out: Path | None, console: Console) -> None:
+    """Write predictions to a CSV file, or show them."""
+    if out is None:
+        show_predictions(predictions, Console())
+        return
+    write_predictions(out, [predictions])
+    console.print(f"{len(predictions.ids)} predictions: {out}", highlight=False)

@@ -1,0 +1,51 @@
+"""What verbs print: predictions, and what inspection found."""
+
+from pathlib import Path
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dagnn.catalogs.inspection import inspect_path
+from dagnn.records import Predictions
+
+
+def show_predictions(predictions: Predictions, console: Console) -> None:
+    """Print mean ± std of every item, with the truth where it is known."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("file")
+    for name in predictions.parameters:
+        table.add_column(name, justify="right")
+        if np.isfinite(predictions.truth).any():
+            table.add_column("truth", justify="right")
+    for row, name in enumerate(predictions.ids):
+        cells = []
+        for column in range(len(predictions.parameters)):
+            mean, std = predictions.mean[row, column], predictions.std[row, column]
+            cells.append(f"{mean:.4f} ± {std:.4f}")
+            if np.isfinite(predictions.truth).any():
+                cells.append(f"{predictions.truth[row, column]:.4f}")
+        table.add_row(Text(name), *cells)
+    console.print(table)
+
+
+def inspect(path: Path, *, console: Console | None = None) -> bool:
+    """Print what a path holds and what is wrong with it.
+
+    Returns:
+        Whether anything is wrong.
+    """
+    console = console or Console()
+    found = inspect_path(path)
+    table = Table(title=f"{found.kind}: {found.title}", title_justify="left", show_header=False)
+    table.box = None
+    for label, value in found.facts:
+        table.add_row(Text(str(label), style="bold"), Text(str(value)))
+    console.print(table)
+    for problem in found.problems:
+        console.print(Text.assemble(("Problem: ", "bold red"), problem), soft_wrap=True)
+    if not found.problems:
+        console.print("No problems found.")
+    return bool(found.problems)

@@ -1,0 +1,262 @@
+"""Train an experiment, evaluate it on every suite, and write the run directory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dagnn.config import Experiment
+from dagnn.environment import collect_environment
+from dagnn.errors import CheckpointError
+from dagnn.evaluation.predict import predict
+from dagnn.files import write_text
+from dagnn.models import Network
+from dagnn.records import Predictions, Result
+from dagnn.run.assemble import Assembly, assemble, check, parameter_count
+from dagnn.run.data import Prepared, locate_data, prepare
+from dagnn.run.folder import RunFolder
+from dagnn.run.outputs import measure, show_table, write_pages, write_tables
+from dagnn.training import (
+    Checkpoints,
+    MetricsLog,
+    ProgressReport,
+    fit,
+    load_checkpoint,
+    load_weights,
+    validation_metrics,
+)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to.
+
+    Attributes:
+        folder: the run directory.
+        results: one row per suite, split, parameter, metric and model.
+        predictions: per model, suite and split.
+        mock: whether any of the data are synthetic.
+    """
+
+    folder: Path
+    results: list[Result]
+    predictions: list[Predictions]
+    mock: bool
+
+
+def train(
+    experiment: Experiment,
+    *,
+    out: Path | None = None,
+    mock: bool = False,
+    init_from: Path | None = None,
+    console: Console | None = None,
+) -> RunResult:
+    """Train, evaluate and write the run directory.
+
+    Args:
+        experiment: what to run.
+        out: run directory; ``runs/NAME`` if None.
+        mock: use mock universes even where there are data.
+        init_from: run whose weights to start from.
+        console: where progress goes; standard error if None.
+
+    Raises:
+        DagnnError: the experiment, the data or the run cannot be used.
+    """
+    console = console or Console(stderr=True)
+    check(experiment)
+    initial = _initial_weights(init_from)
+    place = locate_data(experiment, mock, console)
+    prepared = prepare(experiment, place, console, others=experiment.evaluation.suites)
+    folder = RunFolder.create(out, experiment.name)
+    stored = experiment.data.model_copy(update={"path": place.absolute()})
+    experiment = experiment.model_copy(update={"data": stored})
+    write_text(folder.config, experiment.to_yaml())
+    folder.write_environment(_facts(experiment, prepared))
+    return _run(experiment, prepared, folder, console, initial)
+
+
+def resume(path: Path, *, console: Console | None = None) -> RunResult:
+    """Continue a run from its last checkpoint, as if it had never stopped.
+
+    Raises:
+        DagnnError: there is no such run, or its data have changed.
+    """
+    console = console or Console(stderr=True)
+    folder = RunFolder.open(path)
+    experiment = folder.read_experiment()
+    check(experiment)
+    place = locate_data(experiment, False, console)
+    splits = None
+    if (folder.checkpoints / "last.pt").is_file():
+        splits = load_checkpoint(folder.checkpoints / "last.pt").meta["splits"]
+    prepared = prepare(
+        experiment, place, console, others=experiment.evaluation.suites, split_ids=splits
+    )
+    _require_same_data(folder, prepared)
+    return _run(experiment, prepared, folder, console, None)
+
+
+def _run(
+    experiment: Experiment,
+    prepared: Prepared,
+    folder: RunFolder,
+    console: Console,
+    initial: Mapping[str, Any] | None,
+) -> RunResult:
+    predictions: list[Predictions] = []
+    if experiment.evaluation.compare_source_only:
+        alone = experiment.without_adaptation()
+        network = fit_network(alone, prepared, folder.source_only, console, initial, "source-only")
+        predictions += predict_all(network, prepared, "source-only")
+    network = fit_network(experiment, prepared, folder, console, initial, experiment.name)
+    predictions += predict_all(network, prepared, "model")
+    return finish(experiment, prepared, folder, predictions, console)
+
+
+def finish(
+    experiment: Experiment,
+    prepared: Prepared,
+    folder: RunFolder,
+    predictions: list[Predictions],
+    console: Console,
+) -> RunResult:
+    """Measure predictions, write every output and print the table."""
+    results = measure(experiment, predictions)
+    write_tables(folder, predictions, results)
+    with console.status("Drawing the report"):
+        report = write_pages(folder, experiment, predictions, results)
+    show_table(Console(), experiment, results, prepared.mock)
+    console.print(f"Report: {report}", highlight=False, soft_wrap=True)
+    return RunResult(folder.path, results, predictions, prepared.mock)
+
+
+def fit_network(
+    experiment: Experiment,
+    prepared: Prepared,
+    folder: RunFolder,
+    console: Console,
+    initial: Mapping[str, Any] | None,
+    label: str,
+) -> Network:
+    """Train the network of an experiment, or continue where its folder stands."""
+    made = assemble(experiment, prepared)
+    if initial is not None:
+        load_weights(made.network, initial)
+    last = folder.checkpoints / "last.pt"
+    checkpoints = Checkpoints(folder.checkpoints, checkpoint_meta(experiment, prepared))
+    console.print(
+        f"Training {label}: {parameter_count(made.network)} weights, {made.settings.epochs} epochs "
+        f"of {made.domains.steps} steps on {made.device}",
+        highlight=False,
+    )
+    fit(
+        made.network,
+        made.objective,
+        made.domains,
+        settings=made.settings,
+        validate=_validation(made, prepared),
+        callbacks=[ProgressReport(console, title=label), MetricsLog(folder.metrics)],
+        checkpoints=checkpoints,
+        resume=last if last.is_file() else None,
+    )
+    return made.network
+
+
+def predict_all(network: Network, prepared: Prepared, model: str) -> list[Predictions]:
+    """Predict every item that training has not learned from."""
+    return [
+        predict(
+            network,
+            suite.loaded.dataset,
+            index,
+            prepared.scaling,
+            suite=suite.name,
+            role=suite.role,
+            split=part,
+            domain=suite.domain,
+            model=model,
+        )
+        for suite in prepared.suites
+        for part, index in suite.parts().items()
+        if part != "train"
+    ]
+
+
+def checkpoint_meta(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
+    """Collect what a checkpoint must tell to be used without its run directory."""
+    suites = [suite for suite in prepared.suites if suite.split is not None]
+    return {
+        "experiment": experiment.model_dump(mode="json"),
+        "sizes": dict(suites[0].loaded.dataset.sizes),
+        "domains": [suite.name for suite in suites],
+        "splits": {s.name: s.split.to_ids(s.loaded.dataset.ids) for s in suites if s.split},
+        "training_range": training_range(prepared),
+        "mock": prepared.mock,
+    }
+
+
+def training_range(prepared: Prepared) -> dict[str, list[float]]:
+    """Return the smallest and largest of every summary over all training items."""
+    seen: dict[str, list[float]] = {}
+    for suite in prepared.suites:
+        if suite.split is None:
+            continue
+        for name, values in suite.loaded.dataset.summaries().items():
+            chosen = values[suite.parts()["train"]]
+            low, high = seen.get(name, [float("inf"), float("-inf")])
+            seen[name] = [min(low, float(chosen.min())), max(high, float(chosen.max()))]
+    return seen
+
+
+def _validation(made: Assembly, prepared: Prepared) -> Any:
+    def batches(role: str) -> list[Any]:
+        return [
+            suite.loaded.dataset.to(made.device).batch(suite.parts()["valid"], suite.domain)
+            for suite in prepared.of_role(role)
+        ]
+
+    sources, targets = batches("source"), batches("target")
+    return lambda network: validation_metrics(network, made.objective, sources, targets)
+
+
+def _initial_weights(init_from: Path | None) -> Mapping[str, Any] | None:
+    if init_from is None:
+        return None
+    return load_checkpoint(RunFolder.open(init_from).checkpoints / "best.pt").network
+
+
+def _facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
+    """Collect what the report must tell of versions, command and data."""
+    data = {suite.name: suite.loaded.fingerprint for suite in prepared.suites}
+    environment = collect_environment(
+        seed=experiment.seed, device=experiment.training.device, data=data
+    )
+    items = {
+        f"{suite.role} {suite.name}": ", ".join(f"{len(i)} {p}" for p, i in suite.parts().items())
+        for suite in prepared.suites
+    }
+    encoder = experiment.model.encoder.name
+    terms = ", ".join(f"{key} (weight {t.weight:g})" for key, t in experiment.loss.terms.items())
+    return environment | {
+        "mock": prepared.mock,
+        "notes": [f"{s.name}: {note}" for s in prepared.suites for note in s.loaded.notes],
+        "training_items": items,
+        "inputs": prepared.suites[0].loaded.dataset.describe(),
+        "description": f"A {encoder} encoder with {experiment.loss.task.name} loss; "
+        f"domain terms: {terms or 'none'}.",
+    }
+
+
+def _require_same_data(folder: RunFolder, prepared: Prepared) -> None:
+    """Refuse to continue on other data than the run began with."""
+    before = folder.read_environment()["data"]
+    for suite in prepared.suites:
+        if before.get(suite.name) != suite.loaded.fingerprint:
+            raise CheckpointError(
+                f"The data of {suite.name} in {prepared.folder} are not those that {folder.path} "
+                "was started with. Restore them, or start a new run."
+            )
