@@ -79,9 +79,11 @@ def test_circular_mean_of_a_perfect_lattice_is_finite():
 
 
 def test_only_gnn_domainadapt_wraps_vectors_from_the_plain_centroid():
-    positions = np.array([[0.95, 0.5, 0.5], [0.94, 0.52, 0.5], [0.1, 0.5, 0.5], [0.1, 0.6, 0.5]])
+    pair = [[0.98, 0.5, 0.5], [0.97, 0.52, 0.5]]
+    positions = np.array([*pair, [0.1, 0.4, 0.6], [0.1, 0.6, 0.5], [0.1, 0.5, 0.4]])
     edges = np.array([[0], [1]])
     centre = positions.mean(0)
+    assert positions[0, 0] - centre[0] > 0.5  # so that wrapping matters
 
     def cosines(wrap: bool) -> tuple[float, float]:
         r, c = positions[0] - centre, positions[1] - centre
