@@ -71,6 +71,7 @@ def test_import_does_nothing(tmp_path: Path) -> None:
     ]
     code = f"""
 import importlib, torch, numpy, random
+import rich.console  # draws a random number of its own when imported
 before = torch.get_rng_state(), numpy.random.get_state()[1].copy(), random.getstate()
 threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
 for name in {names!r}:

@@ -81,7 +81,7 @@ def test_a_file_extends_a_file_beside_it(tmp_path: Path) -> None:
 def test_files_that_are_not_mappings_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match="broken.yaml"):
+    with pytest.raises(ConfigError, match=r"broken\.yaml"):
         load_experiment(path)
 
 

@@ -16,6 +16,9 @@ from dagnn.errors import DataError, MissingDataError
 
 Found = dict[int, set[str]]
 
+# The rest is in the run's results.csv and report.
+SHOWN_METRICS = ("relative_error", "r2", "chi2")
+
 
 def inspect_data_folder(path: Path) -> Inspection:
     """Describe a data root: suites, sets, simulations by snapshot, tables, spectra."""
@@ -87,11 +90,13 @@ def _files(path: Path) -> Iterator[str]:
 
 
 def _results(path: Path) -> Facts:
-    """Return the rows of a results table, as they stand."""
+    """Return the main metrics on held-out items, one line per model and suite."""
     if not path.is_file():
         return []
+    lines: dict[str, list[str]] = defaultdict(list)
     with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    keys = ("model", "suite", "role", "split", "parameter", "metric")
-    labels = (" ".join(row.get(key) or "" for key in keys).strip() for row in rows)
-    return [(label, row.get("value") or "") for label, row in zip(labels, rows, strict=True)]
+        for row in csv.DictReader(stream):
+            if row["split"] in ("test", "all") and row["metric"] in SHOWN_METRICS:
+                label = f"{row['model']}, {row['suite']} ({row['role']}), {row['parameter']}"
+                lines[label].append(f"{row['metric']} {float(row['value']):.3g}")
+    return [(label, ", ".join(values)) for label, values in lines.items()]

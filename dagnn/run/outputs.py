@@ -30,6 +30,7 @@ from dagnn.records import Predictions, Result
 from dagnn.run.folder import RunFolder
 
 MODELS = ("source-only", "model")
+HELD_OUT = ("test", "all")
 
 
 def measure(experiment: Experiment, predictions: Sequence[Predictions]) -> list[Result]:
@@ -49,11 +50,14 @@ def write_tables(
         np.savez_compressed(stream, allow_pickle=False, **latents)
 
 
-def show_table(
-    console: Console, experiment: Experiment, results: Sequence[Result], mock: bool
-) -> None:
-    """Print the results table."""
-    console.print(console_table(results, title(experiment), mock, split=None))
+def show_table(experiment: Experiment, results: Sequence[Result], mock: bool) -> None:
+    """Print the results on held-out items to standard output."""
+    shown = [result for result in results if result.split in HELD_OUT]
+    console = Console()
+    if not console.is_terminal:
+        # A log has no width of its own; the table needs about a hundred columns.
+        console = Console(width=100)
+    console.print(console_table(shown, title(experiment), mock, split=None))
 
 
 def write_pages(
@@ -128,7 +132,7 @@ def draw(
 
 def held_out(predictions: Sequence[Predictions]) -> list[Predictions]:
     """Keep what no training or selection has seen."""
-    return [p for p in predictions if p.split in ("test", "all")]
+    return [p for p in predictions if p.split in HELD_OUT]
 
 
 def title(experiment: Experiment) -> str:

@@ -117,7 +117,7 @@ def report(path: Path, *, console: Console | None = None) -> Path:
     results = read_results(folder.results)
     predictions = with_latents(folder, read_predictions(folder.predictions))
     page = write_pages(folder, experiment, predictions, results)
-    show_table(Console(), experiment, results, bool(folder.read_environment()["mock"]))
+    show_table(experiment, results, bool(folder.read_environment()["mock"]))
     console.print(f"Report: {page}", highlight=False, soft_wrap=True)
     return page
 

@@ -129,7 +129,7 @@ def finish(
     write_tables(folder, predictions, results)
     with console.status("Drawing the report"):
         report = write_pages(folder, experiment, predictions, results)
-    show_table(Console(), experiment, results, prepared.mock)
+    show_table(experiment, results, prepared.mock)
     console.print(f"Report: {report}", highlight=False, soft_wrap=True)
     return RunResult(folder.path, results, predictions, prepared.mock)
 

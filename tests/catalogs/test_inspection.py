@@ -141,12 +141,12 @@ def test_run_folder(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("{}\n{}\n")
     (tmp_path / "results.csv").write_text(
         "suite,role,split,parameter,metric,value,low,high,model\n"
-        "tng,source,test,Omega_m,rmse,0.02,0.01,0.03,model\n"
+        "tng,source,test,Omega_m,r2,0.912,0.9,0.93,model\n"
     )
     found = inspect_path(tmp_path)
     assert found.kind == "run"
     assert ("epochs", "2") in found.facts
-    assert ("model tng source test Omega_m rmse", "0.02") in found.facts
+    assert ("model, tng (source), Omega_m", "r2 0.912") in found.facts
     assert "has no checkpoints" in found.problems[0]
 
 
