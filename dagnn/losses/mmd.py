@@ -26,9 +26,10 @@ def squared_distances(points: Tensor) -> Tensor:
     """Return the squared Euclidean distance of every pair of rows.
 
     Uses ‖a‖² + ‖b‖² − 2 a·b, so that memory is O(N²) and not O(N²·W). The
-    difference loses digits where points lie far from the origin, hence the
-    points are centred first (which changes no distance) and the sums run in
-    double precision; what rounding is left can only touch pairs that coincide.
+    difference loses digits where points lie far from the origin compared with
+    their distance, hence double precision: its rounding stays below that of
+    single-precision points themselves, and only pairs that coincide can reach
+    the bound at zero.
 
     Args:
         points: ``[N, W]``.
@@ -41,7 +42,6 @@ def squared_distances(points: Tensor) -> Tensor:
         [0.0, 25.0]
     """
     wide = points.double()
-    wide = wide - wide.detach().mean(0)
     square = wide.square().sum(1)
     return (square[:, None] + square[None, :] - 2 * wide @ wide.T).clamp_min(0)
 

@@ -93,6 +93,23 @@ def test_median_heuristic_follows_the_scale_of_the_latent():
     torch.testing.assert_close(term(large), term(small))
 
 
+def test_the_median_is_a_number_and_not_a_road_for_gradients():
+    source, target = (sample.double().requires_grad_() for sample in samples(0.7, 9, 8))
+    scales = median_bandwidths(squared_distances(torch.cat([source, target])), 5)
+    assert not scales.requires_grad
+    terms = MMD(), MMD("unbiased", scales.tolist(), combine="mean")
+    gradients = [torch.autograd.grad(term(make_pair(source, target)), source)[0] for term in terms]
+    torch.testing.assert_close(*gradients)
+
+
+def test_tight_clusters_far_apart_keep_their_digits_in_single_precision():
+    source, target = samples(0.0, 20, 20)
+    source, target = 0.1 * source - 1000, 0.1 * target + 1000
+    term = MMD("unbiased", [0.01])
+    single, double = make_pair(source, target), make_pair(source.double(), target.double())
+    torch.testing.assert_close(term(single).double(), term(double), rtol=1e-5, atol=0)
+
+
 def test_median_bandwidths_stay_positive_where_most_points_coincide():
     points = torch.zeros(9, 2)
     assert median_bandwidths(squared_distances(points), 3).tolist() == [0.5, 1.0, 2.0]
