@@ -11,10 +11,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, device
 from torch_geometric.data import Batch, Data, InMemoryDataset
+from torch_geometric.utils import scatter
 
+from dagnn.catalogs.columns import COLUMNS
 from dagnn.data.truth import checked_truth, truth_groups
 from dagnn.errors import EmptyCatalogError
 from dagnn.graphs.build import Graph, graph_of
+from dagnn.graphs.features import NODE_FEATURES
 from dagnn.parameters import Scaling
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         scaling: names and priors of the ``P`` parameters.
         groups: boxes with equal group share one truth; by default boxes whose
             truth is equal, and every box of unknown truth for itself.
+        features: catalogue columns behind the node features, for reports.
 
     Raises:
         EmptyCatalogError: there is no graph.
@@ -51,6 +55,7 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         truth: ArrayLike,
         scaling: Scaling,
         groups: Sequence[str] | None = None,
+        features: Sequence[str] = (),
     ) -> None:
         super().__init__()
         if not graphs:
@@ -60,6 +65,7 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         self._ids = tuple(ids)
         self._groups = tuple(groups) if groups is not None else truth_groups(ids, physical)
         self._physical = physical
+        self._features = tuple(features)
         self._data = _flat(graphs, scaling.to_unit(physical).float())
         nodes = _pointer([len(graph.x) for graph in graphs])
         edges = _pointer([graph.edge_index.shape[1] for graph in graphs])
@@ -115,20 +121,46 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         index = index.to(data.x.device)
         if self._indices is not None:
             index = torch.as_tensor(list(self._indices), device=index.device)[index]
-        node, ptr, graph = _rows(self.slices["x"], index)
-        edge, _, edge_graph = _rows(self.slices["edge_index"], index)
+        node, galaxies = _rows(self.slices["x"], index)
+        edge, edges = _rows(self.slices["edge_index"], index)
+        ptr = _with_zero(galaxies.cumsum(0))
+        first_node = ptr[:-1].repeat_interleave(edges)
         made = Batch(
-            x=data.x[node],
-            edge_index=data.edge_index[:, edge] + ptr[edge_graph],
-            edge_attr=data.edge_attr[edge],
+            x=data.x.index_select(0, node),
+            edge_index=data.edge_index.index_select(1, edge) + first_node,
+            edge_attr=data.edge_attr.index_select(0, edge),
             y=data.y[index],
-            pos=data.pos[node],
+            pos=data.pos.index_select(0, node),
             u=data.u[index],
-            batch=graph,
+            batch=torch.arange(len(index), device=index.device).repeat_interleave(galaxies),
             ptr=ptr,
         )
         made.domain = domain
         return made
+
+    def summaries(self) -> dict[str, Tensor]:
+        """Return per graph: log10 of the number of galaxies, mean degree, mean node features."""
+        data, node = self._data, self.slices["x"]
+        galaxies = node.diff()
+        graph = torch.arange(len(galaxies), device=node.device).repeat_interleave(galaxies)
+        mean = scatter(data.x, graph, 0, len(galaxies), "mean")
+        degree = self.slices["edge_index"].diff() / galaxies
+        found = {"log10 galaxies": data.u[:, 0], "mean degree": degree}
+        names = self._features or [f"feature {column}" for column in range(data.x.shape[1])]
+        found |= {f"mean log10(1 + {name})": mean[:, k] for k, name in enumerate(names)}
+        chosen = list(self.indices())
+        return {name: values[chosen] for name, values in found.items()}
+
+    def describe(self) -> dict[str, str]:
+        """Say what nodes, edges and graph carry."""
+        nodes = {
+            f"log10(1 + {name})": f"{COLUMNS[name].meaning}, {COLUMNS[name].unit}"
+            for name in self._features
+        }
+        return nodes | {
+            "edges": "distance in linking radii and two cosines from the centroid",
+            "global": "log10 of the number of galaxies",
+        }
 
     def __repr__(self) -> str:
         per_graph = (self.slices["x"][-1] / (len(self.slices["x"]) - 1)).item()
@@ -169,7 +201,7 @@ def load_galaxies(
             graphs.append(graph)
             if on_progress is not None:
                 on_progress(len(graphs), len(catalogs))
-    return GalaxyGraphs(graphs, ids, truth, scaling)
+    return GalaxyGraphs(graphs, ids, truth, scaling, features=NODE_FEATURES[features])
 
 
 def _flat(graphs: Sequence[Graph], scaled: Tensor) -> Data:
@@ -190,22 +222,25 @@ def _flat(graphs: Sequence[Graph], scaled: Tensor) -> Data:
 
 def _pointer(counts: Sequence[int]) -> Tensor:
     """Return the first row of every item and the end of the last, ``[n + 1]``."""
-    return torch.tensor([0, *counts]).cumsum(0)
+    return _with_zero(torch.tensor(counts).cumsum(0))
 
 
-def _rows(pointer: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the rows of the chosen items, their new pointer, and the item of each row.
+def _with_zero(ends: Tensor) -> Tensor:
+    return torch.cat([ends.new_zeros(1), ends])
+
+
+def _rows(pointer: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the rows of the chosen items, one item after the other, and their numbers.
 
     Args:
         pointer: first row of every item ``[n + 1]``.
         index: chosen items ``[B]``.
 
     Returns:
-        rows ``[N]``, pointer ``[B + 1]``, item of each row in 0 ... B−1 ``[N]``.
+        rows ``[N]``, rows per item ``[B]``.
     """
     first = pointer[index]
     counts = pointer[index + 1] - first
-    end = counts.cumsum(0)
-    item = torch.arange(len(index), device=index.device).repeat_interleave(counts)
-    within = torch.arange(len(item), device=index.device) - (end - counts)[item]
-    return first[item] + within, torch.cat([end.new_zeros(1), end]), item
+    new_first = counts.cumsum(0) - counts
+    offset = (first - new_first).repeat_interleave(counts)
+    return offset + torch.arange(len(offset), device=offset.device), counts
