@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES
@@ -21,6 +22,8 @@ from dagnn.run.outputs import show_table, with_latents, write_pages
 from dagnn.run.show import show_predictions
 from dagnn.run.train import RunResult, finish, predict_all
 from dagnn.training import Checkpoint, load_checkpoint, load_weights
+
+WARNINGS_SHOWN = 10
 
 
 def load_network(folder: RunFolder, experiment: Experiment) -> tuple[Network, Checkpoint]:
@@ -123,16 +126,20 @@ def report(path: Path, *, console: Console | None = None) -> Path:
 
 
 def warn_outside(dataset: Dataset, ranges: Mapping[str, Sequence[float]], console: Console) -> None:
-    """Say which inputs lie outside what the network was trained on."""
+    """Say which inputs lie outside what the network was trained on, one line each."""
+    outside: dict[int, list[str]] = {}
     for name, values in dataset.summaries().items():
         low, high = ranges[name]
         for item in torch.nonzero((values < low) | (values > high)).flatten().tolist():
-            console.print(
-                f"[yellow]Outside the training range:[/] {dataset.ids[item]}: {name} is "
-                f"{float(values[item]):.4g}, training saw {low:.4g} to {high:.4g}. "
-                "Do not trust its error bar.",
-                highlight=False,
-            )
+            seen = f"{name} is {float(values[item]):.4g} (training: {low:.4g} to {high:.4g})"
+            outside.setdefault(item, []).append(seen)
+    for item in sorted(outside)[:WARNINGS_SHOWN]:
+        text = f"{dataset.ids[item]} is outside the training range: {'; '.join(outside[item])}"
+        console.print(f"[yellow]Warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+    if len(outside) > WARNINGS_SHOWN:
+        console.print(f"... and {len(outside) - WARNINGS_SHOWN} more inputs.", highlight=False)
+    if outside:
+        console.print("Do not trust the error bars of these inputs.")
 
 
 def deliver(predictions: Predictions, out: Path | None, console: Console) -> None:

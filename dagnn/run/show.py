@@ -15,7 +15,7 @@ from dagnn.records import Predictions
 def show_predictions(predictions: Predictions, console: Console) -> None:
     """Print mean ± std of every item, with the truth where it is known."""
     table = Table(box=SIMPLE_HEAD)
-    table.add_column("file")
+    table.add_column("input", overflow="fold")
     for name in predictions.parameters:
         table.add_column(name, justify="right")
         if np.isfinite(predictions.truth).any():

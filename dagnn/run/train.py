@@ -107,13 +107,15 @@ def _run(
     console: Console,
     initial: Mapping[str, Any] | None,
 ) -> RunResult:
-    predictions: list[Predictions] = []
+    plans = [(experiment, folder, "model")]
     if experiment.evaluation.compare_source_only:
-        alone = experiment.without_adaptation()
-        network = fit_network(alone, prepared, folder.source_only, console, initial, "source-only")
-        predictions += predict_all(network, prepared, "source-only")
-    network = fit_network(experiment, prepared, folder, console, initial, experiment.name)
-    predictions += predict_all(network, prepared, "model")
+        plans.insert(0, (experiment.without_adaptation(), folder.source_only, "source-only"))
+    predictions: list[Predictions] = []
+    for plan, where, label in plans:
+        network = fit_network(
+            plan, prepared, where, console, initial=initial, label=label, root=folder.path
+        )
+        predictions += predict_all(network, prepared, label)
     return finish(experiment, prepared, folder, predictions, console)
 
 
@@ -139,15 +141,29 @@ def fit_network(
     prepared: Prepared,
     folder: RunFolder,
     console: Console,
+    *,
     initial: Mapping[str, Any] | None,
     label: str,
+    root: Path,
 ) -> Network:
-    """Train the network of an experiment, or continue where its folder stands."""
+    """Train the network of an experiment, or continue where its folder stands.
+
+    Args:
+        experiment: what to train.
+        prepared: its data.
+        folder: where checkpoints and metrics go.
+        console: where progress goes.
+        initial: weights to start from; fresh ones if None.
+        label: how progress calls this training.
+        root: the run that a user would resume.
+    """
     made = assemble(experiment, prepared)
     if initial is not None:
         load_weights(made.network, initial)
     last = folder.checkpoints / "last.pt"
-    checkpoints = Checkpoints(folder.checkpoints, checkpoint_meta(experiment, prepared))
+    checkpoints = Checkpoints(
+        folder.checkpoints, checkpoint_meta(experiment, prepared), f"dagnn train --resume {root}"
+    )
     console.print(
         f"Training {label}: {parameter_count(made.network)} weights, {made.settings.epochs} epochs "
         f"of {made.domains.steps} steps on {made.device}",
