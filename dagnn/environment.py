@@ -49,7 +49,6 @@ OPTIONAL = MappingProxyType(
             "faster max aggregation with gradients on CUDA, through PyG",
             f"{SCATTER_INSTALL}  (after torch; compiles for about 9 minutes)",
         ),
-        "vesin": OptionalPackage("vesin", "faster neighbour pairs", "pip install vesin"),
         "colossus": OptionalPackage("colossus", "mock universes", "pip install 'dagnn[mocks]'"),
         "scikit-learn": OptionalPackage(
             "sklearn", "Isomap and t-SNE", "pip install 'dagnn[analysis]'"
@@ -57,7 +56,6 @@ OPTIONAL = MappingProxyType(
         "geomloss": OptionalPackage(
             "geomloss", "optimal-transport check", "pip install 'dagnn[ot]'"
         ),
-        "tensorboard": OptionalPackage("tensorboard", "live curves", "pip install tensorboard"),
     }
 )
 """Every optional package by the name a package index knows."""

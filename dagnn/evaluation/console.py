@@ -1,6 +1,6 @@
 """The results table for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from rich.box import SIMPLE_HEAD
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from dagnn.evaluation.baselines import PRIOR_MEAN
 from dagnn.evaluation.metrics import METRICS
-from dagnn.evaluation.table import PREDICTORS, Block, blocks
+from dagnn.evaluation.table import HELD_OUT, PREDICTORS, Block, blocks
 from dagnn.evaluation.wording import heading, with_interval
 from dagnn.records import Result
 
@@ -31,7 +31,7 @@ def console_table(
     mock: bool,
     *,
     oracle: bool = False,
-    split: str | None = "test",
+    splits: Collection[str] | None = HELD_OUT,
 ) -> Table:
     """Lay out results for a terminal of 100 columns, or for a plain log.
 
@@ -40,11 +40,12 @@ def console_table(
         title: what was run.
         mock: whether any of the data are mocks; then the title says so.
         oracle: whether target labels chose the checkpoint; then the title says so.
-        split: which split to show; all of them where None.
+        splits: which splits to show; all of them where None.
     """
-    chosen = blocks(results, split)
+    chosen = blocks(results, splits)
     parameters = list(dict.fromkeys(block.parameter for block in chosen))
     one = len(parameters) == 1
+    several = len({block.split for block in chosen}) > 1
     table = Table(
         title=Text(heading(f"{title} · {parameters[0]}" if one else title, mock, oracle)),
         title_style="bold",
@@ -55,7 +56,7 @@ def console_table(
     table.add_column("suite", no_wrap=True)
     for name in COLUMNS:
         table.add_column(METRICS[name].label, justify="right", no_wrap=True)
-    for name, members in groupby(chosen, key=lambda block: block.title(split is None)):
+    for name, members in groupby(chosen, key=lambda block: block.title(several)):
         table.add_row(Text(name, style="bold"))
         for block in members:
             if not one:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dagnn.evaluation.files import write_text
 from dagnn.evaluation.headline import headline
 from dagnn.evaluation.table import PREDICTORS, blocks
 from dagnn.evaluation.wording import with_interval
+from dagnn.files import write_text
 from dagnn.records import Result
 
 COLUMNS = ("relative_error", "r2", "chi2", "coverage68")

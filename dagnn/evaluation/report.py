@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 from dagnn.evaluation.baselines import PRIOR_MEAN
 from dagnn.evaluation.figures.save import figure_svg
-from dagnn.evaluation.files import write_text
 from dagnn.evaluation.headline import headline
 from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.table import PREDICTORS, Block, blocks
 from dagnn.evaluation.wording import number, plain
+from dagnn.files import write_text
 from dagnn.records import Result
 
 COLUMNS = ("relative_error", "r2", "bias", "chi2", "coverage68", "skill")
@@ -126,7 +126,7 @@ def write_report(
         oracle=oracle,
         notes=list(notes),
         table=_table(found, COLUMNS),
-        full_table=_table(found, list(METRICS)),
+        full_table=_table(blocks(results, splits=None), list(METRICS)),
         prior_mean=PRIOR_MEAN,
         metrics=list(METRICS.values()),
         pictures=[_picture(name, figure, captions) for name, figure in figures.items()],

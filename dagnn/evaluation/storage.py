@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dagnn.errors import MissingDataError, MissingFieldError, TableError
-from dagnn.evaluation.files import atomic_path
+from dagnn.files import atomic_path
 from dagnn.records import Predictions, Result
 
 RESULT_COLUMNS = (

@@ -1,6 +1,6 @@
 """The results table: every metric with its interval, for the model and for what it must beat."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,8 @@ from dagnn.records import Predictions, Result
 PREDICTORS = {PRIOR_MEAN: "prior mean", "source-only": "source-only", "model": "model"}
 """How tables name who predicted, from the least informed to the best."""
 ROLES = ("source", "target", "other")
+HELD_OUT = ("test", "all")
+"""Splits that neither training nor selection has seen; ``all`` is an unseen suite."""
 
 
 def _rows(
@@ -110,17 +112,17 @@ def _rank(order: Sequence[str], name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def blocks(results: Iterable[Result], split: str | None = None) -> list[Block]:
+def blocks(results: Iterable[Result], splits: Collection[str] | None = HELD_OUT) -> list[Block]:
     """Group results for reading: source suites and least informed predictors first.
 
     Args:
         results: rows of the results table.
-        split: keep this split only.
+        splits: keep these splits only; all of them where None.
     """
     found: dict[tuple[str, str, str, str], Block] = {}
     predictors = list(PREDICTORS)
     for row in sorted(results, key=lambda row: _rank(predictors, row.model)):
-        if split not in (None, row.split):
+        if splits is not None and row.split not in splits:
             continue
         key = (row.suite, row.role, row.split, row.parameter)
         block = found.setdefault(key, Block(*key))

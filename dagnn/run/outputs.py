@@ -23,14 +23,13 @@ from dagnn.evaluation.metrics import Prior
 from dagnn.evaluation.model_card import write_model_card
 from dagnn.evaluation.report import write_report
 from dagnn.evaluation.storage import write_predictions, write_results
-from dagnn.evaluation.table import evaluate
+from dagnn.evaluation.table import HELD_OUT, evaluate
 from dagnn.files import atomic_path
 from dagnn.parameters import parameter
 from dagnn.records import Predictions, Result
 from dagnn.run.folder import RunFolder
 
 MODELS = ("source-only", "model")
-HELD_OUT = ("test", "all")
 
 
 def measure(experiment: Experiment, predictions: Sequence[Predictions]) -> list[Result]:
@@ -52,12 +51,11 @@ def write_tables(
 
 def show_table(experiment: Experiment, results: Sequence[Result], mock: bool) -> None:
     """Print the results on held-out items to standard output."""
-    shown = [result for result in results if result.split in HELD_OUT]
     console = Console()
     if not console.is_terminal:
         # A log has no width of its own; the table needs about a hundred columns.
         console = Console(width=100)
-    console.print(console_table(shown, title(experiment), mock, split=None))
+    console.print(console_table(results, title(experiment), mock))
 
 
 def write_pages(

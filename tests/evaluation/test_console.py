@@ -1,6 +1,7 @@
 """The console table fits a terminal, reads without colours, and hides no warning."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -49,9 +50,11 @@ def test_a_plain_log_has_no_control_characters(results):
 
 
 def test_splits_are_told_apart_where_all_are_shown(results):
-    assert "tng (source), test" in printed(results, "run", False, split=None)
+    seen = [*results, *(replace(row, split="valid") for row in results)]
+    assert "tng (source), test" in printed(seen, "run", False, splits=None)
+    assert "valid" not in printed(seen, "run", False)
     assert "no item with known truth" in printed([], "run", False)
-    assert "no item with known truth" in printed(results, "run", False, split="train")
+    assert "no item with known truth" in printed(results, "run", False, splits=["train"])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The headline reports the target first and claims no more than the intervals allow."""
 
+from dataclasses import replace
+
 from dagnn.evaluation.headline import headline
 from dagnn.records import Result
 
@@ -34,3 +36,8 @@ def test_without_a_measured_target_the_source_is_reported():
 def test_the_target_comes_before_other_suites():
     rows = [error("model", 0.3, suite="astrid", role="other"), error("model", 0.1)]
     assert headline(rows).startswith("On simba (target), never labelled in training,")
+
+
+def test_the_headline_reads_held_out_items_only(results):
+    validation = [replace(row, split="valid", value=0.123) for row in results]
+    assert headline([*validation, *results]) == headline(results)

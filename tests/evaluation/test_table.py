@@ -90,4 +90,4 @@ def test_blocks_are_ordered_for_reading(results):
     found = blocks(reversed(results))
     assert [block.title() for block in found] == ["tng (source)", "simba (target)"]
     assert list(found[0].rows) == ["prior-mean", "source-only", "model"]
-    assert blocks(results, split="train") == []
+    assert blocks(results, splits=["train"]) == []

@@ -7,7 +7,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from dagnn.evaluation.figures.style import STYLE
-from dagnn.evaluation.files import atomic_path
+from dagnn.files import atomic_path
 
 # Dates and program versions are left out, so that equal figures are equal files.
 _METADATA: dict[str, dict[str, str | None]] = {

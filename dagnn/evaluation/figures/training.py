@@ -27,6 +27,12 @@ def _curves(histories: Mapping[str, Sequence[EpochRecord]]) -> Curves:
             for title, value in values.items():
                 point = (record.epoch, value)
                 curves.setdefault(title, {}).setdefault(model, []).append(point)
+    # The term "no adaptation" is zero throughout and tells nobody anything.
+    curves = {
+        title: lines
+        for title, lines in curves.items()
+        if any(value for line in lines.values() for _, value in line)
+    }
     # Training first, then validation; the learning rate explains them and comes last.
     order = ("training", "validation", "learning rate")
     return dict(sorted(curves.items(), key=lambda curve: order.index(curve[0].split(":")[0])))
