@@ -16,7 +16,8 @@ from dagnn.catalogs.collection import load_suite
 from dagnn.catalogs.reader import read_catalog
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
 from dagnn.data.spectra import load_spectra, read_spectra
-from dagnn.errors import ConfigError
+from dagnn.errors import ConfigError, nearest
+from dagnn.graphs.features import CONVENTIONS, NODE_FEATURES
 from dagnn.parameters import Scaling
 from dagnn.records import Dataset, FloatArray
 
@@ -106,6 +107,12 @@ class Galaxies:
     ) -> None:
         if not 0 < linking_radius < 0.5:
             raise ValueError(f"linking_radius is in box units, below 0.5; got {linking_radius}")
+        if features not in NODE_FEATURES:
+            raise ValueError(f"unknown features {features!r}. {nearest(features, NODE_FEATURES)}")
+        if convention not in CONVENTIONS:
+            raise ValueError(
+                f"unknown convention {convention!r}. {nearest(convention, CONVENTIONS)}"
+            )
         self.linking_radius = linking_radius
         self.features = features
         self.convention = convention

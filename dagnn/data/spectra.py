@@ -1,6 +1,7 @@
 """Galaxy power spectra as summary vectors, with their truth."""
 
 import copy
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,6 +95,22 @@ class Spectra:
         """Gather the items at ``index`` (``[B]`` integers)."""
         index = index.to(self.x.device)
         return SpectraBatch(self.x[index], self._scaled[index], domain)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of features and truth."""
+        digest = hashlib.blake2b(self.x.cpu().numpy().tobytes(), digest_size=12)
+        digest.update(self.y.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def summaries(self) -> dict[str, Tensor]:
+        """Return every feature by its number."""
+        return {f"log10 P, bin {column}": self.x[:, column] for column in range(self.x.shape[1])}
+
+    def describe(self) -> dict[str, str]:
+        """Say what the features are."""
+        bins = f"{self.x.shape[1]} logarithmic bins in wavenumber"
+        return {"log10 P(k)": f"galaxy power spectrum in (Mpc/h)³, {bins}"}
 
     def __repr__(self) -> str:
         names = ", ".join(self.scaling.names)

@@ -27,6 +27,9 @@ class MomentsHead(nn.Module):
         hidden: widths of the hidden layers.
         minimum_std: lower bound of the standard deviation, in prior units.
         dropout: probability of dropping a hidden unit.
+
+    Attributes:
+        count: number of parameters ``P``.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class MomentsHead(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.count = parameters
         self.minimum_std = minimum_std
         self.layers = mlp([width, *hidden, 2 * parameters], dropout)
         start = [_PRIOR_MEAN, math.log(math.expm1(_PRIOR_STD))]
@@ -74,6 +78,7 @@ class SignedMomentsHead(nn.Module):
 
     def __init__(self, width: int, parameters: int, hidden: Sequence[int] = (64, 64, 64)) -> None:
         super().__init__()
+        self.count = parameters
         self.layers = mlp([width, *hidden, 2 * parameters])
 
     def forward(self, latent: Tensor) -> Moments:
