@@ -1,6 +1,7 @@
 """One mock box: from six parameters and a seed to a galaxy catalogue."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -8,8 +9,9 @@ from dagnn.mocks.cosmology import tabulate
 from dagnn.mocks.field import linear_field
 from dagnn.mocks.galaxies import Galaxies, populate
 from dagnn.mocks.haloes import draw_haloes
-from dagnn.mocks.subhaloes import add_subhaloes
+from dagnn.mocks.subhaloes import abundance_boost, add_subhaloes
 from dagnn.mocks.suites import relations
+from dagnn.mocks.writer import write_catalog
 
 
 def make_box(
@@ -32,6 +34,13 @@ def make_box(
     cosmology = tabulate(parameters["Omega_m"], parameters["sigma_8"])
     modes = linear_field(cosmology, streams[0])
     haloes = draw_haloes(cosmology, modes, streams[1])
-    boost = parameters["A_SN2"] ** suite.satellite_response
+    boost = abundance_boost(suite, parameters)
     structures = add_subhaloes(cosmology, haloes, suite, boost, streams[2])
     return populate(cosmology, structures, suite, parameters, streams[3])
+
+
+def write_box(
+    kind: str, parameters: Mapping[str, float], seed: int | np.random.SeedSequence, path: Path
+) -> None:
+    """Make one box and write its group file; arguments as in :func:`make_box`."""
+    write_catalog(path, make_box(kind, parameters, seed), parameters["Omega_m"])

@@ -15,6 +15,7 @@ from dagnn.errors import MissingPackageError
 H0 = 67.11
 HUBBLE = H0 / 100.0
 OMEGA_B = 0.049
+COSMIC_BARYONS = 0.1633  # Ω_b/Ω_m at the fiducial Ω_m = 0.3
 N_S = 0.9624
 CRITICAL_DENSITY = 2.77536627e11  # h² Msun / Mpc³
 GRAVITY = 4.30091e-9  # Mpc (km/s)² / Msun
@@ -56,11 +57,10 @@ class Cosmology:
         """Return the linear power, (Mpc/h)³, at wavenumbers ``k`` > 0 in h/Mpc."""
         return np.asarray(np.exp(np.interp(np.log(k), self.log_k, self.log_power)))
 
-    def draw_masses(self, count: int, rng: np.random.Generator) -> Floats:
-        """Draw ``count`` halo masses M200m, Msun/h, from the mass function, in descending order."""
-        levels = np.sort(rng.uniform(0.0, self.cumulative[0], count))
+    def mass_above(self, density: Floats) -> Floats:
+        """Return the M200m, Msun/h, above which haloes have a number density, (h/Mpc)³."""
         log_density = np.log(np.maximum(self.cumulative[::-1], 1e-300))
-        return np.exp(np.interp(np.log(levels), log_density, self.log_mass[::-1]))
+        return np.asarray(np.exp(np.interp(np.log(density), log_density, self.log_mass[::-1])))
 
     def mass_200c(self, mass: Floats) -> Floats:
         """Return M200c, Msun/h, of haloes of M200m ``mass``."""

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.mocks.cosmology import GRAVITY, OMEGA_B, Cosmology, Floats
+from dagnn.mocks.cosmology import COSMIC_BARYONS, GRAVITY, OMEGA_B, Cosmology, Floats
 from dagnn.mocks.subhaloes import Structures, mass_in_profile
 from dagnn.mocks.suites import Relations
 
-COSMIC_BARYONS = 0.1633  # Ω_b/Ω_m at the fiducial Ω_m = 0.3
 FEWEST_STARS = 10  # star particles below which a catalogue lists no galaxy
 _RADII = np.geomspace(0.7e-3, 1.0, 48)  # Mpc/h, where circular velocities are evaluated
 

@@ -1,4 +1,4 @@
-"""Haloes of one box: drawn masses given to collapsing patches, moved to where they are today."""
+"""Haloes of one box: collapsing patches get masses and are moved to where they are today."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from dagnn.mocks.cosmology import Cosmology, Floats
 from dagnn.mocks.field import BOX, MESH, Complex, Patches, find_patches
 from dagnn.mocks.particle_mesh import evolve, mean_over_patches
+from dagnn.mocks.ranks import expected_number, mean_count, patch_ranks
 
-RANK_SCATTER = 0.05
 REACH = 0.8  # of the patch radius: the part that ends up inside the halo
 
 
@@ -18,7 +18,7 @@ class Haloes:
     """Distinct haloes today.
 
     Attributes:
-        mass: M200m, Msun/h, ``[H]``, descending.
+        mass: M200m, Msun/h, ``[H]``.
         position: comoving Mpc/h in [0, box) ``[H, 3]``.
         velocity: peculiar, km/s, ``[H, 3]``.
     """
@@ -28,33 +28,36 @@ class Haloes:
     velocity: Floats
 
 
-def match(
-    patches: Patches, count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], Floats]:
-    """Choose a Lagrangian cell and radius for every halo, the heaviest first.
+def collapse(
+    cosmology: Cosmology, patches: Patches, rng: np.random.Generator
+) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """Give every patch the mass that its rank has in a mean box; add what lies below the patches.
 
-    Patches are ranked by ln R + 0.3 ln(δ/B) with a little scatter; haloes beyond
-    the last patch go to random cells outside all patches.
+    The mean box has N(>M) V haloes above a mass and as many patches above a rank.
+    Haloes too small for any patch are Poisson and lie in random cells outside
+    all patches.
 
     Returns:
-        Cells ``[count, 3]`` and radii, Mpc/h, ``[count]``.
+        M200m, Msun/h, ``[H]``, Lagrangian cells ``[H, 3]`` and radii, Mpc/h, ``[H]``.
     """
-    rank = np.log(patches.radius) + 0.3 * np.log(np.maximum(patches.excess, 1e-3))
-    order = np.argsort(-(rank + RANK_SCATTER * rng.standard_normal(rank.size)), kind="stable")
-    order = order[:count]
-    left = count - order.size
+    volume = BOX**3
+    total = volume * cosmology.cumulative[0]
+    rank = patch_ranks(patches, rng)
+    number = expected_number(rank, cosmology.omega_m, cosmology.sigma_8)
+    order = np.argsort(number, kind="stable")
+    order = order[number[order] < total]
+    covered = min(mean_count(cosmology.omega_m, cosmology.sigma_8), total)
+    left = int(rng.poisson(total - covered))
     strays = patches.free[rng.choice(len(patches.free), left, replace=left > len(patches.free))]
-    cells = np.concatenate([patches.cell[order], strays])
-    radii = np.concatenate([patches.radius[order], np.zeros(left)])
-    return cells, radii
+    stray_number = np.sort(rng.uniform(covered, total, left))
+    mass = cosmology.mass_above(np.concatenate([number[order], stray_number]) / volume)
+    cell = np.concatenate([patches.cell[order], strays])
+    return mass, cell, np.concatenate([patches.radius[order], np.zeros(left)])
 
 
 def draw_haloes(cosmology: Cosmology, modes: Complex, rng: np.random.Generator) -> Haloes:
-    """Draw halo masses, place them on the patches of a field and let gravity move them."""
-    patches = find_patches(modes)
-    mean = BOX**3 * cosmology.cumulative[0]
-    mass = cosmology.draw_masses(int(rng.poisson(mean)), rng)
-    cell, radius = match(patches, mass.size, rng)
+    """Turn the patches of a field into haloes and let gravity move them."""
+    mass, cell, radius = collapse(cosmology, find_patches(modes), rng)
     motion = evolve(modes, cosmology.omega_m)
     reach = REACH * radius * MESH / BOX
     moved = np.concatenate([motion.displacement, motion.velocity], axis=1)

@@ -1,11 +1,19 @@
 """Satellites: how many, how heavy, and where in their halo."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.mocks.cosmology import GRAVITY, MINIMUM_MASS, Cosmology, Floats
+from dagnn.mocks.cosmology import (
+    COSMIC_BARYONS,
+    GRAVITY,
+    MINIMUM_MASS,
+    OMEGA_B,
+    Cosmology,
+    Floats,
+)
 from dagnn.mocks.field import BOX
 from dagnn.mocks.haloes import Haloes
 from dagnn.mocks.suites import Relations
@@ -62,6 +70,16 @@ def draw_directions(count: int, rng: np.random.Generator) -> Floats:
     """Draw isotropic unit vectors ``[count, 3]``."""
     vectors = rng.standard_normal((count, 3))
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def abundance_boost(suite: Relations, parameters: Mapping[str, float]) -> float:
+    """Return the factor on the subhalo abundance from winds and from the baryon fraction.
+
+    Satellites with more baryons are bound more tightly and outlive their fall.
+    """
+    baryons = OMEGA_B / parameters["Omega_m"] / COSMIC_BARYONS
+    winds: float = parameters["A_SN2"] ** suite.satellite_response
+    return winds * float(baryons**suite.satellite_baryon_power)
 
 
 def _draw_hosts(

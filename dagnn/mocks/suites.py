@@ -33,6 +33,7 @@ class Relations:
         mass_scatter: scatter of lg M* in large haloes, dex.
         satellites: normalisation of the subhalo mass function.
         satellite_response: its power of A_SN2.
+        satellite_baryon_power: its power of the baryon fraction.
         richness_scatter: scatter of ln richness between haloes.
         satellite_concentration: concentration of satellites over that of matter.
         log_size: lg R* at M* = 1e9.
@@ -63,6 +64,7 @@ class Relations:
     mass_scatter: float
     satellites: float
     satellite_response: float
+    satellite_baryon_power: float
     richness_scatter: float
     satellite_concentration: float
     log_size: float
@@ -82,9 +84,9 @@ _TNG = Relations(
     name="IllustrisTNG",
     aliases=("tng", "illustristng"),
     stream=1,
-    efficiency=0.15,
+    efficiency=0.142,
     log_turnover=12.0,
-    low_slope=1.6,
+    low_slope=1.55,
     high_slope=0.55,
     supernova_energy=-2.1,
     supernova_speed=-0.2,
@@ -92,8 +94,9 @@ _TNG = Relations(
     baryon_power=1.6,
     assembly=1.5,
     mass_scatter=0.15,
-    satellites=0.95,
+    satellites=0.80,
     satellite_response=0.4,
+    satellite_baryon_power=0.4,
     richness_scatter=0.4,
     satellite_concentration=0.8,
     log_size=0.50,
@@ -112,7 +115,7 @@ _SIMBA = Relations(
     name="SIMBA",
     aliases=("simba",),
     stream=2,
-    efficiency=0.23,
+    efficiency=0.265,
     log_turnover=11.7,
     low_slope=1.5,
     high_slope=0.60,
@@ -122,10 +125,11 @@ _SIMBA = Relations(
     baryon_power=1.7,
     assembly=2.2,
     mass_scatter=0.18,
-    satellites=0.5,
+    satellites=0.52,
     satellite_response=0.15,
+    satellite_baryon_power=0.1,
     richness_scatter=0.5,
-    satellite_concentration=0.7,
+    satellite_concentration=0.58,
     log_size=0.43,
     size_slope=0.30,
     size_scatter=0.16,
@@ -142,7 +146,7 @@ _ASTRID = Relations(
     name="Astrid",
     aliases=("astrid",),
     stream=3,
-    efficiency=0.19,
+    efficiency=0.195,
     log_turnover=11.85,
     low_slope=1.55,
     high_slope=0.50,
@@ -152,10 +156,11 @@ _ASTRID = Relations(
     baryon_power=1.6,
     assembly=1.8,
     mass_scatter=0.16,
-    satellites=0.75,
+    satellites=0.66,
     satellite_response=0.25,
+    satellite_baryon_power=0.2,
     richness_scatter=0.45,
-    satellite_concentration=0.75,
+    satellite_concentration=0.7,
     log_size=0.55,
     size_slope=0.33,
     size_scatter=0.15,

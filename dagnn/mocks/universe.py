@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from dagnn.errors import UsageError
-from dagnn.mocks.box import make_box
+from dagnn.mocks.box import make_box, write_box
 from dagnn.mocks.rows import Row, hypercube_rows, read_rows, write_rows
 from dagnn.mocks.suites import Relations, relations
-from dagnn.mocks.writer import write_catalog
 
-RECIPE = 1  # raise it when the same seed gives other bytes
+RECIPE = 2  # raise it when the same seed gives other bytes
 VOLUME = "L25n256"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 Progress = Callable[[int, int], None]
+
+__all__ = ["make_box", "make_universe"]
 
 
 def box_seed(suite: Relations, row: Row, seed: int) -> np.random.SeedSequence:
@@ -78,12 +79,6 @@ def _claim(out: Path, suite: Relations, rows: Sequence[Row], seed: int) -> list[
     return kept
 
 
-def _make_one(kind: str, out: Path, row: Row, seed: int) -> None:
-    suite = relations(kind)
-    galaxies = make_box(kind, row.parameters, box_seed(suite, row, seed))
-    write_catalog(catalog_path(out, suite, row), galaxies, row.parameters["Omega_m"])
-
-
 @contextmanager
 def _single_threads() -> Iterator[None]:
     """Let processes that start meanwhile use one thread each: the boxes are the parallel work."""
@@ -99,16 +94,22 @@ def _single_threads() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _run(kind: str, out: Path, rows: Sequence[Row], seed: int, workers: int) -> Iterator[None]:
+def _run(
+    suite: Relations, out: Path, rows: Sequence[Row], seed: int, workers: int
+) -> Iterator[None]:
     """Make boxes here, or in fresh processes of one thread each, yielding after every box."""
-    if workers <= 1 or len(rows) <= 1:
-        for row in rows:
-            _make_one(kind, out, row, seed)
+    tasks = [
+        (suite.name, row.parameters, box_seed(suite, row, seed), catalog_path(out, suite, row))
+        for row in rows
+    ]
+    if workers <= 1 or len(tasks) <= 1:
+        for task in tasks:
+            write_box(*task)
             yield
         return
     spawn = get_context("spawn")
     with _single_threads(), ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        jobs = [pool.submit(_make_one, kind, out, row, seed) for row in rows]
+        jobs = [pool.submit(write_box, *task) for task in tasks]
         try:
             for job in as_completed(jobs):
                 job.result()
@@ -159,7 +160,7 @@ def make_universe(
     done = len(kept) - len(todo)
     report = on_progress or (lambda done, total: None)
     report(done, len(kept))
-    for _ in _run(suite.name, folder, todo, seed, workers):
+    for _ in _run(suite, folder, todo, seed, workers):
         done += 1
         report(done, len(kept))
     return folder
