@@ -111,8 +111,13 @@ class Scaling:
     high: tuple[float, ...]
 
     @classmethod
-    def of(cls, names: Sequence[str]) -> "Scaling":
-        """Build the scaling of named parameters over their standard priors."""
+    def of(cls, names: "Sequence[str] | Scaling") -> "Scaling":
+        """Build the scaling of named parameters over their standard priors.
+
+        A scaling is returned as it is.
+        """
+        if isinstance(names, Scaling):
+            return names
         known = [parameter(name) for name in names]
         return cls(
             tuple(p.name for p in known), tuple(p.low for p in known), tuple(p.high for p in known)

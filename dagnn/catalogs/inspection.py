@@ -133,7 +133,6 @@ def _inspect_yaml(path: Path) -> Inspection:
         ("name", f"{suite.name} ({suite.short_name})"),
         ("volumes", ", ".join(f"{name}: {box:g} ckpc/h" for name, box in suite.volumes.items())),
         ("sets", ", ".join(f"{name}: {count}" for name, count in suite.sets.items())),
-        ("linking radius", f"{suite.linking_radius:g} of the box"),
     )
     return Inspection("suite", path.name, facts, ())
 

@@ -81,7 +81,6 @@ class Suite(_Strict):
         table_roots: folders below the data root that may hold parameter tables.
         table_patterns: paths of parameter tables below a root.
         snapshots: numbers by redshift.
-        linking_radius: of the published graphs, in units of the box length.
         priors: departures from the standard priors, by canonical parameter name.
     """
 
@@ -98,7 +97,6 @@ class Suite(_Strict):
     table_roots: tuple[str, ...] = ("",)
     table_patterns: tuple[str, ...]
     snapshots: Snapshots
-    linking_radius: float = 0.015
     priors: dict[str, Prior] = {}
 
     @field_validator("fields")

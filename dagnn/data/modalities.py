@@ -14,6 +14,7 @@ import numpy as np
 from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.collection import load_suite
 from dagnn.catalogs.reader import read_catalog
+from dagnn.catalogs.suite import Suite
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
 from dagnn.data.spectra import load_spectra, read_spectra
 from dagnn.errors import ConfigError, nearest
@@ -29,12 +30,12 @@ class Request:
     """Which simulations of which suite are wanted.
 
     Attributes:
-        suite: any spelling of a suite's name.
+        suite: any spelling of a suite's name, or the suite itself.
         data: data folder.
+        scaling: names and priors of what is inferred.
         set: simulation set, for example ``LH``.
         volume: for example ``L25n256``.
         redshifts: snapshots that form one input.
-        parameters: canonical names of what is inferred.
         limit: at most this many simulations.
         labelled: whether a missing parameter table is an error.
         workers: processes that read files.
@@ -42,12 +43,12 @@ class Request:
         on_progress: called with (done, total).
     """
 
-    suite: str
+    suite: str | Suite
     data: Path
+    scaling: Scaling
     set: str = "LH"
     volume: str = "L25n256"
     redshifts: tuple[float, ...] = (0.0,)
-    parameters: tuple[str, ...] = ("Omega_m",)
     limit: int | None = None
     labelled: bool = True
     workers: int = 1
@@ -79,7 +80,7 @@ class Modality(Protocol):
         """Read a suite with its truth."""
         ...
 
-    def read(self, files: Sequence[Path], parameters: Sequence[str]) -> Loaded:
+    def read(self, files: Sequence[Path], scaling: Scaling) -> Loaded:
         """Read loose files whose truth is unknown."""
         ...
 
@@ -130,7 +131,7 @@ class Galaxies:
             redshift=request.redshifts[0],
             volume=request.volume,
             selection=self.selection,
-            parameters=request.parameters,
+            parameters=request.scaling.names,
             limit=request.limit,
             template=self.template,
             labelled=request.labelled,
@@ -138,16 +139,16 @@ class Galaxies:
             cache=request.cache,
             on_progress=request.on_progress,
         )
-        names = request.parameters
-        graphs = self._graphs(suite.catalogs, suite.ids, suite.truth, names, request.workers)
+        workers = request.workers
+        graphs = self._graphs(suite.catalogs, suite.ids, suite.truth, request.scaling, workers)
         skipped = _few([f"left out {name}: {reason}" for name, reason in suite.skipped])
         return Loaded(graphs, suite.mock, suite.fingerprint, (*skipped, *_odd(suite.catalogs)))
 
-    def read(self, files: Sequence[Path], parameters: Sequence[str]) -> Loaded:
+    def read(self, files: Sequence[Path], scaling: Scaling) -> Loaded:
         """Read loose catalogues."""
         catalogs = [read_catalog(file, selection=self.selection) for file in files]
-        unknown = np.full((len(files), len(parameters)), np.nan)
-        graphs = self._graphs(catalogs, [str(f) for f in files], unknown, parameters, 1)
+        unknown = np.full((len(files), len(scaling.names)), np.nan)
+        graphs = self._graphs(catalogs, [str(f) for f in files], unknown, scaling, 1)
         mock = any(catalog.mock for catalog in catalogs)
         return Loaded(graphs, mock, "", _odd(catalogs))
 
@@ -156,14 +157,14 @@ class Galaxies:
         catalogs: Sequence[Catalog],
         ids: Sequence[str],
         truth: FloatArray,
-        parameters: Sequence[str],
+        scaling: Scaling,
         workers: int,
     ) -> GalaxyGraphs:
         return load_galaxies(
             catalogs,
             ids,
             truth,
-            Scaling.of(parameters),
+            scaling,
             self.linking_radius,
             self.features,
             self.convention,
@@ -189,7 +190,7 @@ class PowerSpectra:
             request.suite,
             request.data,
             redshifts=request.redshifts,
-            parameters=request.parameters,
+            parameters=request.scaling,
             bins=self.bins,
             set=request.set,
             volume=request.volume,
@@ -198,9 +199,9 @@ class PowerSpectra:
         dropped = [f"left out {name}: power not positive and finite" for name in spectra.dropped]
         return Loaded(spectra, False, spectra.fingerprint, _few(dropped))
 
-    def read(self, files: Sequence[Path], parameters: Sequence[str]) -> Loaded:
+    def read(self, files: Sequence[Path], scaling: Scaling) -> Loaded:
         """Read loose files of spectra, one redshift each."""
-        return Loaded(read_spectra(files, parameters, self.bins), False, "")
+        return Loaded(read_spectra(files, scaling, self.bins), False, "")
 
 
 MODALITIES: dict[str, Callable[..., Modality]] = {

@@ -122,7 +122,7 @@ def load_spectra(
     suite: str | Suite,
     data: Path | str,
     redshifts: Sequence[float] = (0.0,),
-    parameters: Sequence[str] = ("Omega_m",),
+    parameters: Sequence[str] | Scaling = ("Omega_m",),
     bins: int | None = 20,
     set: str = "LH",  # noqa: A002 - what CAMELS calls it
     volume: str = "L25n256",
@@ -139,7 +139,7 @@ def load_spectra(
         suite: any spelling of a suite's name.
         data: data folder.
         redshifts: snapshots that form one input, in this order.
-        parameters: what is inferred.
+        parameters: what is inferred; a scaling brings priors of its own.
         bins: logarithmic bins per redshift; None keeps the columns of the file.
         set: simulation set, for example ``LH``.
         volume: for example ``L25n256``.
@@ -170,7 +170,7 @@ def load_spectra(
 
 def read_spectra(
     files: Sequence[Path],
-    parameters: Sequence[str] = ("Omega_m",),
+    parameters: Sequence[str] | Scaling = ("Omega_m",),
     bins: int | None = 20,
     redshifts: int = 1,
 ) -> Spectra:

@@ -4,7 +4,7 @@ To add one, write it in a file of its own and list it in a table below; the law
 tests in ``tests/losses`` then test it by name.
 """
 
-from dagnn.losses.mmd import MMD
+from dagnn.losses.mmd import MMD, mmd
 from dagnn.losses.objective import LogSumObjective, Objective, Weighted
 from dagnn.losses.ramps import RAMPS
 from dagnn.losses.task import GaussianNLL, MomentsLoss, TaskLoss
@@ -39,4 +39,5 @@ __all__ = [
     "Objective",
     "TaskLoss",
     "Weighted",
+    "mmd",
 ]

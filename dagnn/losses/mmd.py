@@ -114,6 +114,38 @@ def _mean_off_diagonal(kernel: Tensor) -> Tensor:
     return (kernel.sum() - kernel.diagonal().sum()) / (count * (count - 1))
 
 
+def mmd(
+    source: Tensor,
+    target: Tensor,
+    bandwidths: Tensor | None = None,
+    *,
+    widths: int = 5,
+    estimator: str = "unbiased",
+    combine: str = "mean",
+) -> Tensor:
+    """Return the squared maximum mean discrepancy of two samples.
+
+    Args:
+        source: ``[n, W]``.
+        target: ``[m, W]``.
+        bandwidths: squared bandwidths ``[K]``; None takes the median heuristic.
+        widths: number of bandwidths around the median.
+        estimator: ``unbiased`` or ``biased``.
+        combine: ``mean`` or ``sum`` over kernels.
+
+    Returns:
+        A scalar with gradients to both samples.
+
+    Example:
+        >>> mmd(torch.zeros(4, 2), torch.zeros(3, 2) + 100, estimator="biased") > 0.1
+        tensor(True)
+    """
+    distances = squared_distances(torch.cat([source, target]))
+    chosen = median_bandwidths(distances, widths) if bandwidths is None else bandwidths
+    value = mean_discrepancy(multi_kernel(distances, chosen), len(source), estimator)
+    return (value / (len(chosen) if combine == "mean" else 1)).to(source.dtype)
+
+
 class MMD(DomainTerm):
     """Squared maximum mean discrepancy of source and target latents.
 
@@ -167,14 +199,14 @@ class MMD(DomainTerm):
         """
         source, target = pair.source.latent, pair.target.latent
         self._check_sizes(len(source), len(target))
-        distances = squared_distances(torch.cat([source, target]))
-        if self.bandwidths is None:
-            bandwidths = median_bandwidths(distances, self.widths)
-        else:
-            bandwidths = self.bandwidths
-        value = mean_discrepancy(multi_kernel(distances, bandwidths), len(source), self.estimator)
-        kernels = len(bandwidths) if self.combine == "mean" else 1
-        return (value / kernels).to(source.dtype)
+        return mmd(
+            source,
+            target,
+            self.bandwidths,
+            widths=self.widths,
+            estimator=self.estimator,
+            combine=self.combine,
+        )
 
     def _check_sizes(self, sources: int, targets: int) -> None:
         smallest = 2 if self.estimator == "unbiased" else 1

@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from torch import Tensor
 
 from dagnn.catalogs.cache import default_cache
+from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES, Loaded, Modality, Request
@@ -150,7 +153,7 @@ def prepare(
     console: Console,
     *,
     others: Sequence[str] = (),
-    split_ids: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    stored: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Read and split every suite of an experiment.
 
@@ -159,22 +162,43 @@ def prepare(
         folder: data folder.
         console: where progress is shown.
         others: further suites, evaluated as a whole.
-        split_ids: splits of a finished run, suite → part → ids; None makes new ones.
+        stored: what the checkpoint of a run says (``splits``, ``scaling``); None makes both new.
     """
     modality = build(MODALITIES, experiment.data, "data")
-    roles = [(name, "source") for name in experiment.source]
-    roles += [(name, "target") for name in experiment.target]
-    named = [(find_suite(name).short_name, role) for name, role in roles]
-    known = dict(named)
-    named += [(s, "other") for s in (find_suite(n).short_name for n in others) if s not in known]
+    trained = {find_suite(name).short_name: find_suite(name) for name in experiment.source}
+    roles = dict.fromkeys(trained, "source")
+    for role, names in (("target", experiment.target), ("other", others)):
+        for suite in map(find_suite, names):
+            roles.setdefault(suite.short_name, role)
+            trained.setdefault(suite.short_name, suite)
+    learned = [suite for name, suite in trained.items() if roles[name] != "other"]
+    scaling = (
+        stored_scaling(stored) if stored else widest_scaling(experiment.data.parameters, learned)
+    )
     suites = []
-    for domain, (name, role) in enumerate(dict(named).items()):
-        loaded = _load(modality, experiment, name, folder, role == "source", console)
-        split = None
-        if role != "other":
-            split = _split(experiment, loaded, (split_ids or {}).get(name))
-        suites.append(SuiteData(name, role, domain if split else 0, loaded, split))
-    return Prepared(tuple(suites), Scaling.of(experiment.data.parameters), folder)
+    for domain, (name, suite) in enumerate(trained.items()):
+        role = roles[name]
+        request = _request(experiment, suite, folder, scaling, labelled=role == "source")
+        loaded = _load(modality, request, name, console)
+        if role == "other":
+            suites.append(SuiteData(name, role, 0, loaded, None))
+            continue
+        ids = stored["splits"][name] if stored else None
+        suites.append(SuiteData(name, role, domain, loaded, _split(experiment, loaded, ids)))
+    return Prepared(tuple(suites), scaling, folder)
+
+
+def stored_scaling(stored: Mapping[str, Any]) -> Scaling:
+    """Return the scaling that a checkpoint was trained with."""
+    return Scaling(**{key: tuple(value) for key, value in stored["scaling"].items()})
+
+
+def widest_scaling(names: Sequence[str], suites: Sequence[Suite]) -> Scaling:
+    """Return the scaling over priors wide enough for every suite."""
+    ranges = [[suite.prior(name) for suite in suites] for name in names]
+    low = tuple(min(low for low, _ in of_one) for of_one in ranges)
+    high = tuple(max(high for _, high in of_one) for of_one in ranges)
+    return Scaling(tuple(names), low, high)
 
 
 def _split(
@@ -186,31 +210,27 @@ def _split(
     return split_groups(dataset.groups, experiment.data.split, seed=experiment.seed)
 
 
-def _load(
-    modality: Modality,
-    experiment: Experiment,
-    suite: str,
-    folder: Path,
-    labelled: bool,
-    console: Console,
-) -> Loaded:
+def _request(
+    experiment: Experiment, suite: Suite, folder: Path, scaling: Scaling, *, labelled: bool
+) -> Request:
     data = experiment.data
-    with progress_bar(console, f"Reading {suite}") as advance:
-        loaded = modality.load(
-            Request(
-                suite=suite,
-                data=folder,
-                set=data.set,
-                volume=data.volume,
-                redshifts=tuple(data.redshifts),
-                parameters=tuple(data.parameters),
-                limit=data.limit,
-                labelled=labelled,
-                workers=data.workers,
-                cache=default_cache(),
-                on_progress=advance,
-            )
-        )
+    return Request(
+        suite=suite,
+        data=folder,
+        scaling=scaling,
+        set=data.set,
+        volume=data.volume,
+        redshifts=tuple(data.redshifts),
+        limit=data.limit,
+        labelled=labelled,
+        workers=data.workers,
+        cache=default_cache(),
+    )
+
+
+def _load(modality: Modality, request: Request, name: str, console: Console) -> Loaded:
+    with progress_bar(console, f"Reading {name}") as advance:
+        loaded = modality.load(replace(request, on_progress=advance))
     for note in loaded.notes:
-        console.print(f"[yellow]{suite}:[/] {note}", highlight=False)
+        console.print(f"[yellow]{name}:[/] {escape(note)}", highlight=False, soft_wrap=True)
     return loaded

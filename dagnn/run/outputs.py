@@ -25,16 +25,19 @@ from dagnn.evaluation.report import write_report
 from dagnn.evaluation.storage import write_predictions, write_results
 from dagnn.evaluation.table import HELD_OUT, evaluate
 from dagnn.files import atomic_path
-from dagnn.parameters import parameter
+from dagnn.parameters import Scaling, parameter
 from dagnn.records import Predictions, Result
 from dagnn.run.folder import RunFolder
 
 MODELS = ("source-only", "model")
 
 
-def measure(experiment: Experiment, predictions: Sequence[Predictions]) -> list[Result]:
+def measure(
+    experiment: Experiment, predictions: Sequence[Predictions], scaling: Scaling
+) -> list[Result]:
     """Compute every metric with its interval, for the model and what it must beat."""
-    prior = {name: Prior.of(name) for name in experiment.data.parameters}
+    ranges = zip(scaling.names, scaling.low, scaling.high, strict=True)
+    prior = {name: Prior(low, high, parameter(name).log) for name, low, high in ranges}
     return evaluate(predictions, prior, experiment.evaluation.bootstrap, experiment.seed)
 
 
@@ -92,17 +95,12 @@ def write_pages(
         description=str(facts["description"]),
         training=training | {str(k): str(v) for k, v in facts["training_items"].items()},
         inputs={str(k): str(v) for k, v in facts["inputs"].items()},
-        priors={name: _prior_range(name) for name in experiment.data.parameters},
+        priors={name: (low, high) for name, (low, high) in facts["priors"].items()},
         results=results,
         mock=mock,
         notes=notes,
     )
     return folder.report
-
-
-def _prior_range(name: str) -> tuple[float, float]:
-    known = parameter(name)
-    return known.low, known.high
 
 
 def draw(

@@ -65,7 +65,7 @@ def predict_published(
         galaxies = Galaxies(radius, features, convention)
     except ValueError as error:
         raise ConfigError(f"--linking-radius: {error}") from error
-    dataset = galaxies.read(files, scaling.names).dataset
+    dataset = galaxies.read(files, scaling).dataset
     predictions = predict(
         network,
         dataset,

@@ -13,10 +13,9 @@ from dagnn.errors import CheckpointError
 from dagnn.evaluation.predict import predict as predict_items
 from dagnn.evaluation.storage import read_predictions, read_results, write_predictions
 from dagnn.models import Network
-from dagnn.parameters import Scaling
 from dagnn.records import Dataset, Predictions
 from dagnn.run.assemble import choose_device, make_network
-from dagnn.run.data import locate_data, prepare
+from dagnn.run.data import locate_data, prepare, stored_scaling
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import show_table, with_latents, write_pages
 from dagnn.run.show import show_predictions
@@ -68,9 +67,7 @@ def evaluate(
     moved = experiment.data.model_copy(update={"path": data or experiment.data.path})
     experiment = experiment.model_copy(update={"evaluation": wider, "data": moved})
     place = locate_data(experiment, False, console)
-    prepared = prepare(
-        experiment, place, console, others=others, split_ids=checkpoint.meta["splits"]
-    )
+    prepared = prepare(experiment, place, console, others=others, stored=checkpoint.meta)
     predictions: list[Predictions] = []
     if folder.source_only.checkpoints.is_dir():
         alone, _ = load_network(folder.source_only, experiment.without_adaptation())
@@ -95,7 +92,8 @@ def predict(
     experiment = folder.read_experiment()
     network, checkpoint = load_network(folder, experiment)
     modality = build(MODALITIES, experiment.data, "data")
-    loaded = modality.read(files, experiment.data.parameters)
+    scaling = stored_scaling(checkpoint.meta)
+    loaded = modality.read(files, scaling)
     warn_outside(loaded.dataset, checkpoint.meta["training_range"], console)
     if checkpoint.meta["mock"]:
         console.print("[bold yellow]This network was trained on MOCK universes.[/]")
@@ -103,7 +101,7 @@ def predict(
         network,
         loaded.dataset,
         torch.arange(len(loaded.dataset)),
-        Scaling.of(experiment.data.parameters),
+        scaling,
         suite="unknown",
         role="other",
         split="all",

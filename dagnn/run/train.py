@@ -1,7 +1,7 @@
 """Train an experiment, evaluate it on every suite, and write the run directory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +90,10 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
     experiment = folder.read_experiment()
     check(experiment)
     place = locate_data(experiment, False, console)
-    splits = None
-    if (folder.checkpoints / "last.pt").is_file():
-        splits = load_checkpoint(folder.checkpoints / "last.pt").meta["splits"]
-    prepared = prepare(
-        experiment, place, console, others=experiment.evaluation.suites, split_ids=splits
-    )
+    last = folder.checkpoints / "last.pt"
+    stored = load_checkpoint(last).meta if last.is_file() else None
+    others = experiment.evaluation.suites
+    prepared = prepare(experiment, place, console, others=others, stored=stored)
     _require_same_data(folder, prepared)
     return _run(experiment, prepared, folder, console, None)
 
@@ -127,7 +125,7 @@ def finish(
     console: Console,
 ) -> RunResult:
     """Measure predictions, write every output and print the table."""
-    results = measure(experiment, predictions)
+    results = measure(experiment, predictions, prepared.scaling)
     write_tables(folder, predictions, results)
     with console.status("Drawing the report"):
         report = write_pages(folder, experiment, predictions, results)
@@ -209,6 +207,7 @@ def checkpoint_meta(experiment: Experiment, prepared: Prepared) -> dict[str, Any
         "experiment": experiment.model_dump(mode="json"),
         "sizes": dict(suites[0].loaded.dataset.sizes),
         "domains": [suite.name for suite in suites],
+        "scaling": asdict(prepared.scaling),
         "splits": {s.name: s.split.to_ids(s.loaded.dataset.ids) for s in suites if s.split},
         "training_range": training_range(prepared),
         "mock": prepared.mock,
@@ -255,12 +254,13 @@ def _facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
         f"{suite.role} {suite.name}": ", ".join(f"{len(i)} {p}" for p, i in suite.parts().items())
         for suite in prepared.suites
     }
-    encoder = experiment.model.encoder.name
+    encoder, scaling = experiment.model.encoder.name, prepared.scaling
     terms = ", ".join(f"{key} (weight {t.weight:g})" for key, t in experiment.loss.terms.items())
     return environment | {
         "mock": prepared.mock,
         "notes": [f"{s.name}: {note}" for s in prepared.suites for note in s.loaded.notes],
         "training_items": items,
+        "priors": {n: [low, high] for n, low, high in zip(*asdict(scaling).values(), strict=True)},
         "inputs": prepared.suites[0].loaded.dataset.describe(),
         "description": f"A {encoder} encoder with {experiment.loss.task.name} loss; "
         f"domain terms: {terms or 'none'}.",

@@ -26,8 +26,6 @@ def test_unknown_suite_names_the_nearest():
 
 
 def test_facts_that_were_published():
-    assert find_suite("tng").linking_radius == 0.015
-    assert find_suite("simba").linking_radius == 0.0148
     assert find_suite("astrid").prior("A_AGN2") == (0.25, 4.0)
     assert find_suite("tng").prior("A_AGN2") == (0.5, 2.0)
     assert find_suite("tng").box_size("L50n512") == 50000.0
@@ -100,15 +98,15 @@ def own(tmp_path: Path, **changes) -> Path:
 
 
 def test_a_users_own_suite(tmp_path):
-    suite = find_suite(str(own(tmp_path, linking_radius=0.02)))
-    assert (suite.short_name, suite.linking_radius) == ("mine", 0.02)
+    suite = find_suite(str(own(tmp_path, default_volume="L50n512")))
+    assert (suite.short_name, suite.default_volume) == ("mine", "L50n512")
     assert suite.snapshot_numbers(0.0) == (90, 33)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"linking_radios": 1}, r"unknown key 'linking_radios'. Did you mean 'linking_radius'"),
+        ({"defualt_volume": 1}, r"unknown key 'defualt_volume'. Did you mean 'default_volume'"),
         ({"default_volume": "L9"}, "default_volume 'L9' is not among"),
         ({"priors": {"A_SN9": {"low": 0, "high": 1}}}, "unknown parameter 'A_SN9'"),
         ({"fields": {"vmx": {"dataset": "x"}}}, "unknown column 'vmx'. Did you mean 'vmax'"),
