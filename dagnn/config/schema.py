@@ -89,10 +89,18 @@ class Data(Component):
 
 
 class Model(_Strict):
-    """Encoder and head of the network."""
+    """Encoder and head of the network.
+
+    Attributes:
+        encoder: batch → latent.
+        head: latent → prediction.
+        statistics: whether all suites share the statistics of normalisation layers (those
+            of the source), or each keeps its own.
+    """
 
     encoder: Component
     head: Component
+    statistics: Literal["shared", "per_suite"] = "shared"
 
 
 class Loss(_Strict):
@@ -163,9 +171,11 @@ class Experiment(_Strict):
         return self
 
     def without_adaptation(self) -> "Experiment":
-        """Return the same experiment trained on the sources alone."""
-        alone = Loss(task=self.loss.task, terms={"none": Term()})
-        return self.model_copy(update={"loss": alone, "name": f"{self.name}-source-only"})
+        """Return the same experiment trained on the sources alone, with their statistics."""
+        loss = Loss(task=self.loss.task, terms={"none": Term(name="none")})
+        model = self.model.model_copy(update={"statistics": "shared"})
+        name = f"{self.name}-source-only"
+        return self.model_copy(update={"name": name, "loss": loss, "model": model})
 
     def to_yaml(self) -> str:
         """Write the resolved experiment as YAML that :func:`load_experiment` reads back."""

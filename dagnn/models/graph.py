@@ -131,22 +131,23 @@ class GraphEncoder(nn.Module):
         # Mean number of galaxies per graph and of edges per galaxy.
         self.register_buffer("sum_scale", torch.ones(2))
 
-    def fit_inputs(self, batch: Any) -> None:
-        """Fit input statistics on a batch of training graphs; a no-op without ``standardize``.
+    def fit_inputs(self, *batches: Any) -> None:
+        """Fit input statistics on batches of training graphs; a no-op without ``standardize``.
 
         The divisors of the sums are set by domain 0 alone: one network must
         count the galaxies of all domains alike.
         """
         if not self.standardize:
             return
-        domain = getattr(batch, "domain", 0)
+        domain = getattr(batches[0], "domain", 0)
         row = domain if len(self.node_input.mean) > 1 else 0
-        if batch.x.shape[1]:
-            self.node_input.fit(batch.x, row)
-        self.global_input.fit(batch.u, row)
+        self.node_input.fit(torch.cat([batch.x for batch in batches]), row)
+        self.global_input.fit(torch.cat([batch.u for batch in batches]), row)
         if row == 0:
-            galaxies, edges = len(batch.x), batch.edge_index.shape[1]
-            counts = [galaxies / len(batch.u), max(edges / galaxies, 1.0)]
+            galaxies = sum(len(batch.x) for batch in batches)
+            edges = sum(batch.edge_index.shape[1] for batch in batches)
+            graphs = sum(len(batch.u) for batch in batches)
+            counts = [galaxies / graphs, max(edges / galaxies, 1.0)]
             self.sum_scale.copy_(self.sum_scale.new_tensor(counts))
 
     def forward(self, batch: Any) -> Tensor:

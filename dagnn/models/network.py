@@ -25,15 +25,15 @@ class Network(nn.Module):
         latent = self.encoder(batch)
         return Output(latent, self.head(latent))
 
-    def fit_inputs(self, batch: Any) -> None:
-        """Set the input statistics of the batch's domain from training data.
+    def fit_inputs(self, *batches: Any) -> None:
+        """Set the input statistics of a domain from training data.
 
-        With shared statistics (``domains=1``) call it once, with source
-        training items; with statistics per domain, once for each domain.
+        With shared statistics (``domains=1``) call it once, with the training
+        items of all sources; with statistics per domain, once for each domain.
 
         Args:
-            batch: all training items of one domain (or a large sample of them).
+            *batches: training items (all, or a large sample), one batch per suite.
         """
         fit = getattr(self.encoder, "fit_inputs", None)
         if fit is not None:
-            fit(batch)
+            fit(*batches)

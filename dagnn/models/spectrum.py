@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from dagnn.models.normalize import RunningNorm
@@ -39,11 +40,12 @@ class SpectrumEncoder(nn.Module):
         self.layers = mlp([sizes["features"], *hidden, width], dropout)
         self.norm = RunningNorm(width, domains) if batch_norm else None
 
-    def fit_inputs(self, batch: Any) -> None:
-        """Fit input statistics on a batch of training vectors; a no-op without ``standardize``."""
+    def fit_inputs(self, *batches: Any) -> None:
+        """Fit input statistics on batches of training vectors; a no-op without ``standardize``."""
         if self.standardize:
-            domain = getattr(batch, "domain", 0)
-            self.input.fit(batch.x, domain if len(self.input.mean) > 1 else 0)
+            domain = getattr(batches[0], "domain", 0)
+            values = torch.cat([batch.x for batch in batches])
+            self.input.fit(values, domain if len(self.input.mean) > 1 else 0)
 
     def forward(self, batch: Any) -> Tensor:
         """Return latents ``[B, W]`` of a batch with ``x [B, F]`` and, optionally, ``domain``."""

@@ -47,7 +47,7 @@ def check(experiment: Experiment) -> None:
     build(MODALITIES, experiment.data, "data")
     encoder, head = experiment.model.encoder, experiment.model.head
     chosen = lookup(ENCODERS, encoder.name, "model.encoder")
-    check_options(chosen, encoder, "model.encoder", {"sizes": {}})
+    check_options(chosen, encoder, "model.encoder", {"sizes": {}, "domains": 1})
     given = {"width": 0, "parameters": 0}
     check_options(lookup(HEADS, head.name, "model.head"), head, "model.head", given)
     make_objective(experiment)
@@ -55,9 +55,11 @@ def check(experiment: Experiment) -> None:
     choose_device(experiment.training.device)
 
 
-def make_network(experiment: Experiment, sizes: dict[str, int]) -> Network:
-    """Build the network for inputs of given sizes, with fresh weights."""
-    encoder = build(ENCODERS, experiment.model.encoder, "model.encoder", sizes=sizes)
+def make_network(experiment: Experiment, sizes: dict[str, int], suites: int) -> Network:
+    """Build the network for inputs of given sizes and a number of suites, with fresh weights."""
+    domains = suites if experiment.model.statistics == "per_suite" else 1
+    part = experiment.model.encoder
+    encoder = build(ENCODERS, part, "model.encoder", sizes=sizes, domains=domains)
     head = build(
         HEADS,
         experiment.model.head,
@@ -126,8 +128,13 @@ def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
     torch.manual_seed(experiment.seed)
     device = choose_device(experiment.training.device)
     sources, targets = prepared.of_role("source"), prepared.of_role("target")
-    network = make_network(experiment, dict(sources[0].loaded.dataset.sizes))
-    network.fit_inputs(_training_batch(sources[0]))
+    learned = [*sources, *targets]
+    network = make_network(experiment, dict(sources[0].loaded.dataset.sizes), len(learned))
+    if experiment.model.statistics == "per_suite":
+        for suite in learned:
+            network.fit_inputs(_training_batch(suite))
+    else:
+        network.fit_inputs(*map(_training_batch, sources))
     domains = Domains(
         [_stream(experiment, suite, device) for suite in sources],
         [_stream(experiment, suite, device) for suite in targets],

@@ -38,7 +38,8 @@ def load_network(folder: RunFolder, experiment: Experiment) -> tuple[Network, Ch
             f"dagnn train --resume {folder.path}"
         )
     checkpoint = load_checkpoint(best)
-    network = make_network(experiment, checkpoint.meta["sizes"])
+    meta = checkpoint.meta
+    network = make_network(experiment, meta["sizes"], len(meta["domains"]))
     load_weights(network, checkpoint.network)
     return network.to(choose_device(experiment.training.device)), checkpoint
 

@@ -1,21 +1,20 @@
 """Train an experiment, evaluate it on every suite, and write the run directory."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from dagnn.config import Experiment
-from dagnn.environment import collect_environment
-from dagnn.errors import CheckpointError
 from dagnn.evaluation.predict import predict
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import Predictions, Result
 from dagnn.run.assemble import Assembly, assemble, check, parameter_count
 from dagnn.run.data import Prepared, locate_data, prepare
+from dagnn.run.facts import checkpoint_meta, require_same_data, run_facts
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import measure, show_table, write_pages, write_tables
 from dagnn.training import (
@@ -75,7 +74,7 @@ def train(
     stored = experiment.data.model_copy(update={"path": place.absolute()})
     experiment = experiment.model_copy(update={"data": stored})
     write_text(folder.config, experiment.to_yaml())
-    folder.write_environment(_facts(experiment, prepared))
+    folder.write_environment(run_facts(experiment, prepared))
     return _run(experiment, prepared, folder, console, initial)
 
 
@@ -94,7 +93,7 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
     stored = load_checkpoint(last).meta if last.is_file() else None
     others = experiment.evaluation.suites
     prepared = prepare(experiment, place, console, others=others, stored=stored)
-    _require_same_data(folder, prepared)
+    require_same_data(folder, prepared)
     return _run(experiment, prepared, folder, console, None)
 
 
@@ -200,33 +199,6 @@ def predict_all(network: Network, prepared: Prepared, model: str) -> list[Predic
     ]
 
 
-def checkpoint_meta(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
-    """Collect what a checkpoint must tell to be used without its run directory."""
-    suites = [suite for suite in prepared.suites if suite.split is not None]
-    return {
-        "experiment": experiment.model_dump(mode="json"),
-        "sizes": dict(suites[0].loaded.dataset.sizes),
-        "domains": [suite.name for suite in suites],
-        "scaling": asdict(prepared.scaling),
-        "splits": {s.name: s.split.to_ids(s.loaded.dataset.ids) for s in suites if s.split},
-        "training_range": training_range(prepared),
-        "mock": prepared.mock,
-    }
-
-
-def training_range(prepared: Prepared) -> dict[str, list[float]]:
-    """Return the smallest and largest of every summary over all training items."""
-    seen: dict[str, list[float]] = {}
-    for suite in prepared.suites:
-        if suite.split is None:
-            continue
-        for name, values in suite.loaded.dataset.summaries().items():
-            chosen = values[suite.parts()["train"]]
-            low, high = seen.get(name, [float("inf"), float("-inf")])
-            seen[name] = [min(low, float(chosen.min())), max(high, float(chosen.max()))]
-    return seen
-
-
 def _validation(made: Assembly, prepared: Prepared) -> Any:
     def batches(role: str) -> list[Any]:
         return [
@@ -242,37 +214,3 @@ def _initial_weights(init_from: Path | None) -> Mapping[str, Any] | None:
     if init_from is None:
         return None
     return load_checkpoint(RunFolder.open(init_from).checkpoints / "best.pt").network
-
-
-def _facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
-    """Collect what the report must tell of versions, command and data."""
-    data = {suite.name: suite.loaded.fingerprint for suite in prepared.suites}
-    environment = collect_environment(
-        seed=experiment.seed, device=experiment.training.device, data=data
-    )
-    items = {
-        f"{suite.role} {suite.name}": ", ".join(f"{len(i)} {p}" for p, i in suite.parts().items())
-        for suite in prepared.suites
-    }
-    encoder, scaling = experiment.model.encoder.name, prepared.scaling
-    terms = ", ".join(f"{key} (weight {t.weight:g})" for key, t in experiment.loss.terms.items())
-    return environment | {
-        "mock": prepared.mock,
-        "notes": [f"{s.name}: {note}" for s in prepared.suites for note in s.loaded.notes],
-        "training_items": items,
-        "priors": {n: [low, high] for n, low, high in zip(*asdict(scaling).values(), strict=True)},
-        "inputs": prepared.suites[0].loaded.dataset.describe(),
-        "description": f"A {encoder} encoder with {experiment.loss.task.name} loss; "
-        f"domain terms: {terms or 'none'}.",
-    }
-
-
-def _require_same_data(folder: RunFolder, prepared: Prepared) -> None:
-    """Refuse to continue on other data than the run began with."""
-    before = folder.read_environment()["data"]
-    for suite in prepared.suites:
-        if before.get(suite.name) != suite.loaded.fingerprint:
-            raise CheckpointError(
-                f"The data of {suite.name} in {prepared.folder} are not those that {folder.path} "
-                "was started with. Restore them, or start a new run."
-            )

@@ -161,7 +161,7 @@ def test_an_unlabelled_target_needs_no_table(universe: Path, tmp_path: Path) -> 
 
 
 def test_source_only_never_reads_target_inputs_in_training(universe: Path, tmp_path: Path) -> None:
-    overrides = ["loss.terms={none: {}}"]
+    overrides = ["loss.terms={none: {}}", "model.statistics=shared"]
     both = run.train(load(universe, *overrides), out=tmp_path / "both")
     alone = run.train(load(universe, *overrides, target=[]), out=tmp_path / "alone")
     for name, value in weights(both.folder).items():
@@ -296,3 +296,27 @@ def test_published_weights_without_a_radius_in_their_name(shared: Path, tmp_path
 @pytest.mark.parametrize("name", sorted(p.stem for p in resource_folder("configs").glob("*.yaml")))
 def test_every_shipped_configuration_names_parts_that_exist(name: str) -> None:
     check(load_experiment(name))
+
+
+def test_statistics_per_suite_differ_and_travel_with_the_checkpoint(
+    universe: Path, tmp_path: Path
+) -> None:
+    result = run.train(load(universe, "model.statistics=per_suite"), out=tmp_path / "run")
+    state = weights(result.folder)
+    for name in ("encoder.node_input.mean", "encoder.norm.mean"):
+        assert len(state[name]) == 2
+        assert not torch.allclose(state[name][0], state[name][1])
+    before = (result.folder / "predictions.csv").read_bytes()
+    run.evaluate(result.folder)
+    assert (result.folder / "predictions.csv").read_bytes() == before
+
+
+def test_shared_statistics_of_several_sources_are_those_of_all_of_them(
+    universe: Path, tmp_path: Path
+) -> None:
+    settings = ["model.statistics=shared", "training.epochs=1"]
+    made = run.train(load(universe, *settings, source=["tng", "astrid"]), out=tmp_path / "run")
+    alone = run.train(load(universe, *settings, source=["tng"]), out=tmp_path / "alone")
+    name = "encoder.node_input.mean"
+    assert len(weights(made.folder)[name]) == 1
+    assert not torch.allclose(weights(made.folder)[name], weights(alone.folder)[name])

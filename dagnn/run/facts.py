@@ -1,0 +1,71 @@
+"""What a run tells about itself: in its checkpoints and in ``environment.json``."""
+
+from dataclasses import asdict
+from typing import Any
+
+from dagnn.config import Experiment
+from dagnn.environment import collect_environment
+from dagnn.errors import CheckpointError
+from dagnn.run.data import Prepared
+from dagnn.run.folder import RunFolder
+
+
+def checkpoint_meta(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
+    """Collect what a checkpoint must tell to be used without its run directory."""
+    suites = [suite for suite in prepared.suites if suite.split is not None]
+    return {
+        "experiment": experiment.model_dump(mode="json"),
+        "sizes": dict(suites[0].loaded.dataset.sizes),
+        "domains": [suite.name for suite in suites],
+        "scaling": asdict(prepared.scaling),
+        "splits": {s.name: s.split.to_ids(s.loaded.dataset.ids) for s in suites if s.split},
+        "training_range": training_range(prepared),
+        "mock": prepared.mock,
+    }
+
+
+def training_range(prepared: Prepared) -> dict[str, list[float]]:
+    """Return the smallest and largest of every summary over all training items."""
+    seen: dict[str, list[float]] = {}
+    for suite in prepared.suites:
+        if suite.split is None:
+            continue
+        for name, values in suite.loaded.dataset.summaries().items():
+            chosen = values[suite.parts()["train"]]
+            low, high = seen.get(name, [float("inf"), float("-inf")])
+            seen[name] = [min(low, float(chosen.min())), max(high, float(chosen.max()))]
+    return seen
+
+
+def run_facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
+    """Collect what the report must tell of versions, command and data."""
+    data = {suite.name: suite.loaded.fingerprint for suite in prepared.suites}
+    environment = collect_environment(
+        seed=experiment.seed, device=experiment.training.device, data=data
+    )
+    items = {
+        f"{suite.role} {suite.name}": ", ".join(f"{len(i)} {p}" for p, i in suite.parts().items())
+        for suite in prepared.suites
+    }
+    encoder, scaling = experiment.model.encoder.name, prepared.scaling
+    terms = ", ".join(f"{key} (weight {t.weight:g})" for key, t in experiment.loss.terms.items())
+    return environment | {
+        "mock": prepared.mock,
+        "notes": [f"{s.name}: {note}" for s in prepared.suites for note in s.loaded.notes],
+        "training_items": items,
+        "priors": {n: [low, high] for n, low, high in zip(*asdict(scaling).values(), strict=True)},
+        "inputs": prepared.suites[0].loaded.dataset.describe(),
+        "description": f"A {encoder} encoder with {experiment.loss.task.name} loss; "
+        f"domain terms: {terms or 'none'}.",
+    }
+
+
+def require_same_data(folder: RunFolder, prepared: Prepared) -> None:
+    """Refuse to continue on other data than the run began with."""
+    before = folder.read_environment()["data"]
+    for suite in prepared.suites:
+        if before.get(suite.name) != suite.loaded.fingerprint:
+            raise CheckpointError(
+                f"The data of {suite.name} in {prepared.folder} are not those that {folder.path} "
+                "was started with. Restore them, or start a new run."
+            )
