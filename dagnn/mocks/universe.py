@@ -26,9 +26,9 @@ Progress = Callable[[int, int], None]
 __all__ = ["make_box", "make_universe"]
 
 
-def recipe(suite: Relations) -> str:
-    """Return what, besides seed and row, decides the bytes of a box: code version and constants."""
-    return f"{RECIPE}-{zlib.crc32(repr(suite).encode()):08x}"
+def recipe(*suites: Relations) -> str:
+    """Return what, besides seed and row, decides the bytes of boxes: code version and constants."""
+    return f"{RECIPE}-{zlib.crc32(''.join(map(repr, suites)).encode()):08x}"
 
 
 def box_seed(suite: Relations, row: Row, seed: int) -> np.random.SeedSequence:

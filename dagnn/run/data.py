@@ -18,7 +18,8 @@ from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES, Loaded, Modality, Request
 from dagnn.data.splits import PARTS, Split, split_groups
 from dagnn.errors import MissingDataError, UsageError
-from dagnn.mocks.universe import RECIPE, make_universe
+from dagnn.mocks.suites import SUITES
+from dagnn.mocks.universe import make_universe, recipe
 from dagnn.parameters import Scaling
 from dagnn.run.progress import progress_bar
 
@@ -106,8 +107,8 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
         )
     suites = [*experiment.source, *experiment.target, *experiment.evaluation.suites]
     boxes, workers = experiment.data.mock_boxes, experiment.data.workers
-    # Another number of boxes is another Latin hypercube, hence another folder.
-    out = default_cache() / f"mock-recipe{RECIPE}-{boxes}"
+    # Another recipe or number of boxes makes other universes, hence another folder.
+    out = default_cache() / f"mock-{recipe(*SUITES.values())}-{boxes}"
     return make_mocks(suites, out, boxes, workers=workers, console=console)
 
 
