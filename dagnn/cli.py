@@ -34,6 +34,10 @@ DataFolder = Annotated[
     Path | None,
     typer.Option("--data", help="Folder of the data; the default is $DAGNN_DATA or catalogs/data."),
 ]
+AdaptStatistics = Annotated[
+    bool,
+    typer.Option(help="Estimate an unseen suite's statistics from its unlabelled inputs."),
+]
 
 
 def main() -> None:
@@ -139,11 +143,12 @@ def evaluate(
         list[str] | None, typer.Option(help="Further suite, also one never seen; repeatable.")
     ] = None,
     data: DataFolder = None,
+    adapt_statistics: AdaptStatistics = False,
 ) -> None:
     """Measure a finished run again, also on suites that it never saw."""
     from dagnn import run
 
-    run.evaluate(folder, suites=_split(suite) or [], data=data)
+    run.evaluate(folder, suites=_split(suite) or [], data=data, adapt_statistics=adapt_statistics)
 
 
 @app.command()
@@ -154,6 +159,10 @@ def predict(
         typer.Argument(help="RUN FILE..., or only files with --weights.", show_default=False),
     ],
     out: Annotated[Path | None, typer.Option(help="CSV file; the screen by default.")] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="Trained suite whose statistics to use; the first source.")
+    ] = None,
+    adapt_statistics: AdaptStatistics = False,
     weights: Annotated[
         Path | None, typer.Option(help="A published GNN_DomainAdapt or CosmoGraphNet weight file.")
     ] = None,
@@ -182,7 +191,7 @@ def predict(
         return
     if len(paths) < 2:
         raise UsageError("dagnn predict RUN FILE...: name the run first, then at least one file.")
-    run.predict(paths[0], paths[1:], out=out)
+    run.predict(paths[0], paths[1:], suite=suite, adapt_statistics=adapt_statistics, out=out)
 
 
 @app.command()

@@ -56,8 +56,9 @@ class Standardize(nn.Module):
         A feature that does not vary keeps a standard deviation of one.
         """
         wide = values.double()
-        std = wide.std(0, correction=0)
-        self.mean[domain] = wide.mean(0).to(self.mean)
+        mean = wide.mean(0)
+        std = (wide - mean).square().mean(0).sqrt()
+        self.mean[domain] = mean.to(self.mean)
         self.std[domain] = torch.where(std > 1e-8, std, torch.ones_like(std)).to(self.std)
 
     def forward(self, values: Tensor, domain: int = 0) -> Tensor:

@@ -134,8 +134,8 @@ class GraphEncoder(nn.Module):
     def fit_inputs(self, *batches: Any) -> None:
         """Fit input statistics on batches of training graphs; a no-op without ``standardize``.
 
-        The divisors of the sums are set by domain 0 alone: one network must
-        count the galaxies of all domains alike.
+        The divisors of the sums are set by the first call for domain 0 and
+        stay: one network must count the galaxies of all domains alike.
         """
         if not self.standardize:
             return
@@ -143,7 +143,7 @@ class GraphEncoder(nn.Module):
         row = domain if len(self.node_input.mean) > 1 else 0
         self.node_input.fit(torch.cat([batch.x for batch in batches]), row)
         self.global_input.fit(torch.cat([batch.u for batch in batches]), row)
-        if row == 0:
+        if row == 0 and bool((self.sum_scale == 1).all()):
             galaxies = sum(len(batch.x) for batch in batches)
             edges = sum(batch.edge_index.shape[1] for batch in batches)
             graphs = sum(len(batch.u) for batch in batches)

@@ -1,9 +1,12 @@
 """An encoder and a head make a network."""
 
+import copy
 from typing import Any
 
+import torch
 from torch import nn
 
+from dagnn.models.normalize import RunningNorm
 from dagnn.records import Output
 
 
@@ -37,3 +40,22 @@ class Network(nn.Module):
         fit = getattr(self.encoder, "fit_inputs", None)
         if fit is not None:
             fit(*batches)
+
+    def adapted(self, batch: Any) -> "Network":
+        """Return a copy whose statistics of domain 0 are those of unlabelled items.
+
+        Input and latent statistics are estimated anew; weights stay. It assumes
+        that the parameters of these items are spread like those of training.
+
+        Args:
+            batch: many items of one suite, with ``batch.domain == 0``.
+        """
+        other = copy.deepcopy(self)
+        other.fit_inputs(batch)
+        for module in other.modules():
+            if isinstance(module, RunningNorm):
+                module.forget(0)
+                module.train()
+        with torch.no_grad():
+            other(batch)
+        return other.eval()

@@ -62,6 +62,10 @@ class RunningNorm(nn.Module):
             variance.to(self.variance), share.to(self.variance)
         )
 
+    def forget(self, row: int) -> None:
+        """Start the statistics of one domain anew; the next training batch sets them."""
+        self.batches[row] = 0
+
     def extra_repr(self) -> str:
         """Tell width, number of domains and momentum."""
         domains, width = self.mean.shape

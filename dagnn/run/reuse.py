@@ -7,9 +7,10 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
+from dagnn.catalogs.suites import find_suite
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES
-from dagnn.errors import CheckpointError
+from dagnn.errors import CheckpointError, UsageError, nearest
 from dagnn.evaluation.predict import predict as predict_items
 from dagnn.evaluation.storage import read_predictions, read_results, write_predictions
 from dagnn.models import Network
@@ -19,7 +20,7 @@ from dagnn.run.data import locate_data, prepare, stored_scaling
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import show_table, with_latents, write_pages
 from dagnn.run.show import show_predictions
-from dagnn.run.train import RunResult, finish, predict_all
+from dagnn.run.train import RunResult, adapt, finish, predict_all
 from dagnn.training import Checkpoint, load_checkpoint, load_weights
 
 WARNINGS_SHOWN = 10
@@ -49,6 +50,7 @@ def evaluate(
     *,
     suites: Sequence[str] = (),
     data: Path | None = None,
+    adapt_statistics: bool = False,
     console: Console | None = None,
 ) -> RunResult:
     """Measure a finished run again, on its own suites and on others.
@@ -57,6 +59,8 @@ def evaluate(
         path: run directory.
         suites: further suites; all of their boxes are held out.
         data: data folder, if it has moved.
+        adapt_statistics: estimate the statistics of unseen suites from their unlabelled
+            inputs; otherwise those of the first source are used.
         console: where progress goes; standard error if None.
     """
     console = console or Console(stderr=True)
@@ -69,22 +73,51 @@ def evaluate(
     experiment = experiment.model_copy(update={"evaluation": wider, "data": moved})
     place = locate_data(experiment, False, console)
     prepared = prepare(experiment, place, console, others=others, stored=checkpoint.meta)
+    notes = [unseen_note(s.name, checkpoint, adapt_statistics) for s in prepared.of_role("other")]
+    for note in notes:
+        console.print(note, highlight=False, soft_wrap=True)
+    facts = folder.read_environment()
+    facts["mock"] = facts["mock"] or prepared.mock
+    facts["notes"] = list(dict.fromkeys([*facts["notes"], *notes]))
+    folder.write_environment(facts)
     predictions: list[Predictions] = []
     if folder.source_only.checkpoints.is_dir():
         alone, _ = load_network(folder.source_only, experiment.without_adaptation())
         predictions += predict_all(alone, prepared, "source-only")
-    predictions += predict_all(network, prepared, "model")
+    predictions += predict_all(network, prepared, "model", adapt_statistics)
     return finish(experiment, prepared, folder, predictions, console)
 
 
+def unseen_note(name: str, checkpoint: Checkpoint, adapted: bool) -> str:
+    """Say whose statistics a suite that was not trained on is seen through."""
+    if adapted:
+        return (
+            f"{name} was not in training: its statistics were estimated from its own unlabelled "
+            "inputs, which assumes parameters spread like those of training."
+        )
+    first = checkpoint.meta["domains"][0]
+    return (
+        f"{name} was not in training: it is seen through the statistics of {first}. "
+        "Its own can be estimated with --adapt-statistics."
+    )
+
+
 def predict(
-    path: Path, files: Sequence[Path], *, out: Path | None = None, console: Console | None = None
+    path: Path,
+    files: Sequence[Path],
+    *,
+    suite: str | None = None,
+    adapt_statistics: bool = False,
+    out: Path | None = None,
+    console: Console | None = None,
 ) -> Predictions:
     """Predict the parameters of new files with a finished run.
 
     Args:
         path: run directory.
         files: catalogues, or files of spectra.
+        suite: the trained suite whose statistics to use; the first source if None.
+        adapt_statistics: estimate statistics from these files instead.
         out: CSV file; a table on the screen if None.
         console: where warnings go; standard error if None.
     """
@@ -98,17 +131,30 @@ def predict(
     warn_outside(loaded.dataset, checkpoint.meta["training_range"], console)
     if checkpoint.meta["mock"]:
         console.print("[bold yellow]This network was trained on MOCK universes.[/]")
+    items = torch.arange(len(loaded.dataset))
+    if adapt_statistics:
+        network = adapt(network, loaded.dataset, items)
     predictions = predict_items(
         network,
         loaded.dataset,
-        torch.arange(len(loaded.dataset)),
+        items,
         scaling,
-        suite="unknown",
+        suite=suite or "unknown",
         role="other",
         split="all",
+        domain=_domain_of(suite, checkpoint.meta["domains"]),
     )
     deliver(predictions, out, console)
     return predictions
+
+
+def _domain_of(suite: str | None, domains: Sequence[str]) -> int:
+    if suite is None:
+        return 0
+    name = find_suite(suite).short_name
+    if name not in domains:
+        raise UsageError(f"The run was not trained on {name}. {nearest(name, domains)}")
+    return list(domains).index(name)
 
 
 def report(path: Path, *, console: Console | None = None) -> Path:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from torch import Tensor
 
 from dagnn.config import Experiment
+from dagnn.errors import UsageError
 from dagnn.evaluation.predict import predict
 from dagnn.files import write_text
 from dagnn.models import Network
-from dagnn.records import Predictions, Result
+from dagnn.records import Dataset, Predictions, Result
 from dagnn.run.assemble import Assembly, assemble, check, parameter_count
 from dagnn.run.data import Prepared, locate_data, prepare
 from dagnn.run.facts import checkpoint_meta, require_same_data, run_facts
@@ -26,6 +28,8 @@ from dagnn.training import (
     load_weights,
     validation_metrics,
 )
+
+FEWEST_TO_ADAPT = 20
 
 
 @dataclass(frozen=True)
@@ -179,24 +183,51 @@ def fit_network(
     return made.network
 
 
-def predict_all(network: Network, prepared: Prepared, model: str) -> list[Predictions]:
-    """Predict every item that training has not learned from."""
-    return [
-        predict(
-            network,
-            suite.loaded.dataset,
-            index,
-            prepared.scaling,
-            suite=suite.name,
-            role=suite.role,
-            split=part,
-            domain=suite.domain,
-            model=model,
+def predict_all(
+    network: Network, prepared: Prepared, model: str, adapt_statistics: bool = False
+) -> list[Predictions]:
+    """Predict every item that training has not learned from.
+
+    Args:
+        network: trained network.
+        prepared: suites to predict.
+        model: which network this is.
+        adapt_statistics: see unseen suites through statistics of their own.
+    """
+    predictions = []
+    for suite in prepared.suites:
+        dataset, unseen = suite.loaded.dataset, suite.split is None
+        parts = {part: index for part, index in suite.parts().items() if part != "train"}
+        seen_by = adapt(network, dataset, parts["all"]) if unseen and adapt_statistics else network
+        for part, index in parts.items():
+            one = predict(
+                seen_by,
+                dataset,
+                index,
+                prepared.scaling,
+                suite=suite.name,
+                role=suite.role,
+                split=part,
+                domain=suite.domain,
+                model=model,
+            )
+            predictions.append(one)
+    return predictions
+
+
+def adapt(network: Network, dataset: Dataset, items: Tensor) -> Network:
+    """Return a copy of a network with statistics estimated from unlabelled items.
+
+    Raises:
+        UsageError: there are too few items to estimate anything.
+    """
+    if len(items) < FEWEST_TO_ADAPT:
+        raise UsageError(
+            f"--adapt-statistics needs at least {FEWEST_TO_ADAPT} inputs of one suite, got "
+            f"{len(items)}: statistics of fewer say more about the boxes than about the suite."
         )
-        for suite in prepared.suites
-        for part, index in suite.parts().items()
-        if part != "train"
-    ]
+    device = next(network.parameters()).device
+    return network.adapted(dataset.to(device).batch(items.to(device), domain=0))
 
 
 def _validation(made: Assembly, prepared: Prepared) -> Any:

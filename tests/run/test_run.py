@@ -320,3 +320,43 @@ def test_shared_statistics_of_several_sources_are_those_of_all_of_them(
     name = "encoder.node_input.mean"
     assert len(weights(made.folder)[name]) == 1
     assert not torch.allclose(weights(made.folder)[name], weights(alone.folder)[name])
+
+
+def test_an_unseen_suite_can_bring_its_own_statistics(
+    universe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = run.train(load(universe, "model.statistics=per_suite"), out=tmp_path / "run")
+    through_source = run.evaluate(made.folder, suites=["astrid"])
+    assert "seen through the statistics of tng" in capsys.readouterr().err
+    own = run.evaluate(made.folder, suites=["astrid"], adapt_statistics=True)
+    assert "estimated from its own unlabelled" in (made.folder / "report.html").read_text()
+    old, new = (
+        next(p for p in result.predictions if p.suite == "astrid")
+        for result in (through_source, own)
+    )
+    assert not np.allclose(old.mean, new.mean)
+    # The latent of the adapted network is normalised on the suite itself.
+    assert np.abs(new.latent.mean(0)).max() < np.abs(old.latent.mean(0)).max()
+
+
+def test_predict_names_the_suite_whose_statistics_it_uses(universe: Path, tmp_path: Path) -> None:
+    made = run.train(load(universe, "model.statistics=per_suite"), out=tmp_path / "run")
+    boxes = sorted((universe / "FOF_Subfind/SIMBA/L25n256/LH").rglob("*.hdf5"))
+    source, target = (
+        run.predict(made.folder, boxes, suite=name, out=tmp_path / "p.csv")
+        for name in (None, "SIMBA")
+    )
+    assert not np.allclose(source.mean, target.mean)
+    trained = {
+        name: value
+        for p in made.predictions
+        if (p.suite, p.split) == ("simba", "test")
+        for name, value in zip(p.ids, p.mean[:, 0], strict=True)
+    }
+    found = {Path(i).parent.name: m for i, m in zip(target.ids, target.mean[:, 0], strict=True)}
+    for name, value in trained.items():
+        assert found[name] == pytest.approx(value, rel=1e-5)
+    with pytest.raises(UsageError, match="not trained on astrid"):
+        run.predict(made.folder, boxes, suite="astrid", out=tmp_path / "p.csv")
+    with pytest.raises(UsageError, match="at least 20"):
+        run.predict(made.folder, boxes[:3], adapt_statistics=True, out=tmp_path / "p.csv")
