@@ -4,9 +4,12 @@ To add one, write it in a file of its own and list it in a table below; the law
 tests in ``tests/losses`` then test it by name.
 """
 
+from dagnn.losses.coral import CORAL, coral
 from dagnn.losses.mmd import MMD, mmd
+from dagnn.losses.moments import MomentAlignment, moment_distance
 from dagnn.losses.objective import LogSumObjective, Objective, Weighted
 from dagnn.losses.ramps import RAMPS
+from dagnn.losses.statistics import StatisticsOnly
 from dagnn.losses.task import GaussianNLL, MomentsLoss, TaskLoss
 from dagnn.losses.term import DomainTerm, NoAdaptation
 
@@ -17,6 +20,9 @@ TASKS: dict[str, type[TaskLoss]] = {
 
 TERMS: dict[str, type[DomainTerm]] = {
     "none": NoAdaptation,
+    "statistics": StatisticsOnly,
+    "moments": MomentAlignment,
+    "coral": CORAL,
     "mmd": MMD,
 }
 
@@ -26,6 +32,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
 }
 
 __all__ = [
+    "CORAL",
     "MMD",
     "OBJECTIVES",
     "RAMPS",
@@ -34,10 +41,14 @@ __all__ = [
     "DomainTerm",
     "GaussianNLL",
     "LogSumObjective",
+    "MomentAlignment",
     "MomentsLoss",
     "NoAdaptation",
     "Objective",
+    "StatisticsOnly",
     "TaskLoss",
     "Weighted",
+    "coral",
     "mmd",
+    "moment_distance",
 ]

@@ -7,18 +7,34 @@ from dagnn.records import Moments, Output, Pair
 
 
 def make_pair(source: Tensor, target: Tensor, progress: float = 0.5) -> Pair:
+    """Pair two latents whose first feature is the truth, which the network predicts."""
+
     def output(latent: Tensor) -> Output:
         return Output(latent, Moments(latent[:, :1], latent[:, :1].abs() + 1))
 
     return Pair(
         source=output(source),
         target=output(target),
-        labels=torch.zeros(len(source), 1, dtype=source.dtype),
+        labels=source[:, :1].detach(),
         progress=progress,
         target_index=torch.arange(len(target)),
         source_domain=torch.zeros(len(source), dtype=torch.long),
         target_domain=torch.ones(len(target), dtype=torch.long),
     )
+
+
+# What the value of a term measures decides which laws it can obey. These two
+# lists are explicit; every other term of the table obeys them all.
+SILENT = ["none", "statistics"]  # zero whatever the latents
+MEAN_BLIND = ["coral"]  # unchanged by a shift, so tested with a stretch
+
+
+def displaced(name: str, target: Tensor, amount: float | Tensor) -> Tensor:
+    """Move a target away from the source in the way that a term can see."""
+    if name not in MEAN_BLIND:
+        return target + amount
+    factor = torch.ones(4, dtype=target.dtype)
+    return target * torch.cat([1 + torch.as_tensor(amount).reshape(-1)[:1], factor[1:]])
 
 
 def samples(shift: float, sources: int = 200, targets: int = 200) -> tuple[Tensor, Tensor]:

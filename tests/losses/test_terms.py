@@ -2,15 +2,18 @@
 
 import pytest
 import torch
-from latents import make_pair, samples
+from latents import SILENT, displaced, make_pair, samples
 
 from dagnn.losses import TERMS
 
-ADAPTING = sorted(name for name, term in TERMS.items() if term.needs_target)
+ADAPTING = sorted(TERMS.keys() - {*SILENT})
+# Unchanged by a common scale, and without a gradient along it.
+SCALE_FREE = ["coral", "moments"]
 
 
 def value(name: str, shift: float) -> float:
-    return float(TERMS[name]()(make_pair(*samples(shift))))
+    source, target = samples(0.0)
+    return float(TERMS[name]()(make_pair(source, displaced(name, target, shift))))
 
 
 @pytest.mark.parametrize("name", ADAPTING)
@@ -22,7 +25,9 @@ def test_near_zero_for_one_distribution_and_grows_with_shift(name):
 
 @pytest.mark.parametrize("name", ADAPTING)
 def test_gradient_is_finite_and_reaches_both_domains(name):
-    source, target = (sample.requires_grad_() for sample in samples(1.0))
+    source, target = samples(0.0)
+    source.requires_grad_()
+    target = displaced(name, target, 1.0).requires_grad_()
     TERMS[name]()(make_pair(source, target)).backward()
     for sample in (source, target):
         assert torch.isfinite(sample.grad).all()
@@ -31,15 +36,15 @@ def test_gradient_is_finite_and_reaches_both_domains(name):
 
 @pytest.mark.parametrize("name", ADAPTING)
 def test_following_the_gradient_brings_the_domains_together(name):
-    source, target = samples(1.0)
-    shift = torch.zeros(4, requires_grad=True)
+    source, target = samples(0.0)
+    shift = torch.ones(4, requires_grad=True)
     term = TERMS[name]()
     optimizer = torch.optim.Adam([shift], lr=0.1)
     for _ in range(60):
         optimizer.zero_grad()
-        term(make_pair(source, target + shift)).backward()
+        term(make_pair(source, displaced(name, target, shift))).backward()
         optimizer.step()
-    assert (shift + 1.0).abs().max() < 0.3
+    assert shift[shift.grad != 0].abs().max() < 0.3
 
 
 @pytest.mark.parametrize("name", TERMS)
@@ -77,6 +82,39 @@ def test_single_precision_agrees_with_double_far_from_the_origin(name):
     double = term(make_pair(source.double(), target.double()))
     assert single.dtype == torch.float32
     torch.testing.assert_close(single.double(), double, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", SCALE_FREE)
+def test_the_latent_cannot_be_collapsed_for_a_smaller_value(name):
+    source, target = (sample.double().requires_grad_() for sample in samples(0.5, 30, 20))
+    term = TERMS[name]()
+    value = term(make_pair(source, displaced(name, target, 0.5)))
+    torch.testing.assert_close(
+        term(make_pair(1e-3 * source, 1e-3 * displaced(name, target, 0.5))), value
+    )
+    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+    scaled = make_pair(scale * source.detach(), scale * displaced(name, target, 0.5).detach())
+    slope, *_ = torch.autograd.grad(term(scaled), scale)
+    steepest, *_ = torch.autograd.grad(value, source)
+    assert abs(slope) < 1e-8 * steepest.norm() * source.norm()
+
+
+@pytest.mark.parametrize("name", ADAPTING)
+def test_a_dead_feature_changes_nothing_that_is_not_finite(name):
+    source, target = samples(0.5, 12, 9)
+    source, target = (torch.cat([x, torch.full_like(x[:, :1], 0.1)], 1) for x in (source, target))
+    source.requires_grad_()
+    TERMS[name]()(make_pair(source, target)).backward()
+    assert torch.isfinite(source.grad).all()
+
+
+def test_statistics_asks_for_a_target_and_pulls_on_nothing():
+    term = TERMS["statistics"]()
+    assert term.needs_target
+    source, target = (sample.requires_grad_() for sample in samples(5.0))
+    result = term(make_pair(source, target))
+    assert float(result) == 0.0
+    assert not result.requires_grad
 
 
 def test_no_adaptation_is_zero_and_asks_for_no_target():
