@@ -9,6 +9,7 @@ from dagnn.losses.mmd import MMD, mmd
 from dagnn.losses.moments import MomentAlignment, moment_distance
 from dagnn.losses.objective import LogSumObjective, Objective, Weighted
 from dagnn.losses.ramps import RAMPS
+from dagnn.losses.sinkhorn import Sinkhorn, sinkhorn_divergence
 from dagnn.losses.statistics import StatisticsOnly
 from dagnn.losses.task import GaussianNLL, MomentsLoss, TaskLoss
 from dagnn.losses.term import DomainTerm, NoAdaptation
@@ -24,6 +25,7 @@ TERMS: dict[str, type[DomainTerm]] = {
     "moments": MomentAlignment,
     "coral": CORAL,
     "mmd": MMD,
+    "sinkhorn": Sinkhorn,
 }
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -45,10 +47,12 @@ __all__ = [
     "MomentsLoss",
     "NoAdaptation",
     "Objective",
+    "Sinkhorn",
     "StatisticsOnly",
     "TaskLoss",
     "Weighted",
     "coral",
     "mmd",
     "moment_distance",
+    "sinkhorn_divergence",
 ]

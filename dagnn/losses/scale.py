@@ -54,8 +54,8 @@ def standardised(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
     Example:
         >>> near, far = standardised(torch.zeros(3, 1), torch.full((2, 1), 8.0))
-        >>> near[0].item(), far[0].item()
-        (-1.0, 1.0)
+        >>> print(f"{near[0].item():.6f} {far[0].item():.6f}")
+        -1.000000 1.000000
     """
     source, target = source.double(), target.double()
     centre = (source.mean(0) + target.mean(0)) / 2
