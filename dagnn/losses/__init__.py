@@ -5,6 +5,7 @@ tests in ``tests/losses`` then test it by name.
 """
 
 from dagnn.losses.coral import CORAL, coral
+from dagnn.losses.joint import JointAlignment, joint_mmd
 from dagnn.losses.mmd import MMD, mmd
 from dagnn.losses.moments import MomentAlignment, moment_distance
 from dagnn.losses.objective import LogSumObjective, Objective, Weighted
@@ -25,6 +26,7 @@ TERMS: dict[str, type[DomainTerm]] = {
     "moments": MomentAlignment,
     "coral": CORAL,
     "mmd": MMD,
+    "joint": JointAlignment,
     "sinkhorn": Sinkhorn,
 }
 
@@ -42,6 +44,7 @@ __all__ = [
     "TERMS",
     "DomainTerm",
     "GaussianNLL",
+    "JointAlignment",
     "LogSumObjective",
     "MomentAlignment",
     "MomentsLoss",
@@ -52,6 +55,7 @@ __all__ = [
     "TaskLoss",
     "Weighted",
     "coral",
+    "joint_mmd",
     "mmd",
     "moment_distance",
     "sinkhorn_divergence",

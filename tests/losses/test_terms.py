@@ -8,7 +8,7 @@ from dagnn.losses import TERMS
 
 ADAPTING = sorted(TERMS.keys() - {*SILENT})
 # Unchanged by a common scale, and without a gradient along it.
-SCALE_FREE = ["coral", "moments", "sinkhorn"]
+SCALE_FREE = ["coral", "joint", "moments", "sinkhorn"]
 
 
 def value(name: str, shift: float) -> float:
