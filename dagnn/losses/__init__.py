@@ -5,6 +5,7 @@ tests in ``tests/losses`` then test it by name.
 """
 
 from dagnn.losses.coral import CORAL, coral
+from dagnn.losses.gram import DareGram, dare_gram
 from dagnn.losses.joint import JointAlignment, joint_mmd
 from dagnn.losses.mmd import MMD, mmd
 from dagnn.losses.moments import MomentAlignment, moment_distance
@@ -28,6 +29,7 @@ TERMS: dict[str, type[DomainTerm]] = {
     "mmd": MMD,
     "joint": JointAlignment,
     "sinkhorn": Sinkhorn,
+    "dare_gram": DareGram,
 }
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -42,6 +44,7 @@ __all__ = [
     "RAMPS",
     "TASKS",
     "TERMS",
+    "DareGram",
     "DomainTerm",
     "GaussianNLL",
     "JointAlignment",
@@ -55,6 +58,7 @@ __all__ = [
     "TaskLoss",
     "Weighted",
     "coral",
+    "dare_gram",
     "joint_mmd",
     "mmd",
     "moment_distance",

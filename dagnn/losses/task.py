@@ -86,6 +86,10 @@ def _moments(prediction: Moments | Logits) -> Moments:
     )
 
 
+# A larger floor would let the network report a σ well below the one it was trained with.
+LARGEST_FLOOR = 0.02
+
+
 class TaskLoss(nn.Module):
     """Base of the task losses: ``forward(prediction, y) → scalar``."""
 
@@ -126,8 +130,11 @@ class GaussianNLL(TaskLoss):
 
     def __init__(self, minimum_std: float = 1e-3) -> None:
         super().__init__()
-        if not 0 < minimum_std < math.inf:
-            raise ValueError(f"minimum_std must be positive and finite, got {minimum_std}.")
+        if not 0 < minimum_std <= LARGEST_FLOOR:
+            raise ValueError(
+                f"minimum_std only keeps the loss finite and must lie in (0, {LARGEST_FLOOR}], got "
+                f"{minimum_std}. To bound the reported error bar, set minimum_std of the head."
+            )
         self.minimum_std = minimum_std
 
     def forward(self, prediction: Moments | Logits, y: Tensor) -> Tensor:

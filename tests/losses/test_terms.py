@@ -8,11 +8,11 @@ from dagnn.losses import TERMS
 
 ADAPTING = sorted(TERMS.keys() - {*SILENT})
 # Unchanged by a common scale, and without a gradient along it.
-SCALE_FREE = ["coral", "joint", "moments", "sinkhorn"]
+SCALE_FREE = ["coral", "dare_gram", "joint", "moments", "sinkhorn"]
 
 
 def value(name: str, shift: float) -> float:
-    source, target = samples(0.0)
+    source, target = samples(0.0, 600, 600)
     return float(TERMS[name]()(make_pair(source, displaced(name, target, shift))))
 
 
