@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,3 +71,36 @@ class Standardize(nn.Module):
         """Tell width and number of domains."""
         domains, width = self.mean.shape
         return f"width={width}, domains={domains}"
+
+
+class GradientReversal(torch.autograd.Function):
+    """The identity forwards; the negative gradient, times a factor, backwards."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, factor: float) -> Tensor:
+        """Return the values as they are."""
+        ctx.factor = factor
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Return the reversed gradient."""
+        return -ctx.factor * gradient, None
+
+
+def reverse_gradient(values: Tensor, factor: float = 1.0) -> Tensor:
+    """Return values unchanged, and let gradients through with a factor ``−factor``.
+
+    What comes after learns to do its task well; what comes before, to make it hard.
+
+    References:
+        Ganin et al. 2016, arXiv:1505.07818, section 4.2.
+
+    Example:
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> (3 * reverse_gradient(x, 0.5)).sum().backward()
+        >>> x.grad
+        tensor([-1.5000, -1.5000])
+    """
+    reversed_: Tensor = GradientReversal.apply(values, factor)  # type: ignore[no-untyped-call]
+    return reversed_

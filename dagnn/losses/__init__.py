@@ -4,6 +4,7 @@ To add one, write it in a file of its own and list it in a table below; the law
 tests in ``tests/losses`` then test it by name.
 """
 
+from dagnn.losses.adversarial import DANN, domain_cross_entropy
 from dagnn.losses.coral import CORAL, coral
 from dagnn.losses.gram import DareGram, dare_gram
 from dagnn.losses.joint import JointAlignment, joint_mmd
@@ -30,6 +31,7 @@ TERMS: dict[str, type[DomainTerm]] = {
     "joint": JointAlignment,
     "sinkhorn": Sinkhorn,
     "dare_gram": DareGram,
+    "dann": DANN,
 }
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -39,6 +41,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
 
 __all__ = [
     "CORAL",
+    "DANN",
     "MMD",
     "OBJECTIVES",
     "RAMPS",
@@ -59,6 +62,7 @@ __all__ = [
     "Weighted",
     "coral",
     "dare_gram",
+    "domain_cross_entropy",
     "joint_mmd",
     "mmd",
     "moment_distance",

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from dagnn.losses import TERMS, DomainTerm
 from dagnn.records import Moments, Output, Pair
 
 
@@ -23,10 +24,19 @@ def make_pair(source: Tensor, target: Tensor, progress: float = 0.5) -> Pair:
     )
 
 
-# What the value of a term measures decides which laws it can obey. These two
+# What the value of a term measures decides which laws it can obey. These
 # lists are explicit; every other term of the table obeys them all.
+ADVERSARIAL = ["dann"]  # the loss of a discriminator: large where the domains agree
 SILENT = ["none", "statistics"]  # zero whatever the latents
 MEAN_BLIND = ["coral"]  # unchanged by a shift, so tested with a stretch
+
+
+def make_term(name: str, **options) -> DomainTerm:
+    """Make a term for latents of width four; one with a discriminator from a fixed seed."""
+    if name not in ADVERSARIAL:
+        return TERMS[name](**options)
+    torch.manual_seed(0)
+    return TERMS[name](width=4, **options)
 
 
 def displaced(name: str, target: Tensor, amount: float | Tensor) -> Tensor:
