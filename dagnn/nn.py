@@ -94,7 +94,7 @@ def reverse_gradient(values: Tensor, factor: float = 1.0) -> Tensor:
     What comes after learns to do its task well; what comes before, to make it hard.
 
     References:
-        Ganin et al. 2016, arXiv:1505.07818, section 4.2.
+        Ganin et al. 2016, arXiv:1505.07818.
 
     Example:
         >>> x = torch.ones(2, requires_grad=True)

@@ -12,6 +12,7 @@ from dagnn.losses.mmd import MMD, mmd
 from dagnn.losses.moments import MomentAlignment, moment_distance
 from dagnn.losses.objective import LogSumObjective, Objective, Weighted
 from dagnn.losses.ramps import RAMPS
+from dagnn.losses.self_tuned import SelfTunedObjective
 from dagnn.losses.sinkhorn import Sinkhorn, sinkhorn_divergence
 from dagnn.losses.statistics import StatisticsOnly
 from dagnn.losses.task import GaussianNLL, MomentsLoss, TaskLoss
@@ -37,6 +38,7 @@ TERMS: dict[str, type[DomainTerm]] = {
 OBJECTIVES: dict[str, type[Objective]] = {
     "weighted_sum": Objective,
     "log_sum": LogSumObjective,
+    "self_tuned": SelfTunedObjective,
 }
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "MomentsLoss",
     "NoAdaptation",
     "Objective",
+    "SelfTunedObjective",
     "Sinkhorn",
     "StatisticsOnly",
     "TaskLoss",

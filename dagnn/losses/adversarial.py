@@ -60,7 +60,7 @@ class DANN(DomainTerm):
         ValueError: a size, the dropout or the factor is out of its range.
 
     References:
-        Ganin et al. 2016, arXiv:1505.07818, eqs. 9 to 18, section 5.2 (schedule).
+        Ganin et al. 2016, arXiv:1505.07818.
 
     Example:
         >>> DANN(width=16).factor

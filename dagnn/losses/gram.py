@@ -130,7 +130,7 @@ def dare_gram(
         A scalar in double precision with finite gradients to both samples.
 
     References:
-        Nejjar et al. 2023, arXiv:2303.13325, section 3; there the Gram matrices
+        Nejjar et al. 2023, arXiv:2303.13325; there the Gram matrices
         are sums over a batch of one size for both domains, here means.
 
     Example:

@@ -55,7 +55,7 @@ def joint_mmd(
         A scalar in double precision, at most 2.
 
     References:
-        Long et al. 2017, arXiv:1605.06636, eqs. 6 and 9 (joint MMD over network
+        Long et al. 2017, arXiv:1605.06636 (joint MMD over network
         layers), with the regression label in the place of the class probabilities.
 
     Example:

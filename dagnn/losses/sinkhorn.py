@@ -125,7 +125,7 @@ def sinkhorn_divergence(
         A scalar in double precision with gradients to both samples.
 
     References:
-        Feydy et al. 2019, arXiv:1810.08278, eqs. 3 and 26 to 28 (symmetric updates).
+        Feydy et al. 2019, arXiv:1810.08278 (debiasing, symmetric updates).
 
     Example:
         >>> divergence = sinkhorn_divergence(

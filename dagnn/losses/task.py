@@ -91,7 +91,14 @@ LARGEST_FLOOR = 0.02
 
 
 class TaskLoss(nn.Module):
-    """Base of the task losses: ``forward(prediction, y) → scalar``."""
+    """Base of the task losses: ``forward(prediction, y) → scalar``.
+
+    Attributes:
+        nonnegative: whether the loss is never below zero, so that a learned
+            uncertainty may divide it.
+    """
+
+    nonnegative: bool = False
 
     def forward(self, prediction: Moments | Logits, y: Tensor) -> Tensor:
         """Return the loss of a prediction for the truth ``y`` in scaled units."""
