@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 setup: $(STAMP)
 
 DEMO_BOXES ?= 300
-DEMO_EPOCHS ?= 18
+DEMO_EPOCHS ?= 30
 DEMO_RUN ?= runs/demo
 
 demo: $(STAMP)

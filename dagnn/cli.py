@@ -53,7 +53,7 @@ def _guarded(verb: Callable[Params, None]) -> Callable[Params, None]:
         except DagnnError as error:
             _fail(str(error), error.exit_code)
         except KeyboardInterrupt:
-            _fail("Interrupted before there was anything to save.", 130)
+            _fail("Interrupted. A run that has begun continues with --resume.", 130)
         except BrokenPipeError:
             # The reader (head, less) has gone; nothing is left to tell anyone.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -130,9 +130,10 @@ def train(
         target=_split(target),
         seed=seed,
         data=data,
+        init_from=init_from,
         compare_source_only=compare_source_only,
     )
-    run.train(experiment, out=out, mock=mock, init_from=init_from)
+    run.train(experiment, out=out, mock=mock)
 
 
 @app.command()
@@ -175,6 +176,9 @@ def predict(
     parameters: Annotated[
         str, typer.Option(help="With --weights: what the file predicts, separated by commas.")
     ] = "Omega_m",
+    features: Annotated[
+        str | None, typer.Option(help="With --weights: node features, where four are not all.")
+    ] = None,
 ) -> None:
     """Give parameters with error bars for catalogues; warn outside the training range."""
     from dagnn import run
@@ -186,6 +190,7 @@ def predict(
             convention=convention,
             linking_radius=linking_radius,
             parameters=parameters.split(","),
+            features=features,
             out=out,
         )
         return

@@ -77,6 +77,16 @@ def test_a_file_extends_a_file_beside_it(tmp_path: Path) -> None:
     assert (experiment.name, experiment.seed) == ("child", 3)
 
 
+def test_files_that_extend_each_other_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b\n")
+    (tmp_path / "b.yaml").write_text("extends: a\n")
+    with pytest.raises(ConfigError, match="extends itself"):
+        load_experiment(tmp_path / "a.yaml")
+    (tmp_path / "c.yaml").write_text("extends: [base]\n")
+    with pytest.raises(ConfigError, match="one configuration"):
+        load_experiment(tmp_path / "c.yaml")
+
+
 @pytest.mark.parametrize("text", ["a: [", "just words", "- 1\n- 2"])
 def test_files_that_are_not_mappings_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "broken.yaml"

@@ -161,6 +161,23 @@ class Suite(_Strict):
             )
         return numbers
 
+    def old_snapshot_numbers(self, redshift: float) -> tuple[int, ...]:
+        """Return the old snapshot numbers of a redshift, for files that count in the old way.
+
+        Raises:
+            UsageError: the suite keeps no snapshot there, or none with an old number.
+
+        Example:
+            >>> from dagnn.catalogs import find_suite
+            >>> find_suite("tng").old_snapshot_numbers(0.0)
+            (33,)
+        """
+        current = {number: old for old, number in enumerate(self.snapshots.old)}
+        numbers = [current[n] for n in self.snapshot_numbers(redshift)[:1] if n in current]
+        if not numbers:
+            raise UsageError(f"Redshift {redshift:g} has no snapshot in the old numbering.")
+        return tuple(numbers)
+
     def prior(self, name: str) -> tuple[float, float]:
         """Return the lower and the upper end of a parameter's prior in this suite."""
         standard = parameter(name)

@@ -59,7 +59,8 @@ def find_config(source: str | Path) -> Path:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, below: Sequence[Path] = ()) -> dict[str, Any]:
+    """Read a file and what it extends; ``below`` are the files that led here."""
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -69,10 +70,13 @@ def _read(path: Path) -> dict[str, Any]:
     parent = tree.pop("extends", None)
     if parent is None:
         return tree
+    if not isinstance(parent, str):
+        raise ConfigError(f"{path}: extends names one configuration, got {parent!r}.")
+    if path.resolve() in below:
+        raise ConfigError(f"{path} extends itself, directly or through other files.")
     beside = path.parent / f"{parent}.yaml"
-    if beside.resolve() == path.resolve():
-        raise ConfigError(f"{path} extends itself.")
-    return merge(_read(beside if beside.is_file() else find_config(parent)), tree)
+    lower = beside if beside.is_file() else find_config(parent)
+    return merge(_read(lower, (*below, path.resolve())), tree)
 
 
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

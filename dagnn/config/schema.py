@@ -95,7 +95,8 @@ class Model(_Strict):
         encoder: batch → latent.
         head: latent → prediction.
         statistics: whether all suites share the statistics of normalisation layers (those
-            of the source), or each keeps its own.
+            of the sources), or each keeps its own. Where no domain term reads the target
+            they are shared in any case.
     """
 
     encoder: Component
@@ -154,6 +155,7 @@ class Experiment(_Strict):
     """Everything needed to run once, and to run the same again."""
 
     name: str = "experiment"
+    init_from: Path | None = None
     seed: int = Field(default=0, ge=0)
     source: Names = Field(min_length=1)
     target: Names = Field(default_factory=list)

@@ -15,6 +15,7 @@ from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.collection import load_suite
 from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.suite import Suite
+from dagnn.catalogs.suites import generic_suite, guess_suite
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
 from dagnn.data.spectra import load_spectra, read_spectra
 from dagnn.errors import ConfigError, nearest
@@ -65,12 +66,14 @@ class Loaded:
         mock: whether anything in it is synthetic.
         fingerprint: hash of what was read.
         notes: skipped boxes, warnings.
+        suite: short name of the suite that loose files all name in their paths, if they do.
     """
 
     dataset: Dataset
     mock: bool
     fingerprint: str
     notes: tuple[str, ...] = ()
+    suite: str | None = None
 
 
 class Modality(Protocol):
@@ -80,8 +83,14 @@ class Modality(Protocol):
         """Read a suite with its truth."""
         ...
 
-    def read(self, files: Sequence[Path], scaling: Scaling) -> Loaded:
-        """Read loose files whose truth is unknown."""
+    def read(
+        self,
+        files: Sequence[Path],
+        scaling: Scaling,
+        redshifts: Sequence[float] = (0.0,),
+        volume: str | None = None,
+    ) -> Loaded:
+        """Read loose files whose truth is unknown; headers must agree with the rest."""
         ...
 
 
@@ -144,13 +153,27 @@ class Galaxies:
         skipped = _few([f"left out {name}: {reason}" for name, reason in suite.skipped])
         return Loaded(graphs, suite.mock, suite.fingerprint, (*skipped, *_odd(suite.catalogs)))
 
-    def read(self, files: Sequence[Path], scaling: Scaling) -> Loaded:
+    def read(
+        self,
+        files: Sequence[Path],
+        scaling: Scaling,
+        redshifts: Sequence[float] = (0.0,),
+        volume: str | None = None,
+    ) -> Loaded:
         """Read loose catalogues."""
-        catalogs = [read_catalog(file, selection=self.selection) for file in files]
+        catalogs = [
+            read_catalog(
+                file,
+                selection=self.selection,
+                redshift=redshifts[0],
+                box_size=_box_size(file, volume),
+            )
+            for file in files
+        ]
         unknown = np.full((len(files), len(scaling.names)), np.nan)
         graphs = self._graphs(catalogs, [str(f) for f in files], unknown, scaling, 1)
         mock = any(catalog.mock for catalog in catalogs)
-        return Loaded(graphs, mock, "", _odd(catalogs))
+        return Loaded(graphs, mock, "", _odd(catalogs), _common_suite(files))
 
     def _graphs(
         self,
@@ -195,19 +218,39 @@ class PowerSpectra:
             set=request.set,
             volume=request.volume,
             limit=request.limit,
+            labelled=request.labelled,
         )
         dropped = [f"left out {name}: power not positive and finite" for name in spectra.dropped]
         return Loaded(spectra, False, spectra.fingerprint, _few(dropped))
 
-    def read(self, files: Sequence[Path], scaling: Scaling) -> Loaded:
-        """Read loose files of spectra, one redshift each."""
-        return Loaded(read_spectra(files, scaling, self.bins), False, "")
+    def read(
+        self,
+        files: Sequence[Path],
+        scaling: Scaling,
+        redshifts: Sequence[float] = (0.0,),
+        volume: str | None = None,
+    ) -> Loaded:
+        """Read loose files of spectra; as many consecutive ones as redshifts form an input."""
+        spectra = read_spectra(files, scaling, self.bins, len(redshifts))
+        return Loaded(spectra, False, "", suite=_common_suite(files))
 
 
 MODALITIES: dict[str, Callable[..., Modality]] = {
     "galaxies": Galaxies,
     "spectra": PowerSpectra,
 }
+
+
+def _common_suite(files: Sequence[Path]) -> str | None:
+    """Return the suite that all paths name, if they agree."""
+    named = {suite.short_name if (suite := guess_suite(file)) else None for file in files}
+    return named.pop() if len(named) == 1 else None
+
+
+def _box_size(file: Path, volume: str | None) -> float | None:
+    """Return the box length that a volume has in the suite that a path names."""
+    suite = guess_suite(file) or generic_suite()
+    return suite.box_size(volume) if volume else None
 
 
 def _odd(catalogs: Sequence[Catalog]) -> tuple[str, ...]:

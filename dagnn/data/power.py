@@ -20,7 +20,9 @@ def find_power(data: Path, suite: Suite, redshift: float, simulation_set: str) -
 
     Args:
         data: data folder.
-        suite: gives spellings and snapshot numbers, current and old.
+        suite: gives spellings and snapshot numbers. These files count snapshots in the
+            old way (033 is z = 0); the same number means another redshift today, and
+            nothing inside a file could tell, so current numbers are not tried.
         redshift: of the snapshot.
         simulation_set: for example ``LH``.
 
@@ -31,7 +33,7 @@ def find_power(data: Path, suite: Suite, redshift: float, simulation_set: str) -
     """
     patterns = [
         f"Pk_galaxies_{spelling}_{simulation_set}_{number}_kmax=*.npy"
-        for number in suite.snapshot_numbers(redshift)
+        for number in suite.old_snapshot_numbers(redshift)
         for spelling in suite.spellings
     ]
     folders = [data / folder for folder in _FOLDERS]

@@ -109,8 +109,10 @@ class Spectra:
 
     def describe(self) -> dict[str, str]:
         """Say what the features are."""
-        bins = f"{self.x.shape[1]} logarithmic bins in wavenumber"
-        return {"log10 P(k)": f"galaxy power spectrum in (Mpc/h)³, {bins}"}
+        features = f"{self.x.shape[1]} features in all"
+        return {
+            "log10 P(k)": f"galaxy power spectrum in (Mpc/h)³, redshift by redshift, {features}"
+        }
 
     def __repr__(self) -> str:
         names = ", ".join(self.scaling.names)
@@ -127,6 +129,7 @@ def load_spectra(
     set: str = "LH",  # noqa: A002 - what CAMELS calls it
     volume: str = "L25n256",
     limit: int | None = None,
+    labelled: bool = True,
 ) -> Spectra:
     """Load the power spectra of a suite with the truth from its parameter table.
 
@@ -144,6 +147,8 @@ def load_spectra(
         set: simulation set, for example ``LH``.
         volume: for example ``L25n256``.
         limit: at most this many simulations, the first ones.
+        labelled: whether a missing parameter table is an error; otherwise every row of the
+            files is taken and its truth is NaN.
 
     Raises:
         MissingDataError: a file is absent; the message lists what is there.
@@ -153,10 +158,11 @@ def load_spectra(
     """
     data, suite = Path(data), find_suite(suite)
     scaling = Scaling.of(parameters)
-    table = read_table(find_table(suite, data, set, volume))
-    rows = _numbers(table, set)[:limit]
-    wanted = [f"{set}_{row}" for row in rows]
+    table = _table(suite, data, set, volume, labelled)
+    numbers = _numbers(table, set) if table else None
     files = [find_power(data, suite, z, set) for z in redshifts]
+    rows = (np.arange(len(read_power(files[0]))) if numbers is None else numbers)[:limit]
+    wanted = [f"{set}_{row}" for row in rows]
     power = [_rows_of(file, rows) for file in files]
     usable = np.all([(np.isfinite(p) & (p > 0)).all(1) for p in power], axis=0)
     ids = [name for name, good in zip(wanted, usable, strict=True) if good]
@@ -164,8 +170,21 @@ def load_spectra(
     if not ids:
         raise DataError(f"{files[0]}: no spectrum is positive and finite everywhere.")
     features = [_features(p[usable], file, bins) for p, file in zip(power, files, strict=True)]
-    truth = table.truth(ids, scaling.names)
+    unknown = np.full((len(ids), len(scaling.names)), np.nan)
+    truth = table.truth(ids, scaling.names) if table else unknown
     return Spectra(np.concatenate(features, 1), ids, truth, scaling, dropped=dropped)
+
+
+def _table(
+    suite: Suite, data: Path, set_name: str, volume: str, labelled: bool
+) -> ParameterTable | None:
+    """Return the parameter table; None where spectra that need no labels have none."""
+    try:
+        return read_table(find_table(suite, data, set_name, volume))
+    except MissingDataError:
+        if labelled:
+            raise
+        return None
 
 
 def read_spectra(

@@ -41,6 +41,7 @@ def load(
     target: list[str] | None = None,
     seed: int | None = None,
     data: Path | None = None,
+    init_from: Path | None = None,
     compare_source_only: bool = False,
 ) -> Experiment:
     """Load an experiment as the command line does.
@@ -48,10 +49,12 @@ def load(
     Args:
         config: YAML file or shipped name; ``base`` if None.
         overrides: ``key=value`` with dotted keys.
-        source: labelled suites.
+        source: labelled suites; with these and no target, the file's target is dropped.
         target: unlabelled suites.
         seed: of split, weights and batches.
         data: data folder.
+        init_from: run whose weights to start from; its splits are kept, so that what it
+            was trained on does not come back as a test.
         compare_source_only: also train without adaptation.
 
     Raises:
@@ -62,4 +65,8 @@ def load(
         overrides.append(f"data.path={json.dumps(str(data))}")
     if compare_source_only:
         overrides.append("evaluation.compare_source_only=true")
+    if source is not None and target is None:
+        target = []
+    if init_from is not None:
+        overrides.append(f"init_from={json.dumps(str(init_from.absolute()))}")
     return load_experiment(config, overrides, source=source, target=target, seed=seed)

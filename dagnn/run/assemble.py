@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dagnn.catalogs.suites import find_suite
 from dagnn.config import Experiment, build, check_options, lookup
 from dagnn.data.domains import Domains, Stream
 from dagnn.data.modalities import MODALITIES
@@ -29,6 +30,7 @@ class Assembly:
         domains: streams of batches.
         settings: how to train.
         device: where all of it is.
+        statistics: number of suites that keep statistics of their own; 1 shares them.
     """
 
     network: Network
@@ -36,6 +38,7 @@ class Assembly:
     domains: Domains
     settings: TrainSettings
     device: torch.device
+    statistics: int
 
 
 def check(experiment: Experiment) -> None:
@@ -45,6 +48,7 @@ def check(experiment: Experiment) -> None:
         ConfigError: an unknown name or option, or a value that its part refuses.
     """
     build(MODALITIES, experiment.data, "data")
+    _check_roles(experiment)
     encoder, head = experiment.model.encoder, experiment.model.head
     chosen = lookup(ENCODERS, encoder.name, "model.encoder")
     check_options(chosen, encoder, "model.encoder", {"sizes": {}, "domains": 1})
@@ -55,9 +59,24 @@ def check(experiment: Experiment) -> None:
     choose_device(experiment.training.device)
 
 
-def make_network(experiment: Experiment, sizes: dict[str, int], suites: int) -> Network:
-    """Build the network for inputs of given sizes and a number of suites, with fresh weights."""
-    domains = suites if experiment.model.statistics == "per_suite" else 1
+def _check_roles(experiment: Experiment) -> None:
+    """Refuse a suite that is source and target, however it is spelt."""
+    source, target = (
+        {find_suite(name).short_name for name in names}
+        for names in (experiment.source, experiment.target)
+    )
+    if source & target:
+        raise UsageError(f"{', '.join(sorted(source & target))} is source and target at once.")
+
+
+def make_network(experiment: Experiment, sizes: dict[str, int], domains: int) -> Network:
+    """Build the network with fresh weights.
+
+    Args:
+        experiment: names encoder and head.
+        sizes: feature widths of the dataset.
+        domains: number of suites that keep statistics of their own; 1 shares them.
+    """
     part = experiment.model.encoder
     encoder = build(ENCODERS, part, "model.encoder", sizes=sizes, domains=domains)
     head = build(
@@ -128,24 +147,30 @@ def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
     torch.manual_seed(experiment.seed)
     device = choose_device(experiment.training.device)
     sources, targets = prepared.of_role("source"), prepared.of_role("target")
+    objective = make_objective(experiment)
     learned = [*sources, *targets]
-    network = make_network(experiment, dict(sources[0].loaded.dataset.sizes), len(learned))
-    if experiment.model.statistics == "per_suite":
+    # A target that no term reads never passes the network in training, so it would
+    # have no statistics of its own to be evaluated with.
+    own = experiment.model.statistics == "per_suite" and (objective.needs_target or not targets)
+    domains = len(learned) if own else 1
+    network = make_network(experiment, dict(sources[0].loaded.dataset.sizes), domains)
+    if own:
         for suite in learned:
             network.fit_inputs(_training_batch(suite))
     else:
         network.fit_inputs(*map(_training_batch, sources))
-    domains = Domains(
+    streams = Domains(
         [_stream(experiment, suite, device) for suite in sources],
         [_stream(experiment, suite, device) for suite in targets],
         experiment.training.steps_per_epoch,
     )
     return Assembly(
         network.to(device),
-        make_objective(experiment).to(device),
-        domains,
+        objective.to(device),
+        streams,
         make_settings(experiment),
         device,
+        domains,
     )
 
 

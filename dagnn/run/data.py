@@ -18,10 +18,13 @@ from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES, Loaded, Modality, Request
 from dagnn.data.splits import PARTS, Split, split_groups
 from dagnn.errors import MissingDataError, UsageError
-from dagnn.mocks.suites import SUITES
+from dagnn.mocks.suites import SUITES, relations
 from dagnn.mocks.universe import make_universe, recipe
 from dagnn.parameters import Scaling
 from dagnn.run.progress import progress_bar
+
+# Domain terms compare pairs of items, and a bootstrap resamples them.
+FEWEST_PER_PART = 2
 
 
 @dataclass(frozen=True)
@@ -29,18 +32,23 @@ class SuiteData:
     """One suite of an experiment, read and split.
 
     Attributes:
-        name: short suite name.
+        suite: the suite.
         role: ``source``, ``target`` or ``other``.
         domain: number that the network knows it by.
         loaded: dataset and facts about it.
         split: train, validation and test items; None where every item is held out.
     """
 
-    name: str
+    suite: Suite
     role: str
     domain: int
     loaded: Loaded
     split: Split | None
+
+    @property
+    def name(self) -> str:
+        """Short name of the suite."""
+        return self.suite.short_name
 
     def parts(self) -> dict[str, Tensor]:
         """Return the items of each part; ``all`` for a suite that is not split."""
@@ -91,7 +99,14 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
                 f"The data folder {experiment.data.path} does not exist. Check --data; "
                 "without it, and without data in the default place, mocks are made."
             )
+        if _is_mock_cache(experiment.data.path):
+            # A suite that the run had no need of may be wanted now.
+            _make_wanted_mocks(experiment, experiment.data.path, console)
         return experiment.data.path
+    if os.environ.get("DAGNN_DATA") and not mock and not default_data().is_dir():
+        raise MissingDataError(
+            f"$DAGNN_DATA names {default_data()}, which does not exist. Correct or unset it."
+        )
     place = default_data()
     if not mock and place.is_dir() and any(place.iterdir()):
         return place
@@ -105,10 +120,18 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
             f"[bold yellow]No data in {place}: using MOCK universes.[/] They are not CAMELS; every "
             "table and figure will say MOCK. Name real data with --data."
         )
+    # Another recipe or number of boxes makes other universes, hence another folder.
+    out = default_cache() / f"mock-{recipe(*SUITES.values())}-{experiment.data.mock_boxes}"
+    return _make_wanted_mocks(experiment, out, console)
+
+
+def _is_mock_cache(path: Path) -> bool:
+    return path.parent == default_cache().absolute() and path.name.startswith("mock-")
+
+
+def _make_wanted_mocks(experiment: Experiment, out: Path, console: Console) -> Path:
     suites = [*experiment.source, *experiment.target, *experiment.evaluation.suites]
     boxes, workers = experiment.data.mock_boxes, experiment.data.workers
-    # Another recipe or number of boxes makes other universes, hence another folder.
-    out = default_cache() / f"mock-{recipe(*SUITES.values())}-{boxes}"
     return make_mocks(suites, out, boxes, workers=workers, console=console)
 
 
@@ -134,10 +157,10 @@ def make_mocks(
         console: where progress goes; standard error if None.
     """
     console = console or Console(stderr=True)
-    for suite in suites:
-        with progress_bar(console, f"MOCK {suite}: boxes") as advance:
+    for kind in [relations(find_suite(suite).short_name).name for suite in suites]:
+        with progress_bar(console, f"MOCK {kind}: boxes") as advance:
             make_universe(
-                find_suite(suite).short_name,
+                kind,
                 out,
                 count,
                 table=table,
@@ -154,7 +177,8 @@ def prepare(
     console: Console,
     *,
     others: Sequence[str] = (),
-    stored: Mapping[str, Any] | None = None,
+    splits: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    scaling: Scaling | None = None,
 ) -> Prepared:
     """Read and split every suite of an experiment.
 
@@ -163,7 +187,8 @@ def prepare(
         folder: data folder.
         console: where progress is shown.
         others: further suites, evaluated as a whole.
-        stored: what the checkpoint of a run says (``splits``, ``scaling``); None makes both new.
+        splits: of an earlier run, suite → part → ids; suites that it lacks are split anew.
+        scaling: of an earlier run; None spans the priors of all trained suites.
     """
     modality = build(MODALITIES, experiment.data, "data")
     trained = {find_suite(name).short_name: find_suite(name) for name in experiment.source}
@@ -173,19 +198,16 @@ def prepare(
             roles.setdefault(suite.short_name, role)
             trained.setdefault(suite.short_name, suite)
     learned = [suite for name, suite in trained.items() if roles[name] != "other"]
-    scaling = (
-        stored_scaling(stored) if stored else widest_scaling(experiment.data.parameters, learned)
-    )
+    scaling = scaling or widest_scaling(experiment.data.parameters, learned)
     suites = []
     for domain, (name, suite) in enumerate(trained.items()):
         role = roles[name]
         request = _request(experiment, suite, folder, scaling, labelled=role == "source")
         loaded = _load(modality, request, name, console)
-        if role == "other":
-            suites.append(SuiteData(name, role, 0, loaded, None))
-            continue
-        ids = stored["splits"][name] if stored else None
-        suites.append(SuiteData(name, role, domain, loaded, _split(experiment, loaded, ids)))
+        split, number = None, 0
+        if role != "other":
+            split, number = _split(experiment, name, loaded, (splits or {}).get(name)), domain
+        suites.append(SuiteData(suite, role, number, loaded, split))
     return Prepared(tuple(suites), scaling, folder)
 
 
@@ -203,12 +225,22 @@ def widest_scaling(names: Sequence[str], suites: Sequence[Suite]) -> Scaling:
 
 
 def _split(
-    experiment: Experiment, loaded: Loaded, ids: Mapping[str, Sequence[str]] | None
+    experiment: Experiment,
+    name: str,
+    loaded: Loaded,
+    ids: Mapping[str, Sequence[str]] | None,
 ) -> Split:
     dataset = loaded.dataset
     if ids is not None:
         return Split.from_ids(ids, dataset.ids)
-    return split_groups(dataset.groups, experiment.data.split, seed=experiment.seed)
+    split = split_groups(dataset.groups, experiment.data.split, seed=experiment.seed)
+    if min(len(split.train), len(split.valid), len(split.test)) < FEWEST_PER_PART:
+        raise UsageError(
+            f"The {len(dataset)} simulations of {name} leave fewer than {FEWEST_PER_PART} for "
+            f"training, validation or test ({len(split.train)}, {len(split.valid)}, "
+            f"{len(split.test)}). Use more simulations, or other shares in data.split."
+        )
+    return split
 
 
 def _request(

@@ -6,17 +6,19 @@ from typing import Any
 from dagnn.config import Experiment
 from dagnn.environment import collect_environment
 from dagnn.errors import CheckpointError
+from dagnn.run.assemble import choose_device
 from dagnn.run.data import Prepared
 from dagnn.run.folder import RunFolder
 
 
-def checkpoint_meta(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
+def checkpoint_meta(experiment: Experiment, prepared: Prepared, rows: int) -> dict[str, Any]:
     """Collect what a checkpoint must tell to be used without its run directory."""
     suites = [suite for suite in prepared.suites if suite.split is not None]
     return {
         "experiment": experiment.model_dump(mode="json"),
         "sizes": dict(suites[0].loaded.dataset.sizes),
         "domains": [suite.name for suite in suites],
+        "statistics": rows,
         "scaling": asdict(prepared.scaling),
         "splits": {s.name: s.split.to_ids(s.loaded.dataset.ids) for s in suites if s.split},
         "training_range": training_range(prepared),
@@ -41,7 +43,7 @@ def run_facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
     """Collect what the report must tell of versions, command and data."""
     data = {suite.name: suite.loaded.fingerprint for suite in prepared.suites}
     environment = collect_environment(
-        seed=experiment.seed, device=experiment.training.device, data=data
+        seed=experiment.seed, device=str(choose_device(experiment.training.device)), data=data
     )
     items = {
         f"{suite.role} {suite.name}": ", ".join(f"{len(i)} {p}" for p, i in suite.parts().items())
@@ -51,6 +53,7 @@ def run_facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
     terms = ", ".join(f"{key} (weight {t.weight:g})" for key, t in experiment.loss.terms.items())
     return environment | {
         "mock": prepared.mock,
+        "evaluation": {"mock": False, "notes": []},
         "notes": [f"{s.name}: {note}" for s in prepared.suites for note in s.loaded.notes],
         "training_items": items,
         "priors": {n: [low, high] for n, low, high in zip(*asdict(scaling).values(), strict=True)},
@@ -64,8 +67,8 @@ def require_same_data(folder: RunFolder, prepared: Prepared) -> None:
     """Refuse to continue on other data than the run began with."""
     before = folder.read_environment()["data"]
     for suite in prepared.suites:
-        if before.get(suite.name) != suite.loaded.fingerprint:
+        if suite.split is not None and before.get(suite.name) != suite.loaded.fingerprint:
             raise CheckpointError(
                 f"The data of {suite.name} in {prepared.folder} are not those that {folder.path} "
-                "was started with. Restore them, or start a new run."
+                "was trained with. Restore them, or start a new run."
             )

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from dagnn.config import Experiment, experiment_from
-from dagnn.errors import MissingDataError, UsageError
+from dagnn.errors import ConfigError, DataError, MissingDataError, UsageError
 from dagnn.files import write_text
 
 
@@ -73,13 +73,20 @@ class RunFolder:
         Raises:
             ConfigError: the file was changed into something that does not validate.
         """
-        return experiment_from(yaml.safe_load(self.config.read_text()), where=str(self.config))
+        try:
+            tree = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{self.config} is damaged: {error}") from None
+        return experiment_from(tree, where=str(self.config))
 
     def read_environment(self) -> dict[str, Any]:
         """Read versions, command line and facts about the data."""
         if not self.environment.is_file():
             raise MissingDataError(f"{self.path} is not a complete run: no environment.json.")
-        facts: dict[str, Any] = json.loads(self.environment.read_text())
+        try:
+            facts: dict[str, Any] = json.loads(self.environment.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError(f"{self.environment} is damaged: {error}") from None
         return facts
 
     def write_environment(self, facts: dict[str, Any]) -> None:

@@ -1,14 +1,17 @@
 """Everything a finished run leaves behind: tables, figures, report, model card."""
 
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
 
 from dagnn.config import Experiment
+from dagnn.errors import DataError
 from dagnn.evaluation.console import console_table
 from dagnn.evaluation.figures import (
     calibration_figure,
@@ -25,20 +28,38 @@ from dagnn.evaluation.report import write_report
 from dagnn.evaluation.storage import write_predictions, write_results
 from dagnn.evaluation.table import HELD_OUT, evaluate
 from dagnn.files import atomic_path
-from dagnn.parameters import Scaling, parameter
+from dagnn.parameters import parameter
 from dagnn.records import Predictions, Result
+from dagnn.run.data import Prepared
 from dagnn.run.folder import RunFolder
 
 MODELS = ("source-only", "model")
+SMALLEST_MAP = 3
 
 
 def measure(
-    experiment: Experiment, predictions: Sequence[Predictions], scaling: Scaling
+    experiment: Experiment, predictions: Sequence[Predictions], prepared: Prepared
 ) -> list[Result]:
-    """Compute every metric with its interval, for the model and what it must beat."""
-    ranges = zip(scaling.names, scaling.low, scaling.high, strict=True)
-    prior = {name: Prior(low, high, parameter(name).log) for name, low, high in ranges}
-    return evaluate(predictions, prior, experiment.evaluation.bootstrap, experiment.seed)
+    """Compute every metric with its interval, for the model and what it must beat.
+
+    Each suite is measured against its own prior, and items that share one truth
+    are resampled together.
+    """
+    results: list[Result] = []
+    for suite in prepared.suites:
+        dataset = suite.loaded.dataset
+        prior = {
+            name: Prior(*suite.suite.prior(name), parameter(name).log)
+            for name in prepared.scaling.names
+        }
+        results += evaluate(
+            [each for each in predictions if each.suite == suite.name],
+            prior,
+            experiment.evaluation.bootstrap,
+            experiment.seed,
+            groups=dict(zip(dataset.ids, dataset.groups, strict=True)),
+        )
+    return results
 
 
 def write_tables(
@@ -47,7 +68,7 @@ def write_tables(
     """Write results, predictions and the latents that the map is drawn from."""
     write_results(folder.results, results)
     write_predictions(folder.predictions, predictions)
-    latents = {f"{p.model}/{p.suite}/{p.split}": p.latent for p in predictions}
+    latents = {_latent_key(p): p.latent for p in predictions}
     with atomic_path(folder.latents) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **latents)
 
@@ -73,7 +94,7 @@ def write_pages(
         The path of the report.
     """
     facts = folder.read_environment()
-    mock, notes = bool(facts["mock"]), [str(note) for note in facts["notes"]]
+    mock, notes = stamped(facts), [*facts["notes"], *facts["evaluation"]["notes"]]
     figures = draw(folder, experiment, held_out(predictions), mock)
     for name, figure in figures.items():
         save_figure(figure, folder.figures, name)
@@ -115,15 +136,29 @@ def draw(
             figures[f"calibration_{name}"] = calibration_figure(known, name, mock=mock)
         maps = [
             latent_map(of_model, name, method=experiment.evaluation.latent_map)
-            for model in MODELS
-            if (of_model := [p for p in predictions if p.model == model])
+            for of_model in (_of_model(predictions, model) for model in MODELS)
+            if sum(len(each.ids) for each in of_model) >= SMALLEST_MAP
         ]
-        figures[f"latent_{name}"] = latent_figure(maps, mock=mock)
+        if maps:
+            figures[f"latent_{name}"] = latent_figure(maps, mock=mock)
     histories = {"model": read_epochs(folder.metrics)}
     if folder.source_only.metrics.is_file():
         histories["source-only"] = read_epochs(folder.source_only.metrics)
     figures["training"] = training_figure(histories, mock=mock)
     return figures
+
+
+def _latent_key(predictions: Predictions) -> str:
+    return f"{predictions.model}/{predictions.suite}/{predictions.split}"
+
+
+def stamped(facts: Mapping[str, Any]) -> bool:
+    """Whether training or the last evaluation read mock data."""
+    return bool(facts["mock"] or facts["evaluation"]["mock"])
+
+
+def _of_model(predictions: Sequence[Predictions], model: str) -> list[Predictions]:
+    return [each for each in predictions if each.model == model]
 
 
 def held_out(predictions: Sequence[Predictions]) -> list[Predictions]:
@@ -139,5 +174,13 @@ def title(experiment: Experiment) -> str:
 
 def with_latents(folder: RunFolder, predictions: Sequence[Predictions]) -> list[Predictions]:
     """Put stored latents back to the predictions read from a run."""
-    with np.load(folder.latents, allow_pickle=False) as stored:
-        return [replace(p, latent=stored[f"{p.model}/{p.suite}/{p.split}"]) for p in predictions]
+    try:
+        with np.load(folder.latents, allow_pickle=False) as stored:
+            return [
+                replace(p, latent=stored[f"{p.model}/{p.suite}/{p.split}"]) for p in predictions
+            ]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{folder.latents} is missing or damaged ({error}). Write it again with: "
+            f"dagnn evaluate {folder.path}"
+        ) from error

@@ -7,8 +7,9 @@ import torch
 from rich.console import Console
 
 from dagnn.data.modalities import Galaxies
-from dagnn.errors import ConfigError, MismatchError, UsageError
+from dagnn.errors import ConfigError, UsageError
 from dagnn.evaluation.predict import predict
+from dagnn.graphs.features import NODE_FEATURES
 from dagnn.models import (
     GraphEncoder,
     SignedMomentsHead,
@@ -27,6 +28,7 @@ def predict_published(
     convention: str = "published",
     linking_radius: float | None = None,
     parameters: Sequence[str] = ("Omega_m",),
+    features: str | None = None,
     out: Path | None = None,
     console: Console | None = None,
 ) -> Predictions:
@@ -38,15 +40,17 @@ def predict_published(
         convention: how graphs are built; these weights expect ``published``.
         linking_radius: in box units; read from the name of the weight file if None.
         parameters: what the file predicts, in its order.
+        features: node features that it was trained on; None takes the first set of their number.
         out: CSV file; a table on the screen if None.
         console: where progress goes; standard error if None.
 
     Raises:
         UsageError: the linking radius is neither given nor in the file's name.
-        MismatchError: the file predicts another number of parameters.
+        UsageError: the file predicts another number of parameters, or was trained on other
+            node features than those named.
     """
     network = load_published(weights)
-    radius = linking_radius or published_linking_radius(weights)
+    radius = published_linking_radius(weights) if linking_radius is None else linking_radius
     if radius is None:
         raise UsageError(
             f"The name of {weights} does not tell the linking radius. Give it in box units with "
@@ -56,16 +60,24 @@ def predict_published(
     encoder, head = network.encoder, network.head
     assert isinstance(encoder, GraphEncoder) and isinstance(head, SignedMomentsHead)
     if head.count != len(scaling.names):
-        raise MismatchError(
+        raise UsageError(
             f"{weights} predicts {head.count} parameters and {len(scaling.names)} were named "
             f"({', '.join(scaling.names)}). Name them in order with --parameters."
         )
-    features = "all" if encoder.node_input.mean.shape[1] else "positions"
+    width = encoder.node_input.mean.shape[1]
+    features = features or next((n for n, c in NODE_FEATURES.items() if len(c) == width), "all")
     try:
         galaxies = Galaxies(radius, features, convention)
     except ValueError as error:
-        raise ConfigError(f"--linking-radius: {error}") from error
-    dataset = galaxies.read(files, scaling).dataset
+        raise ConfigError(str(error)) from error
+    if len(NODE_FEATURES[features]) != width:
+        fitting = [name for name, columns in NODE_FEATURES.items() if len(columns) == width]
+        raise UsageError(
+            f"{weights} expects {width} node features and --features {features} gives "
+            f"{len(NODE_FEATURES[features])}. Fitting: {', '.join(fitting) or 'none'}."
+        )
+    loaded = galaxies.read(files, scaling)
+    dataset = loaded.dataset
     predictions = predict(
         network,
         dataset,
@@ -76,5 +88,10 @@ def predict_published(
         split="all",
         model=weights.name,
     )
-    deliver(predictions, out, console or Console(stderr=True))
+    console = console or Console(stderr=True)
+    for note in loaded.notes:
+        console.print(f"Note: {note}", markup=False, highlight=False, soft_wrap=True)
+    if loaded.mock:
+        console.print("[bold yellow]These inputs are MOCK data.[/]")
+    deliver(predictions, out, console)
     return predictions

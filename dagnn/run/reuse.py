@@ -10,15 +10,16 @@ from rich.markup import escape
 from dagnn.catalogs.suites import find_suite
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES
-from dagnn.errors import CheckpointError, UsageError, nearest
+from dagnn.errors import CheckpointError, MismatchError, UsageError, nearest
 from dagnn.evaluation.predict import predict as predict_items
 from dagnn.evaluation.storage import read_predictions, read_results, write_predictions
 from dagnn.models import Network
 from dagnn.records import Dataset, Predictions
 from dagnn.run.assemble import choose_device, make_network
 from dagnn.run.data import locate_data, prepare, stored_scaling
+from dagnn.run.facts import require_same_data
 from dagnn.run.folder import RunFolder
-from dagnn.run.outputs import show_table, with_latents, write_pages
+from dagnn.run.outputs import show_table, stamped, with_latents, write_pages
 from dagnn.run.show import show_predictions
 from dagnn.run.train import RunResult, adapt, finish, predict_all
 from dagnn.training import Checkpoint, load_checkpoint, load_weights
@@ -40,7 +41,10 @@ def load_network(folder: RunFolder, experiment: Experiment) -> tuple[Network, Ch
         )
     checkpoint = load_checkpoint(best)
     meta = checkpoint.meta
-    network = make_network(experiment, meta["sizes"], len(meta["domains"]))
+    absent = {"sizes", "domains", "statistics", "scaling", "splits"} - meta.keys()
+    if absent:
+        raise CheckpointError(f"{best} lacks {', '.join(sorted(absent))}. Train again.")
+    network = make_network(experiment, meta["sizes"], meta["statistics"])
     load_weights(network, checkpoint.network)
     return network.to(choose_device(experiment.training.device)), checkpoint
 
@@ -72,20 +76,35 @@ def evaluate(
     moved = experiment.data.model_copy(update={"path": data or experiment.data.path})
     experiment = experiment.model_copy(update={"evaluation": wider, "data": moved})
     place = locate_data(experiment, False, console)
-    prepared = prepare(experiment, place, console, others=others, stored=checkpoint.meta)
+    prepared = prepare(
+        experiment,
+        place,
+        console,
+        others=others,
+        splits=checkpoint.meta["splits"],
+        scaling=stored_scaling(checkpoint.meta),
+    )
+    require_same_data(folder, prepared)
     notes = [unseen_note(s.name, checkpoint, adapt_statistics) for s in prepared.of_role("other")]
+    notes += unfinished(folder, experiment)
     for note in notes:
         console.print(note, highlight=False, soft_wrap=True)
-    facts = folder.read_environment()
-    facts["mock"] = facts["mock"] or prepared.mock
-    facts["notes"] = list(dict.fromkeys([*facts["notes"], *notes]))
-    folder.write_environment(facts)
+    evaluation = {"mock": prepared.mock, "notes": notes}
+    folder.write_environment(folder.read_environment() | {"evaluation": evaluation})
     predictions: list[Predictions] = []
     if folder.source_only.checkpoints.is_dir():
         alone, _ = load_network(folder.source_only, experiment.without_adaptation())
-        predictions += predict_all(alone, prepared, "source-only")
+        predictions += predict_all(alone, prepared, "source-only", adapt_statistics)
     predictions += predict_all(network, prepared, "model", adapt_statistics)
     return finish(experiment, prepared, folder, predictions, console)
+
+
+def unfinished(folder: RunFolder, experiment: Experiment) -> list[str]:
+    """Say so where a run is evaluated before its training has ended."""
+    epoch = load_checkpoint(folder.checkpoints / "last.pt").epoch
+    if epoch >= experiment.training.epochs or experiment.training.patience is not None:
+        return []
+    return [f"Training was stopped after {epoch} of {experiment.training.epochs} epochs."]
 
 
 def unseen_note(name: str, checkpoint: Checkpoint, adapted: bool) -> str:
@@ -127,7 +146,17 @@ def predict(
     network, checkpoint = load_network(folder, experiment)
     modality = build(MODALITIES, experiment.data, "data")
     scaling = stored_scaling(checkpoint.meta)
-    loaded = modality.read(files, scaling)
+    loaded = modality.read(files, scaling, experiment.data.redshifts, experiment.data.volume)
+    if dict(loaded.dataset.sizes) != checkpoint.meta["sizes"]:
+        raise MismatchError(
+            f"These files give inputs of size {dict(loaded.dataset.sizes)}, the run was trained on "
+            f"{checkpoint.meta['sizes']}. Give files like those of the run."
+        )
+    for note in loaded.notes:
+        console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+    if loaded.mock:
+        console.print("[bold yellow]These inputs are MOCK data.[/]")
+    suite = choose_suite(suite, loaded.suite, checkpoint, adapt_statistics, console)
     warn_outside(loaded.dataset, checkpoint.meta["training_range"], console)
     if checkpoint.meta["mock"]:
         console.print("[bold yellow]This network was trained on MOCK universes.[/]")
@@ -148,6 +177,36 @@ def predict(
     return predictions
 
 
+def choose_suite(
+    asked: str | None,
+    guessed: str | None,
+    checkpoint: Checkpoint,
+    adapted: bool,
+    console: Console,
+) -> str | None:
+    """Decide which suite's statistics to see new files through, and say so.
+
+    Args:
+        asked: what the user named.
+        guessed: what the paths of the files name.
+        checkpoint: of the run.
+        adapted: whether statistics are estimated from the files themselves.
+        console: where to say it.
+    """
+    domains = checkpoint.meta["domains"]
+    if asked is not None or adapted or checkpoint.meta["statistics"] == 1:
+        return asked
+    chosen = guessed if guessed in domains else None
+    console.print(
+        f"Seen through the statistics of {chosen or domains[0]}"
+        + (", which the paths name." if chosen else ": the paths name no suite of the run.")
+        + f" Others: --suite {' or '.join(domains)}, or --adapt-statistics.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return chosen
+
+
 def _domain_of(suite: str | None, domains: Sequence[str]) -> int:
     if suite is None:
         return 0
@@ -165,7 +224,7 @@ def report(path: Path, *, console: Console | None = None) -> Path:
     results = read_results(folder.results)
     predictions = with_latents(folder, read_predictions(folder.predictions))
     page = write_pages(folder, experiment, predictions, results)
-    show_table(experiment, results, bool(folder.read_environment()["mock"]))
+    show_table(experiment, results, stamped(folder.read_environment()))
     console.print(f"Report: {page}", highlight=False, soft_wrap=True)
     return page
 

@@ -1,6 +1,5 @@
 """Train an experiment, evaluate it on every suite, and write the run directory."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,17 +8,18 @@ from rich.console import Console
 from torch import Tensor
 
 from dagnn.config import Experiment
-from dagnn.errors import UsageError
+from dagnn.errors import CheckpointError, UsageError
 from dagnn.evaluation.predict import predict
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import Dataset, Predictions, Result
-from dagnn.run.assemble import Assembly, assemble, check, parameter_count
-from dagnn.run.data import Prepared, locate_data, prepare
+from dagnn.run.assemble import Assembly, assemble, check, make_network, parameter_count
+from dagnn.run.data import Prepared, locate_data, prepare, stored_scaling
 from dagnn.run.facts import checkpoint_meta, require_same_data, run_facts
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import measure, show_table, write_pages, write_tables
 from dagnn.training import (
+    Checkpoint,
     Checkpoints,
     MetricsLog,
     ProgressReport,
@@ -54,7 +54,6 @@ def train(
     *,
     out: Path | None = None,
     mock: bool = False,
-    init_from: Path | None = None,
     console: Console | None = None,
 ) -> RunResult:
     """Train, evaluate and write the run directory.
@@ -63,7 +62,6 @@ def train(
         experiment: what to run.
         out: run directory; ``runs/NAME`` if None.
         mock: use mock universes even where there are data.
-        init_from: run whose weights to start from.
         console: where progress goes; standard error if None.
 
     Raises:
@@ -71,15 +69,17 @@ def train(
     """
     console = console or Console(stderr=True)
     check(experiment)
-    initial = _initial_weights(init_from)
+    initial = load_initial(experiment)
     place = locate_data(experiment, mock, console)
-    prepared = prepare(experiment, place, console, others=experiment.evaluation.suites)
+    others = experiment.evaluation.suites
+    splits = initial.meta["splits"] if initial else None
+    prepared = prepare(experiment, place, console, others=others, splits=splits)
     folder = RunFolder.create(out, experiment.name)
     stored = experiment.data.model_copy(update={"path": place.absolute()})
     experiment = experiment.model_copy(update={"data": stored})
     write_text(folder.config, experiment.to_yaml())
     folder.write_environment(run_facts(experiment, prepared))
-    return _run(experiment, prepared, folder, console, initial)
+    return _run(experiment, prepared, folder, console)
 
 
 def resume(path: Path, *, console: Console | None = None) -> RunResult:
@@ -96,9 +96,16 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
     last = folder.checkpoints / "last.pt"
     stored = load_checkpoint(last).meta if last.is_file() else None
     others = experiment.evaluation.suites
-    prepared = prepare(experiment, place, console, others=others, stored=stored)
+    prepared = prepare(
+        experiment,
+        place,
+        console,
+        others=others,
+        splits=stored["splits"] if stored else None,
+        scaling=stored_scaling(stored) if stored else None,
+    )
     require_same_data(folder, prepared)
-    return _run(experiment, prepared, folder, console, None)
+    return _run(experiment, prepared, folder, console)
 
 
 def _run(
@@ -106,8 +113,8 @@ def _run(
     prepared: Prepared,
     folder: RunFolder,
     console: Console,
-    initial: Mapping[str, Any] | None,
 ) -> RunResult:
+    initial = load_initial(experiment)
     plans = [(experiment, folder, "model")]
     if experiment.evaluation.compare_source_only:
         plans.insert(0, (experiment.without_adaptation(), folder.source_only, "source-only"))
@@ -128,7 +135,7 @@ def finish(
     console: Console,
 ) -> RunResult:
     """Measure predictions, write every output and print the table."""
-    results = measure(experiment, predictions, prepared.scaling)
+    results = measure(experiment, predictions, prepared)
     write_tables(folder, predictions, results)
     with console.status("Drawing the report"):
         report = write_pages(folder, experiment, predictions, results)
@@ -143,7 +150,7 @@ def fit_network(
     folder: RunFolder,
     console: Console,
     *,
-    initial: Mapping[str, Any] | None,
+    initial: Checkpoint | None,
     label: str,
     root: Path,
 ) -> Network:
@@ -154,17 +161,16 @@ def fit_network(
         prepared: its data.
         folder: where checkpoints and metrics go.
         console: where progress goes.
-        initial: weights to start from; fresh ones if None.
+        initial: checkpoint whose weights to start from; fresh ones if None.
         label: how progress calls this training.
         root: the run that a user would resume.
     """
     made = assemble(experiment, prepared)
     if initial is not None:
-        load_weights(made.network, initial)
+        load_parameters(made.network, initial)
     last = folder.checkpoints / "last.pt"
-    checkpoints = Checkpoints(
-        folder.checkpoints, checkpoint_meta(experiment, prepared), f"dagnn train --resume {root}"
-    )
+    meta = checkpoint_meta(experiment, prepared, made.statistics)
+    checkpoints = Checkpoints(folder.checkpoints, meta, f"dagnn train --resume {root}")
     console.print(
         f"Training {label}: {parameter_count(made.network)} weights, {made.settings.epochs} epochs "
         f"of {made.domains.steps} steps on {made.device}",
@@ -241,7 +247,38 @@ def _validation(made: Assembly, prepared: Prepared) -> Any:
     return lambda network: validation_metrics(network, made.objective, sources, targets)
 
 
-def _initial_weights(init_from: Path | None) -> Mapping[str, Any] | None:
-    if init_from is None:
+def load_initial(experiment: Experiment) -> Checkpoint | None:
+    """Load the checkpoint that an experiment starts from, and see that it fits.
+
+    Raises:
+        CheckpointError: it infers other parameters, or its network has another shape.
+    """
+    if experiment.init_from is None:
         return None
-    return load_checkpoint(RunFolder.open(init_from).checkpoints / "best.pt").network
+    checkpoint = load_checkpoint(RunFolder.open(experiment.init_from).checkpoints / "best.pt")
+    names = checkpoint.meta["scaling"]["names"]
+    if list(names) != list(experiment.data.parameters):
+        raise CheckpointError(
+            f"{experiment.init_from} infers {', '.join(names)}, this experiment "
+            f"{', '.join(experiment.data.parameters)}. Start from a run with the same parameters."
+        )
+    load_parameters(make_network(experiment, checkpoint.meta["sizes"], 1), checkpoint)
+    return checkpoint
+
+
+def load_parameters(network: Network, checkpoint: Checkpoint) -> None:
+    """Put the trained weights of a checkpoint into a network.
+
+    Statistics of inputs and latents stay those of the new data: the rows of the
+    stored ones belong to the suites of another run.
+
+    Raises:
+        CheckpointError: the networks have different shapes.
+    """
+    fresh = network.state_dict()
+    learned = {
+        name: checkpoint.selected[name]
+        for name, _ in network.named_parameters()
+        if name in checkpoint.selected
+    }
+    load_weights(network, {**fresh, **learned})

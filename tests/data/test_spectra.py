@@ -90,7 +90,7 @@ def test_unusable_spectra_are_left_out_and_named(data):
 
 def test_missing_file_says_what_was_looked_for_and_what_is_there(data):
     (data / NOW).unlink()
-    with pytest.raises(MissingDataError, match=rf"SIMBA_LH_90_kmax.*_33_kmax.*{BEFORE}"):
+    with pytest.raises(MissingDataError, match=rf"SIMBA_LH_33_kmax.*{BEFORE}"):
         load_spectra("simba", data)
 
 
@@ -202,3 +202,19 @@ def test_find_power_accepts_the_folder_of_cosmographnet(tmp_path):
     folder.mkdir()
     (folder / NOW).touch()
     assert find_power(tmp_path, find_suite("simba"), 0.0, "LH") == folder / NOW
+
+
+def test_a_number_that_means_another_redshift_today_is_not_taken_for_it(data):
+    """033 is z = 0 in these files, and would be z = 2.9 in the current numbering."""
+    with pytest.raises(UsageError, match="old numbering"):
+        load_spectra("simba", data, redshifts=(2.9,))
+
+
+def test_an_unlabelled_suite_needs_no_table(data):
+    for table in data.glob("CosmoAstroSeed*"):
+        table.unlink()
+    spectra = load_spectra("simba", data, bins=4, labelled=False)
+    assert len(spectra) == len(np.load(data / NOW))
+    assert torch.isnan(spectra.y).all()
+    with pytest.raises(MissingDataError):
+        load_spectra("simba", data, bins=4)

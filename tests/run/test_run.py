@@ -13,7 +13,14 @@ import yaml
 
 from dagnn import run
 from dagnn.config import load_experiment
-from dagnn.errors import CheckpointError, Interrupted, MissingDataError, UsageError
+from dagnn.errors import (
+    CheckpointError,
+    DagnnError,
+    Interrupted,
+    MismatchError,
+    MissingDataError,
+    UsageError,
+)
 from dagnn.resources import resource_folder
 from dagnn.run.assemble import check
 from dagnn.run.folder import RunFolder
@@ -172,7 +179,7 @@ def test_init_from_starts_where_another_run_ended(
     finished: run.RunResult, universe: Path, tmp_path: Path
 ) -> None:
     tiny_steps = ["training.epochs=1", "training.steps_per_epoch=1", "training.learning_rate=1e-12"]
-    made = run.train(load(universe, *tiny_steps), out=tmp_path / "next", init_from=finished.folder)
+    made = run.train(load(universe, *tiny_steps, init_from=finished.folder), out=tmp_path / "next")
     before, after = weights(finished.folder, "best.pt"), weights(made.folder)
     for name in before:
         if name.endswith("weight"):
@@ -213,6 +220,7 @@ def test_mock_data_are_stamped(universe: Path, tmp_path: Path) -> None:
         (["data.name=galaxy"], "Did you mean 'galaxies'"),
         (["training.device=gpu"], "training.device"),
         (["target=[]"], "--target"),
+        (["target=IllustrisTNG"], "source and target at once"),
     ],
 )
 def test_impossible_experiments_fail_before_any_data_are_read(
@@ -342,11 +350,12 @@ def test_an_unseen_suite_can_bring_its_own_statistics(
 def test_predict_names_the_suite_whose_statistics_it_uses(universe: Path, tmp_path: Path) -> None:
     made = run.train(load(universe, "model.statistics=per_suite"), out=tmp_path / "run")
     boxes = sorted((universe / "FOF_Subfind/SIMBA/L25n256/LH").rglob("*.hdf5"))
-    source, target = (
+    source, target, guessed = (
         run.predict(made.folder, boxes, suite=name, out=tmp_path / "p.csv")
-        for name in (None, "SIMBA")
+        for name in ("tng", "SIMBA", None)
     )
     assert not np.allclose(source.mean, target.mean)
+    assert np.array_equal(guessed.mean, target.mean)
     trained = {
         name: value
         for p in made.predictions
@@ -360,3 +369,126 @@ def test_predict_names_the_suite_whose_statistics_it_uses(universe: Path, tmp_pa
         run.predict(made.folder, boxes, suite="astrid", out=tmp_path / "p.csv")
     with pytest.raises(UsageError, match="at least 20"):
         run.predict(made.folder, boxes[:3], adapt_statistics=True, out=tmp_path / "p.csv")
+
+
+def test_a_target_that_no_term_reads_shares_the_statistics_of_the_source(
+    universe: Path, tmp_path: Path
+) -> None:
+    settings = ["model.statistics=per_suite", "loss.terms.mmd.weight=0"]
+    made = run.train(load(universe, *settings), out=tmp_path / "run")
+    state = weights(made.folder)
+    assert len(state["encoder.norm.batches"]) == 1
+    assert state["encoder.norm.batches"].min() > 0
+    run.evaluate(made.folder)
+
+
+def test_init_from_keeps_the_splits_so_that_nothing_leaks(
+    finished: run.RunResult, universe: Path, tmp_path: Path
+) -> None:
+    experiment = load(universe, seed=5, init_from=finished.folder, source=["simba"], target=["tng"])
+    made = run.train(experiment, out=tmp_path / "next")
+    stored = [
+        torch.load(folder / "checkpoints" / "best.pt", weights_only=True)["meta"]
+        for folder in (finished.folder, made.folder)
+    ]
+    assert stored[0]["splits"] == stored[1]["splits"]
+    assert "init_from" in (made.folder / "config.yaml").read_text()
+
+
+def test_init_from_with_a_comparison_resumes_exactly(
+    finished: run.RunResult, universe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = load(universe, init_from=finished.folder, compare_source_only=True)
+    whole = run.train(experiment, out=tmp_path / "whole")
+
+    def interrupt(self: ProgressReport, step: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgressReport, "on_step", interrupt)
+        with pytest.raises(Interrupted):
+            run.train(experiment, out=tmp_path / "broken")
+    assert run.resume(tmp_path / "broken").results == whole.results
+
+
+def test_init_from_refuses_another_network_before_a_folder_is_made(
+    finished: run.RunResult, universe: Path, tmp_path: Path
+) -> None:
+    for setting in ("model.encoder.hidden=16", "data.parameters=sigma_8"):
+        with pytest.raises(CheckpointError):
+            run.train(load(universe, setting, init_from=finished.folder), out=tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+
+
+def test_evaluate_refuses_other_data(
+    finished: run.RunResult, universe: Path, tmp_path: Path
+) -> None:
+    copied, moved = tmp_path / "copied", tmp_path / "moved"
+    shutil.copytree(finished.folder, copied)
+    shutil.copytree(universe, moved)
+    run.evaluate(copied, data=moved)
+    table = moved / "Parameters/SIMBA/CosmoAstroSeed_SIMBA_L25n256_LH.txt"
+    table.write_text(table.read_text().replace(" 0.8 ", " 0.8 ", 1).replace("LH_0 0.", "LH_0 0.1"))
+    with pytest.raises(CheckpointError, match="simba"):
+        run.evaluate(copied, data=moved)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.yaml", "a: ["),
+        ("environment.json", "{"),
+        ("latents.npz", "PK"),
+        ("latents.npz", None),
+    ],
+)
+def test_a_damaged_run_is_an_error_with_the_file_named(
+    finished: run.RunResult, tmp_path: Path, name: str, content: str | None
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(finished.folder, copied)
+    (copied / name).unlink()
+    if content is not None:
+        (copied / name).write_text(content)
+    with pytest.raises(DagnnError, match=name.replace(".", r"\.")):
+        run.report(copied)
+
+
+def test_two_redshifts_and_two_parameters_go_the_whole_road(shared: Path, tmp_path: Path) -> None:
+    settings = ["training.epochs=1", "evaluation.bootstrap=100", "evaluation.latent_map=pca"]
+    settings += ["data.redshifts=[0.0, 1.05]", "data.parameters=[Omega_m, sigma_8]"]
+    made = run.train(
+        run.load("spectra_mmd", settings, data=shared / "camels"), out=tmp_path / "run"
+    )
+    assert {row.parameter for row in made.results} == {"Omega_m", "sigma_8"}
+    files = [
+        shared / "camels" / f"Pk_galaxies_SIMBA_LH_{snapshot}_kmax=20.0.npy"
+        for snapshot in (33, 18)
+    ]
+    predicted = run.predict(made.folder, files, out=tmp_path / "p.csv")
+    assert predicted.mean.shape == (1000, 2) and predicted.suite == "simba"
+    with pytest.raises(UsageError, match="2 files"):
+        run.predict(made.folder, files[:1], out=tmp_path / "p.csv")
+
+
+def test_predict_checks_headers_and_prints_notes(
+    finished: run.RunResult, universe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = tmp_path / "IllustrisTNG_LH_3_groups_090.hdf5"
+    shutil.copy(universe / "FOF_Subfind/IllustrisTNG/L25n256/LH/LH_3/groups_090.hdf5", box)
+    with h5py.File(box, "a") as file:
+        file["Subhalo/SubhaloVmax"][:3] = np.inf
+    run.predict(finished.folder, [box], out=tmp_path / "p.csv")
+    assert "3 galaxies with a non-finite column" in capsys.readouterr().err
+    with h5py.File(box, "a") as file:
+        file["Header"].attrs["Redshift"] = 2.0
+    with pytest.raises(MismatchError, match="edshift"):
+        run.predict(finished.folder, [box], out=tmp_path / "p.csv")
+
+
+def test_too_few_simulations_are_refused_before_a_folder_is_made(
+    universe: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="fewer than 2"):
+        run.train(load(universe, "data.limit=5"), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
