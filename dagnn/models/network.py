@@ -23,6 +23,12 @@ class Network(nn.Module):
         self.encoder = encoder
         self.head = head
 
+    @property
+    def width(self) -> int:
+        """Width of the latent."""
+        encoder: Any = self.encoder
+        return int(encoder.width)
+
     def forward(self, batch: Any) -> Output:
         """Return latent and prediction of every item."""
         latent = self.encoder(batch)

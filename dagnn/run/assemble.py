@@ -1,5 +1,6 @@
 """From an experiment to network, objective, streams and settings."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,11 +8,11 @@ import torch
 from torch import nn
 
 from dagnn.catalogs.suites import find_suite
-from dagnn.config import Experiment, build, check_options, lookup
+from dagnn.config import Experiment, Term, build, check_options, lookup
 from dagnn.data.domains import Domains, Stream
 from dagnn.data.modalities import MODALITIES
 from dagnn.errors import UsageError
-from dagnn.losses import OBJECTIVES, TASKS, TERMS, Objective
+from dagnn.losses import OBJECTIVES, TASKS, TERMS, DomainTerm, Objective
 from dagnn.models import ENCODERS, HEADS, Network
 from dagnn.run.data import Prepared, SuiteData
 from dagnn.training import TrainSettings
@@ -54,7 +55,7 @@ def check(experiment: Experiment) -> None:
     check_options(chosen, encoder, "model.encoder", {"sizes": {}, "domains": 1})
     given = {"width": 0, "parameters": 0}
     check_options(lookup(HEADS, head.name, "model.head"), head, "model.head", given)
-    make_objective(experiment)
+    make_objective(experiment, width=1)
     make_settings(experiment)
     choose_device(experiment.training.device)
 
@@ -89,12 +90,17 @@ def make_network(experiment: Experiment, sizes: dict[str, int], domains: int) ->
     return Network(encoder, head)
 
 
-def make_objective(experiment: Experiment) -> Objective:
-    """Build the task loss, the domain terms and their sum."""
+def make_objective(experiment: Experiment, width: int) -> Objective:
+    """Build the task loss, the domain terms and their sum.
+
+    Args:
+        experiment: names them.
+        width: of the latent, for terms that own a network which reads it.
+    """
     loss = experiment.loss
     task = build(TASKS, loss.task, "loss.task")
     terms = {
-        key: (build(TERMS, term, f"loss.terms.{key}"), term.weight, term.ramp)
+        key: (_make_term(term, f"loss.terms.{key}", width), term.weight, term.ramp)
         for key, term in loss.terms.items()
     }
     objective = lookup(OBJECTIVES, loss.objective, "loss.objective")
@@ -108,6 +114,19 @@ def make_objective(experiment: Experiment) -> Objective:
             "on the source alone with --config gnn_source_only."
         )
     return made
+
+
+def _make_term(term: Term, where: str, width: int) -> DomainTerm:
+    constructor = lookup(TERMS, term.name, where)
+    reads_width = "width" in inspect.signature(constructor).parameters
+    return build(TERMS, term, where, **({"width": width} if reads_width else {}))
+
+
+def reads_target(experiment: Experiment) -> bool:
+    """Whether any domain term with a weight reads target outputs."""
+    return any(
+        term.weight and TERMS[term.name].needs_target for term in experiment.loss.terms.values()
+    )
 
 
 def make_settings(experiment: Experiment) -> TrainSettings:
@@ -147,11 +166,10 @@ def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
     torch.manual_seed(experiment.seed)
     device = choose_device(experiment.training.device)
     sources, targets = prepared.of_role("source"), prepared.of_role("target")
-    objective = make_objective(experiment)
     learned = [*sources, *targets]
     # A target that no term reads never passes the network in training, so it would
     # have no statistics of its own to be evaluated with.
-    own = experiment.model.statistics == "per_suite" and (objective.needs_target or not targets)
+    own = experiment.model.statistics == "per_suite" and (reads_target(experiment) or not targets)
     domains = len(learned) if own else 1
     network = make_network(experiment, dict(sources[0].loaded.dataset.sizes), domains)
     if own:
@@ -166,7 +184,7 @@ def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
     )
     return Assembly(
         network.to(device),
-        objective.to(device),
+        make_objective(experiment, network.width).to(device),
         streams,
         make_settings(experiment),
         device,

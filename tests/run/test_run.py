@@ -21,6 +21,7 @@ from dagnn.errors import (
     MissingDataError,
     UsageError,
 )
+from dagnn.losses import TERMS
 from dagnn.resources import resource_folder
 from dagnn.run.assemble import check
 from dagnn.run.folder import RunFolder
@@ -492,3 +493,10 @@ def test_too_few_simulations_are_refused_before_a_folder_is_made(
     with pytest.raises(UsageError, match="fewer than 2"):
         run.train(load(universe, "data.limit=5"), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("term", sorted(TERMS))
+def test_every_domain_term_trains_by_its_name(term: str, universe: Path, tmp_path: Path) -> None:
+    settings = [f"loss.terms={{{term}: {{weight: 0.1}}}}", "training.epochs=1"]
+    made = run.train(load(universe, *settings), out=tmp_path / "run")
+    assert all(np.isfinite(p.mean).all() for p in made.predictions)
