@@ -11,8 +11,10 @@ class RunningNorm(nn.Module):
     written as a batch normalisation times detached corrections ``r = σ_B/σ`` and
     ``d = (μ_B − μ)/σ``. Plain batch norm would shift source and target batches
     each to zero mean while training and by one mixed mean when evaluated: a
-    domain gap that training never saw. Here both go through one map, unless
-    ``domains > 1`` asks for statistics per domain.
+    domain gap that training never saw. Here both go through one map, up to the
+    drift of the running statistics between two batches, unless ``domains > 1``
+    asks for statistics per domain. The running variance averages variances
+    within batches; shared by suites that lie apart, it leaves their distance out.
 
     Args:
         width: number of features ``W``.
