@@ -93,7 +93,7 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
         MissingDataError: a folder was named and does not exist.
         UsageError: mocks are needed and cannot be made for this modality.
     """
-    if experiment.data.path is not None:
+    if experiment.data.path is not None and not mock:
         if not experiment.data.path.is_dir():
             raise MissingDataError(
                 f"The data folder {experiment.data.path} does not exist. Check --data; "

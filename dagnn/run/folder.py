@@ -38,13 +38,8 @@ class RunFolder:
         Raises:
             UsageError: the folder that was asked for holds something already.
         """
-        if path is None:
-            path = _free(Path("runs") / name)
-        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UsageError(
-                f"{path} exists and is not empty. Give another --out, delete it, "
-                f"or continue it with: dagnn train --resume {path}"
-            )
+        require_free(path)
+        path = path or _free(Path("runs") / name)
         path.mkdir(parents=True, exist_ok=True)
         return cls(path)
 
@@ -92,6 +87,19 @@ class RunFolder:
     def write_environment(self, facts: dict[str, Any]) -> None:
         """Write versions, command line and facts about the data."""
         write_text(self.environment, json.dumps(facts, indent=2) + "\n")
+
+
+def require_free(path: Path | None) -> None:
+    """Refuse a folder that holds something; None, a folder yet to be chosen, is fine.
+
+    Raises:
+        UsageError: it holds something.
+    """
+    if path is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UsageError(
+            f"{path} exists and is not empty. Give another --out, delete it, "
+            f"or continue it with: dagnn train --resume {path}"
+        )
 
 
 def _free(path: Path) -> Path:

@@ -16,7 +16,7 @@ from dagnn.records import Dataset, Predictions, Result
 from dagnn.run.assemble import Assembly, assemble, check, make_network, parameter_count
 from dagnn.run.data import Prepared, locate_data, prepare, stored_scaling
 from dagnn.run.facts import checkpoint_meta, require_same_data, run_facts
-from dagnn.run.folder import RunFolder
+from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.outputs import measure, show_table, write_pages, write_tables
 from dagnn.training import (
     Checkpoint,
@@ -69,6 +69,7 @@ def train(
     """
     console = console or Console(stderr=True)
     check(experiment)
+    require_free(out)  # before minutes are spent on data
     initial = load_initial(experiment)
     place = locate_data(experiment, mock, console)
     others = experiment.evaluation.suites
