@@ -21,6 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt torch
 	$(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $(STAMP)
+	@echo "Ready. For the dagnn command: source $(BIN)/activate"
 
 setup: $(STAMP)
 
@@ -49,7 +50,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 docs: $(STAMP)
-	$(PIP) --constraint constraints.txt '.[docs]'
+	$(PIP) --constraint constraints.txt --editable '.[docs]'
 	$(BIN)/mkdocs build --strict
 
 clean:

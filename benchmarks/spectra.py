@@ -51,6 +51,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--config", default="spectra_mmd")
     parser.add_argument("--set", action="append", default=[], dest="overrides")
+    parser.add_argument("--only", action="append", help="a method of the table; repeatable")
     parser.add_argument("--json", type=Path, help="write every number here")
     return parser.parse_args()
 
@@ -89,7 +90,8 @@ def measure(given: argparse.Namespace) -> Iterator[tuple[str, str, str, dict[str
     console = Console(quiet=True)
     for source, target in DIRECTIONS:
         for seed in range(given.seeds):
-            for method, overrides in METHODS.items():
+            for method in given.only or METHODS:
+                overrides = METHODS[method]
                 settings = [*overrides, *given.overrides]
                 experiment = run.load(
                     given.config,
@@ -114,6 +116,7 @@ def table(rows: dict[tuple[str, str, str], list[dict[str, float]]]) -> Iterator[
         direction, back = f"{source} → {target}", f"{target} → {source}"
         listed = [(method, rows[direction, target, method]) for method in METHODS]
         listed.append(("oracle (target labels)", rows[back, target, "source-only"]))
+        listed = [(method, found) for method, found in listed if found]
         for method, found in listed:
             cells = [[one[name] for one in found] for name in names]
             text = "".join(f"{np.mean(c):9.3f} ± {np.std(c, ddof=1):5.3f}" for c in cells)

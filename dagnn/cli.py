@@ -13,6 +13,7 @@ from typing import Annotated, ParamSpec
 import typer
 from rich.console import Console
 
+from dagnn import __version__
 from dagnn.errors import DagnnError, UsageError
 
 Params = ParamSpec("Params")
@@ -73,6 +74,21 @@ def _fail(message: str, code: int) -> None:
 
 def _split(names: list[str] | None) -> list[str] | None:
     return [part for name in names for part in name.split(",") if part] if names else None
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dagnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()

@@ -66,6 +66,11 @@ def test_wrong_usage_and_missing_data(arguments: list[str], code: int, words: st
     assert "Traceback" not in text
 
 
+def test_the_version_is_told() -> None:
+    code, text = dagnn("--version")
+    assert code == 0 and text.startswith("dagnn 0.")
+
+
 def test_doctor_names_versions_and_the_scatter_install_line() -> None:
     code, text = dagnn("doctor")
     assert code == 0

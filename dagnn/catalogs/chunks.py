@@ -46,7 +46,7 @@ def catalog_files(path: str | Path | Sequence[Path]) -> tuple[Path, ...]:
         if not chunks:
             raise MissingDataError(
                 f"The folder {path} holds no chunks such as fof_subhalo_tab_090.0.hdf5. "
-                "Give a catalogue file, or a folder of chunks."
+                f"Give a catalogue file, a folder of chunks, or many catalogues as {path}/*.hdf5."
             )
         return catalog_files(chunks)
     match = _CHUNK.match(path.name)

@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 
 from dagnn.catalogs.findings import Facts, Inspection
+from dagnn.catalogs.hdf5 import open_hdf5
 from dagnn.catalogs.layouts import below, catalog_patterns, existing, find_table, natural_order
 from dagnn.catalogs.patterns import Known, matches
 from dagnn.catalogs.suite import Suite
@@ -17,6 +18,7 @@ from dagnn.errors import DataError, MissingDataError
 Found = dict[int, set[str]]
 
 # The rest is in the run's results.csv and report.
+SHOWN_PROBLEMS = 5
 SHOWN_METRICS = ("relative_error", "r2", "chi2")
 
 
@@ -28,6 +30,7 @@ def inspect_data_folder(path: Path) -> Inspection:
         for set_name, volume in product(suite.sets, suite.volumes):
             found = _simulations(suite, path, set_name, volume)
             table, troubles = _table(suite, path, set_name, volume, found)
+            problems += _unreadable(suite, path, set_name, volume)
             if found or table:
                 label = f"{suite.name} {volume} {set_name}"
                 facts.append((label, f"{_counts(found)}; {table or 'no parameter table'}"))
@@ -47,6 +50,27 @@ def _simulations(suite: Suite, root: Path, set_name: str, volume: str) -> Found:
         for match in matches(root, pattern, known):
             found[-1 if match.snap is None else match.snap].add(match.sim)
     return found
+
+
+def _unreadable(suite: Suite, root: Path, set_name: str, volume: str) -> list[str]:
+    """Open every catalogue and say which cannot be; only the first few in full."""
+    problems = []
+    for path in dict.fromkeys(_files_of(suite, root, set_name, volume)):
+        try:
+            with open_hdf5(path):
+                continue
+        except DataError as error:
+            problems.append(str(error))
+    rest = len(problems) - SHOWN_PROBLEMS
+    more = [f"... and {rest} more {set_name} files of {suite.name} cannot be read."]
+    return [*problems[:SHOWN_PROBLEMS], *(more if rest > 0 else [])]
+
+
+def _files_of(suite: Suite, root: Path, set_name: str, volume: str) -> Iterator[Path]:
+    patterns = below(suite.catalog_roots, catalog_patterns(suite, volume, None))
+    for pattern, spelling in product(patterns, suite.spellings):
+        for match in matches(root, pattern, Known(suite=spelling, volume=volume, set=set_name)):
+            yield match.path
 
 
 def _counts(found: Found) -> str:

@@ -131,6 +131,11 @@ def read_table(path: str | Path) -> ParameterTable:
         else headerless_spellings(n_numbers, path)
     )
     tokens = np.array([row for _, row in named.values()])
+    if len(spellings) != n_numbers:
+        raise TableError(
+            f"{path} is not a parameter table: rows hold {n_numbers} numbers. Expected a name, the "
+            "parameters and a seed in every row (CosmoAstroSeed_*.txt)."
+        )
     is_seed = np.array([spelling == SEED for spelling in spellings])
     kept = tuple(spelling for spelling in spellings if spelling != SEED)
     return ParameterTable(

@@ -14,7 +14,7 @@ COLUMNS = ("relative_error", "r2", "chi2", "coverage68")
 KNOWN_LIMITS = (
     "The error bars describe what training suites taught. A suite with other physics, another "
     "box size, resolution or redshift may break them without warning.",
-    "Parameters outside the priors above cannot be predicted: the network pulls them inside.",
+    "Training saw no parameter outside the priors above; a prediction there is a guess.",
     "Only cosmological parameters mean the same in every suite; a feedback parameter is "
     "meaningful only in suites that define it alike.",
     "Results come from a single seed and a single split.",

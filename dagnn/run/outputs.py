@@ -35,6 +35,7 @@ from dagnn.run.folder import RunFolder
 
 MODELS = ("source-only", "model")
 SMALLEST_MAP = 3
+TOLD_ELSEWHERE = ("notes", "evaluation", "priors", "description", "inputs", "training_items")
 
 
 def measure(
@@ -105,7 +106,7 @@ def write_pages(
         results=results,
         figures=figures,
         config_yaml=experiment.to_yaml(),
-        environment=facts,
+        environment={key: facts[key] for key in facts if key not in TOLD_ELSEWHERE},
         notes=notes,
         mock=mock,
         facts=training,

@@ -13,8 +13,8 @@ def progress_bar(console: Console, title: str) -> Iterator[Callable[[int, int], 
     """Show how far a job is.
 
     Yields:
-        A function of (done, total) that moves the bar. Without a terminal, one
-        line says at the end what was done; nothing is printed for work of no time.
+        A function of (done, total) that moves the bar. Without a terminal, a few
+        lines say how far it is and what was done; nothing for work of no time.
     """
     started, last = time.perf_counter(), (0, 0)
     columns = (
@@ -27,6 +27,10 @@ def progress_bar(console: Console, title: str) -> Iterator[Callable[[int, int], 
 
         def advance(done: int, total: int) -> None:
             nonlocal last
+            # A log gets a line at every fifth of a job that takes long enough to wonder.
+            fifth = total > 0 and done * 5 // total > last[0] * 5 // total and done < total
+            if fifth and not console.is_terminal and time.perf_counter() - started > 5:
+                console.print(f"{title}: {done} of {total}", highlight=False)
             last = (done, total)
             bar.update(task, completed=done, total=total)
 

@@ -17,7 +17,7 @@ from dagnn.run.assemble import Assembly, assemble, check, make_network, paramete
 from dagnn.run.data import Prepared, locate_data, prepare, stored_scaling
 from dagnn.run.facts import checkpoint_meta, require_same_data, run_facts
 from dagnn.run.folder import RunFolder, require_free
-from dagnn.run.outputs import measure, show_table, write_pages, write_tables
+from dagnn.run.outputs import measure, show_table, title, write_pages, write_tables
 from dagnn.training import (
     Checkpoint,
     Checkpoints,
@@ -71,6 +71,9 @@ def train(
     check(experiment)
     require_free(out)  # before minutes are spent on data
     initial = load_initial(experiment)
+    console.print(
+        f"{experiment.name}: {title(experiment)}, seed {experiment.seed}", highlight=False
+    )
     place = locate_data(experiment, mock, console)
     others = experiment.evaluation.suites
     splits = initial.meta["splits"] if initial else None

@@ -28,7 +28,7 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
         _numbers(record.valid),
         f"lr {record.learning_rate:.1e}",
         f"{record.seconds:.1f} s",
-        "best" if record.best else "",
+        "kept" if record.best else "",
     ]
     return " | ".join(part for part in parts if part)
 

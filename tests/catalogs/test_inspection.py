@@ -155,3 +155,19 @@ def test_unknown_file_and_missing_path(tmp_path):
     assert "of no kind that dagnn knows" in inspect_path(tmp_path / "letter.docx").problems[0]
     with pytest.raises(MissingDataError, match="nothing at"):
         inspect_path(tmp_path / "none")
+
+
+def test_a_folder_is_opened_file_by_file(tmp_path):
+    folder = tmp_path / "FOF_Subfind" / "SIMBA" / "L25n256" / "LH"
+    for number, content in enumerate((b"", b"<!DOCTYPE html><html></html>")):
+        path = folder / f"LH_{number}" / "groups_090.hdf5"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    problems = inspect_path(tmp_path).problems
+    assert sum("groups_090.hdf5" in problem for problem in problems) == 2
+    assert any("web page" in problem for problem in problems)
+
+
+def test_a_text_file_that_is_no_table_is_a_finding(tmp_path):
+    (tmp_path / "x.txt").write_text("hello\n")
+    assert inspect_path(tmp_path / "x.txt").problems

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -500,3 +501,13 @@ def test_every_domain_term_trains_by_its_name(term: str, universe: Path, tmp_pat
     settings = [f"loss.terms={{{term}: {{weight: 0.1}}}}", "training.epochs=1"]
     made = run.train(load(universe, *settings), out=tmp_path / "run")
     assert all(np.isfinite(p.mean).all() for p in made.predictions)
+
+
+def test_the_pyg_recipe_of_the_tutorial_runs(universe: Path) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "tutorial.md").read_text()
+    block = next(
+        b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "DataLoader" in b
+    )
+    names: dict[str, object] = {}
+    exec(compile(block.replace('"DATA"', repr(str(universe))), "tutorial.md", "exec"), names)
+    assert names["mean"].shape[1] == 1

@@ -26,7 +26,7 @@ def test_one_line_per_epoch_without_a_terminal():
         assert line.startswith(f"epoch {number}/6 | total ")
         for part in ("task", "mmd", "source_loss", "source_error", "lr ", " s"):
             assert part in line
-    assert lines[0].endswith("best")
+    assert lines[0].endswith("kept")
 
 
 def test_lines_can_be_thinned_out_but_the_last_stays():

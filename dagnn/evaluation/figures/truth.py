@@ -42,7 +42,7 @@ def _summary(truth: FloatArray, mean: FloatArray, std: FloatArray) -> str:
         f"{METRICS[name].label} {number(name, float(METRICS[name](truth, mean, std, prior)))}"
         for name in SHOWN
     ]
-    return "\n".join([*lines, f"n = {len(truth)}"])
+    return " · ".join([*lines, f"n = {len(truth)}"])
 
 
 def _panel(axes: Axes, given: Predictions, column: int, limits: tuple[float, float]) -> None:
@@ -58,9 +58,9 @@ def _panel(axes: Axes, given: Predictions, column: int, limits: tuple[float, flo
         elinewidth=0.7, markeredgewidth=0, alpha=0.55,
     )  # fmt: skip
     outside = int(((mean < limits[0]) | (mean > limits[1])).sum())
-    text = _summary(truth, mean, std) + (f"\n{outside} outside the frame" if outside else "")
-    # Predictions that run high leave the lower right corner free, and the other way round.
-    say(axes, text, "lower right" if (mean > truth).mean() > 0.6 else "upper left")
+    text = _summary(truth, mean, std) + (f" · {outside} outside the frame" if outside else "")
+    # Above the frame: inside it, the worst outliers would lie under the text.
+    axes.text(0.5, 1.02, text, transform=axes.transAxes, ha="center", va="bottom", fontsize=7.5)
 
 
 @matplotlib.rc_context(STYLE)
@@ -94,7 +94,7 @@ def truth_figure(
         for place, model in enumerate(models):
             axes = grid[row][place]
             given = by_panel.get((suite, role, model))
-            axes.set_title(f"{suite} ({role}) · {PREDICTORS.get(model, model)}")
+            axes.set_title(f"{suite} ({role}) · {PREDICTORS.get(model, model)}", pad=17)
             axes.set(xlim=limits, ylim=limits, aspect="equal")
             if given is not None:
                 _panel(axes, given, column, limits)
