@@ -6,6 +6,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from tiny_runs import load
+
+from dagnn import run
 
 BOX = 25000.0
 BOXES = 20
@@ -66,3 +69,10 @@ def _own_place(
     monkeypatch.delenv("DAGNN_DATA", raising=False)
     monkeypatch.setenv("DAGNN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     yield
+
+
+@pytest.fixture(scope="module")
+def finished(universe: Path, tmp_path_factory: pytest.TempPathFactory) -> run.RunResult:
+    """Give a finished run with its comparison."""
+    out = tmp_path_factory.mktemp("runs") / "first"
+    return run.train(load(universe, compare_source_only=True), out=out)

@@ -1,0 +1,151 @@
+"""What cannot be meant, or is broken, is refused with its name, and early."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny_runs import load
+
+from dagnn import run
+from dagnn.config import load_experiment
+from dagnn.errors import (
+    CheckpointError,
+    DagnnError,
+    MissingDataError,
+    UsageError,
+)
+from dagnn.resources import resource_folder
+from dagnn.run.assemble import check
+from dagnn.run.folder import RunFolder
+
+
+def test_resume_refuses_other_data(finished: run.RunResult, tmp_path: Path) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(finished.folder, copied)
+    facts = json.loads((copied / "environment.json").read_text())
+    facts["data"]["simba"] = "something else"
+    (copied / "environment.json").write_text(json.dumps(facts))
+    with pytest.raises(CheckpointError, match="simba"):
+        run.resume(copied)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["model.encoder.hiden=3"], "Did you mean 'hidden'"),
+        (["model.encoder.name=grap"], "Did you mean 'graph'"),
+        (["loss.terms.mmd.bandwith=median"], "Did you mean 'bandwidth'"),
+        (["loss.terms={mmmd: {}}"], "Did you mean 'mmd'"),
+        (["training.optimizer=adamww"], "Did you mean 'adamw'"),
+        (["training.select_on=target_rmse"], "training.select_on"),
+        (["data.linking_radius=0.7"], "below 0.5"),
+        (["data.convention=publised"], "Did you mean 'published'"),
+        (["data.name=galaxy"], "Did you mean 'galaxies'"),
+        (["training.device=gpu"], "training.device"),
+        (["target=[]"], "--target"),
+        (["target=IllustrisTNG"], "source and target at once"),
+    ],
+)
+def test_impossible_experiments_fail_before_any_data_are_read(
+    overrides: list[str], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        run.train(run.load("base", overrides, data=tmp_path))
+    assert words in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_named_data_folder_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(MissingDataError, match="nowhere"):
+        run.train(run.load(data=tmp_path / "nowhere"))
+
+
+def test_a_run_is_never_overwritten(finished: run.RunResult, universe: Path) -> None:
+    with pytest.raises(UsageError, match="--resume"):
+        run.train(load(universe), out=finished.folder)
+
+
+def test_runs_without_a_name_get_numbers(tmp_path: Path) -> None:
+    first, second = (RunFolder.create(None, "demo").path for _ in range(2))
+    assert (first, second) == (Path("runs/demo"), Path("runs/demo-2"))
+
+
+def test_opening_something_else_lists_the_runs_beside(finished: run.RunResult) -> None:
+    with pytest.raises(MissingDataError, match="first"):
+        run.report(finished.folder.parent / "frist")
+
+
+def test_a_changed_configuration_is_refused_with_its_path(
+    finished: run.RunResult, tmp_path: Path
+) -> None:
+    tree = yaml.safe_load((finished.folder / "config.yaml").read_text())
+    tree["training"]["epoch"] = 3
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+    with pytest.raises(UsageError, match=r"config\.yaml"):
+        run.report(tmp_path)
+
+
+def test_published_weights_without_a_radius_in_their_name(shared: Path, tmp_path: Path) -> None:
+    file = next((shared / "reference" / "weights").glob("SIMBA_LH_NoDA*"))
+    nameless = tmp_path / "weights.pt"
+    nameless.write_bytes(file.read_bytes())
+    with pytest.raises(UsageError, match="--linking-radius"):
+        run.predict_published(nameless, [])
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in resource_folder("configs").glob("*.yaml")))
+def test_every_shipped_configuration_names_parts_that_exist(name: str) -> None:
+    check(load_experiment(name))
+
+
+def test_init_from_refuses_another_network_before_a_folder_is_made(
+    finished: run.RunResult, universe: Path, tmp_path: Path
+) -> None:
+    for setting in ("model.encoder.hidden=16", "data.parameters=sigma_8"):
+        with pytest.raises(CheckpointError):
+            run.train(load(universe, setting, init_from=finished.folder), out=tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+
+
+def test_evaluate_refuses_other_data(
+    finished: run.RunResult, universe: Path, tmp_path: Path
+) -> None:
+    copied, moved = tmp_path / "copied", tmp_path / "moved"
+    shutil.copytree(finished.folder, copied)
+    shutil.copytree(universe, moved)
+    run.evaluate(copied, data=moved)
+    table = moved / "Parameters/SIMBA/CosmoAstroSeed_SIMBA_L25n256_LH.txt"
+    table.write_text(table.read_text().replace(" 0.8 ", " 0.8 ", 1).replace("LH_0 0.", "LH_0 0.1"))
+    with pytest.raises(CheckpointError, match="simba"):
+        run.evaluate(copied, data=moved)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.yaml", "a: ["),
+        ("environment.json", "{"),
+        ("latents.npz", "PK"),
+        ("latents.npz", None),
+    ],
+)
+def test_a_damaged_run_is_an_error_with_the_file_named(
+    finished: run.RunResult, tmp_path: Path, name: str, content: str | None
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(finished.folder, copied)
+    (copied / name).unlink()
+    if content is not None:
+        (copied / name).write_text(content)
+    with pytest.raises(DagnnError, match=name.replace(".", r"\.")):
+        run.report(copied)
+
+
+def test_too_few_simulations_are_refused_before_a_folder_is_made(
+    universe: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="fewer than 2"):
+        run.train(load(universe, "data.limit=5"), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,176 @@
+"""A finished run is evaluated, predicts, reports, and lends its weights."""
+
+import re
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from tiny_runs import load, weights
+
+from dagnn import run
+from dagnn.errors import (
+    Interrupted,
+    MismatchError,
+    UsageError,
+)
+from dagnn.training import ProgressReport
+
+
+def test_the_stored_configuration_runs_again(finished: run.RunResult, tmp_path: Path) -> None:
+    experiment = run.load(finished.folder / "config.yaml")
+    again = run.train(experiment, out=tmp_path / "again")
+    assert again.results == finished.results
+
+
+def test_evaluate_measures_an_unseen_suite(
+    finished: run.RunResult, universe: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(finished.folder, copied)
+    result = run.evaluate(copied, suites=["Astrid"], data=universe)
+    unseen = [row for row in result.results if row.suite == "astrid"]
+    assert {(row.role, row.split) for row in unseen} == {("other", "all")}
+    assert [row for row in result.results if row.suite != "astrid"] == finished.results
+    assert "astrid" in (copied / "report.html").read_text()
+
+
+def test_predict_new_files_and_warn_outside_the_training_range(
+    finished: run.RunResult, universe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = universe / "FOF_Subfind/SIMBA/L25n256/LH/LH_0/groups_090.hdf5"
+    made = run.predict(finished.folder, [box], out=tmp_path / "out.csv")
+    assert np.isnan(made.truth).all() and np.isfinite(made.mean).all()
+    assert str(box) in (tmp_path / "out.csv").read_text()
+    astrid = universe / "FOF_Subfind/Astrid/L25n256/LH"
+    run.predict(finished.folder, sorted(astrid.rglob("*.hdf5")), out=tmp_path / "out.csv")
+    assert "outside the training range" in capsys.readouterr().err
+
+
+def test_report_is_the_same_from_stored_results(finished: run.RunResult) -> None:
+    before = (finished.folder / "report.html").read_text()
+    run.report(finished.folder)
+    assert (finished.folder / "report.html").read_text() == before
+
+
+def test_init_from_starts_where_another_run_ended(
+    finished: run.RunResult, universe: Path, tmp_path: Path
+) -> None:
+    tiny_steps = ["training.epochs=1", "training.steps_per_epoch=1", "training.learning_rate=1e-12"]
+    made = run.train(load(universe, *tiny_steps, init_from=finished.folder), out=tmp_path / "next")
+    before, after = weights(finished.folder, "best.pt"), weights(made.folder)
+    for name in before:
+        if name.endswith("weight"):
+            torch.testing.assert_close(before[name], after[name], atol=1e-6, rtol=1e-4)
+
+
+def test_published_weights_through_the_verb(shared: Path, tmp_path: Path) -> None:
+    reference = shared / "reference"
+    expected = np.load(reference / "expected_tng_noda.npz")
+    file = next((reference / "weights").glob("IllustrisTNG_LH_NoDA*"))
+    boxes = [
+        reference / "catalogs" / f"IllustrisTNG_LH_{i}_fof_subhalo_tab_033.hdf5"
+        for i in expected["ids"]
+    ]
+    made = run.predict_published(file, boxes, out=tmp_path / "p.csv")
+    mean = 0.1 + 0.4 * expected["IllustrisTNG/mean"]
+    std = 0.4 * np.abs(expected["IllustrisTNG/std_signed"])
+    np.testing.assert_allclose(made.mean[:, 0], mean, rtol=1e-4)
+    np.testing.assert_allclose(made.std[:, 0], std, rtol=1e-4)
+
+
+def test_an_unseen_suite_can_bring_its_own_statistics(
+    universe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = run.train(load(universe, "model.statistics=per_suite"), out=tmp_path / "run")
+    through_source = run.evaluate(made.folder, suites=["astrid"])
+    assert "seen through the statistics of tng" in capsys.readouterr().err
+    own = run.evaluate(made.folder, suites=["astrid"], adapt_statistics=True)
+    assert "estimated from its own unlabelled" in (made.folder / "report.html").read_text()
+    old, new = (
+        next(p for p in result.predictions if p.suite == "astrid")
+        for result in (through_source, own)
+    )
+    assert not np.allclose(old.mean, new.mean)
+    # The latent of the adapted network is normalised on the suite itself.
+    assert np.abs(new.latent.mean(0)).max() < np.abs(old.latent.mean(0)).max()
+
+
+def test_predict_names_the_suite_whose_statistics_it_uses(universe: Path, tmp_path: Path) -> None:
+    made = run.train(load(universe, "model.statistics=per_suite"), out=tmp_path / "run")
+    boxes = sorted((universe / "FOF_Subfind/SIMBA/L25n256/LH").rglob("*.hdf5"))
+    source, target, guessed = (
+        run.predict(made.folder, boxes, suite=name, out=tmp_path / "p.csv")
+        for name in ("tng", "SIMBA", None)
+    )
+    assert not np.allclose(source.mean, target.mean)
+    assert np.array_equal(guessed.mean, target.mean)
+    trained = {
+        name: value
+        for p in made.predictions
+        if (p.suite, p.split) == ("simba", "test")
+        for name, value in zip(p.ids, p.mean[:, 0], strict=True)
+    }
+    found = {Path(i).parent.name: m for i, m in zip(target.ids, target.mean[:, 0], strict=True)}
+    for name, value in trained.items():
+        assert found[name] == pytest.approx(value, rel=1e-5)
+    with pytest.raises(UsageError, match="not trained on astrid"):
+        run.predict(made.folder, boxes, suite="astrid", out=tmp_path / "p.csv")
+    with pytest.raises(UsageError, match="at least 20"):
+        run.predict(made.folder, boxes[:3], adapt_statistics=True, out=tmp_path / "p.csv")
+
+
+def test_init_from_keeps_the_splits_so_that_nothing_leaks(
+    finished: run.RunResult, universe: Path, tmp_path: Path
+) -> None:
+    experiment = load(universe, seed=5, init_from=finished.folder, source=["simba"], target=["tng"])
+    made = run.train(experiment, out=tmp_path / "next")
+    stored = [
+        torch.load(folder / "checkpoints" / "best.pt", weights_only=True)["meta"]
+        for folder in (finished.folder, made.folder)
+    ]
+    assert stored[0]["splits"] == stored[1]["splits"]
+    assert "init_from" in (made.folder / "config.yaml").read_text()
+
+
+def test_init_from_with_a_comparison_resumes_exactly(
+    finished: run.RunResult, universe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = load(universe, init_from=finished.folder, compare_source_only=True)
+    whole = run.train(experiment, out=tmp_path / "whole")
+
+    def interrupt(self: ProgressReport, step: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgressReport, "on_step", interrupt)
+        with pytest.raises(Interrupted):
+            run.train(experiment, out=tmp_path / "broken")
+    assert run.resume(tmp_path / "broken").results == whole.results
+
+
+def test_predict_checks_headers_and_prints_notes(
+    finished: run.RunResult, universe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = tmp_path / "IllustrisTNG_LH_3_groups_090.hdf5"
+    shutil.copy(universe / "FOF_Subfind/IllustrisTNG/L25n256/LH/LH_3/groups_090.hdf5", box)
+    with h5py.File(box, "a") as file:
+        file["Subhalo/SubhaloVmax"][:3] = np.inf
+    run.predict(finished.folder, [box], out=tmp_path / "p.csv")
+    assert "3 galaxies with a non-finite column" in capsys.readouterr().err
+    with h5py.File(box, "a") as file:
+        file["Header"].attrs["Redshift"] = 2.0
+    with pytest.raises(MismatchError, match="edshift"):
+        run.predict(finished.folder, [box], out=tmp_path / "p.csv")
+
+
+def test_the_pyg_recipe_of_the_tutorial_runs(universe: Path) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "tutorial.md").read_text()
+    block = next(
+        b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "DataLoader" in b
+    )
+    names: dict[str, object] = {}
+    exec(compile(block.replace('"DATA"', repr(str(universe))), "tutorial.md", "exec"), names)
+    assert names["mean"].shape[1] == 1
