@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, device
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 class Moments(NamedTuple):
@@ -173,6 +174,34 @@ class Predictions:
     truth: FloatArray
     mean: FloatArray
     std: FloatArray
+    latent: FloatArray
+    model: str = "model"
+
+
+@dataclass(frozen=True)
+class ClassPredictions:
+    """Class probabilities for one split of one suite.
+
+    Attributes:
+        suite: short suite name.
+        role: ``source``, ``target`` or ``other``.
+        split: ``train``, ``valid``, ``test`` or ``all``.
+        ids: one name per item.
+        classes: names of the ``K`` classes that the network knows.
+        truth: class number ``[n]``; ``K`` for a class that the network does not know,
+            −1 where there is no label.
+        probability: ``[n, K]``, rows sum to one.
+        latent: ``[n, W]``.
+        model: which network said it: ``model`` or ``source-only``.
+    """
+
+    suite: str
+    role: str
+    split: str
+    ids: tuple[str, ...]
+    classes: tuple[str, ...]
+    truth: IntArray
+    probability: FloatArray
     latent: FloatArray
     model: str = "model"
 
