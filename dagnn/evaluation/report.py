@@ -1,18 +1,16 @@
 """One self-contained HTML page that a person would send to a colleague."""
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from dagnn.evaluation.baselines import PRIOR_MEAN
-from dagnn.evaluation.figures.save import figure_svg
 from dagnn.evaluation.headline import headline
 from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.page import picture, render
 from dagnn.evaluation.table import PREDICTORS, Block, blocks
 from dagnn.evaluation.wording import number, plain
 from dagnn.files import write_text
@@ -73,10 +71,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield f"{prefix}{key}", "–" if value is None else str(value)
 
 
-def _picture(name: str, figure: Figure, captions: Mapping[str, str]) -> dict[str, str]:
-    caption = captions.get(name, CAPTIONS.get(name.split("_")[0], name.replace("_", " ")))
-    data = base64.b64encode(figure_svg(figure)).decode("ascii")
-    return {"name": name, "caption": caption, "source": f"data:image/svg+xml;base64,{data}"}
+def _caption(name: str, captions: Mapping[str, str]) -> str:
+    return captions.get(name, CAPTIONS.get(name.split("_")[0], name.replace("_", " ")))
 
 
 def write_report(
@@ -111,15 +107,9 @@ def write_report(
     Returns:
         The path.
     """
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     found = blocks(results)
-    page = templates.get_template("report.html.j2").render(
+    page = render(
+        "report.html.j2",
         title=title,
         headline=headline(results, oracle=oracle),
         mock=mock,
@@ -129,7 +119,9 @@ def write_report(
         full_table=_table(blocks(results, splits=None), list(METRICS)),
         prior_mean=PRIOR_MEAN,
         metrics=list(METRICS.values()),
-        pictures=[_picture(name, figure, captions) for name, figure in figures.items()],
+        pictures=[
+            picture(name, figure, _caption(name, captions)) for name, figure in figures.items()
+        ],
         facts=dict(facts),
         config_yaml=config_yaml,
         environment=list(_flat(environment)),
