@@ -1,0 +1,49 @@
+"""The ``dagnn`` command: parses, calls one verb, turns errors into exit codes.
+
+Heavy imports stay inside the verbs, so that ``--help`` answers at once.
+"""
+
+from typing import Annotated
+
+import typer
+
+from dagnn import __version__
+from dagnn.cli.finished import evaluate, inspect, predict, report
+from dagnn.cli.making import doctor, universe
+from dagnn.cli.training import train
+
+app = typer.Typer(
+    name="dagnn",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Carry cosmological parameters from one galaxy-formation suite to the next.",
+    epilog="Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration, "
+    "3 data missing or broken, 130 interrupted after a checkpoint was written.",
+)
+mock_app = typer.Typer(no_args_is_help=True, help="Make synthetic data in the real formats.")
+
+for verb in (train, evaluate, predict, report, inspect, doctor):
+    app.command()(verb)
+mock_app.command()(universe)
+app.add_typer(mock_app, name="mock")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dagnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass

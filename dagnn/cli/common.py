@@ -1,0 +1,53 @@
+"""What the verbs share: options of one meaning, and errors that become exit codes."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+from rich.console import Console
+
+from dagnn.errors import DagnnError
+
+Params = ParamSpec("Params")
+
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder of the data; the default is $DAGNN_DATA or catalogs/data."),
+]
+
+
+def guarded(verb: Callable[Params, None]) -> Callable[Params, None]:
+    """Turn the errors that a user can meet into a sentence and an exit code."""
+
+    @functools.wraps(verb)
+    def run(*args: Params.args, **kwargs: Params.kwargs) -> None:
+        try:
+            verb(*args, **kwargs)
+        except DagnnError as error:
+            _fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            _fail("Interrupted. A run that has begun continues with --resume.", 130)
+        except BrokenPipeError:
+            # The reader (head, less) has gone; nothing is left to tell anyone.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except OSError as error:
+            _fail(f"{error.strerror or error}: {error.filename or 'no file named'}.", 1)
+
+    return run
+
+
+def _fail(message: str, code: int) -> None:
+    console = Console(stderr=True)
+    console.print("[bold red]Error:[/] ", end="")
+    console.print(message, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def split_names(names: list[str] | None) -> list[str] | None:
+    """Take repeated options and comma-separated names alike; None where none were given."""
+    return [part for name in names for part in name.split(",") if part] if names else None

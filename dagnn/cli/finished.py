@@ -1,0 +1,97 @@
+"""Verbs for what is there already: runs, files and folders."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dagnn.cli.common import DataFolder, guarded, split_names
+from dagnn.errors import UsageError
+
+Run = Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)]
+AdaptStatistics = Annotated[
+    bool,
+    typer.Option(help="Estimate an unseen suite's statistics from its unlabelled inputs."),
+]
+
+
+@guarded
+def evaluate(
+    folder: Run,
+    suite: Annotated[
+        list[str] | None, typer.Option(help="Further suite, also one never seen; repeatable.")
+    ] = None,
+    data: DataFolder = None,
+    adapt_statistics: AdaptStatistics = False,
+) -> None:
+    """Measure a finished run again, also on suites that it never saw."""
+    from dagnn import run
+
+    run.evaluate(
+        folder, suites=split_names(suite) or [], data=data, adapt_statistics=adapt_statistics
+    )
+
+
+@guarded
+def predict(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="RUN FILE..., or only files with --weights.", show_default=False),
+    ],
+    out: Annotated[Path | None, typer.Option(help="CSV file; the screen by default.")] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="Trained suite whose statistics to use; the first source.")
+    ] = None,
+    adapt_statistics: AdaptStatistics = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="A published GNN_DomainAdapt or CosmoGraphNet weight file.")
+    ] = None,
+    convention: Annotated[
+        str, typer.Option(help="Graph convention with --weights: published or periodic.")
+    ] = "published",
+    linking_radius: Annotated[
+        float | None, typer.Option(help="In box units, with --weights; read from the file name.")
+    ] = None,
+    parameters: Annotated[
+        str, typer.Option(help="With --weights: what the file predicts, separated by commas.")
+    ] = "Omega_m",
+    features: Annotated[
+        str | None, typer.Option(help="With --weights: node features, where four are not all.")
+    ] = None,
+) -> None:
+    """Give parameters with error bars for catalogues; warn outside the training range."""
+    from dagnn import run
+
+    if weights is not None:
+        run.predict_published(
+            weights,
+            paths,
+            convention=convention,
+            linking_radius=linking_radius,
+            parameters=parameters.split(","),
+            features=features,
+            out=out,
+        )
+        return
+    if len(paths) < 2:
+        raise UsageError("dagnn predict RUN FILE...: name the run first, then at least one file.")
+    run.predict(paths[0], paths[1:], suite=suite, adapt_statistics=adapt_statistics, out=out)
+
+
+@guarded
+def report(folder: Run) -> None:
+    """Write report.html and the figures of a run again from its stored results."""
+    from dagnn import run
+
+    run.report(folder)
+
+
+@guarded
+def inspect(
+    path: Annotated[Path, typer.Argument(help="Catalogue, table, data folder or run.")],
+) -> None:
+    """Tell what a file or folder holds, and what is wrong with it."""
+    from dagnn import run
+
+    if run.inspect(path):
+        raise typer.Exit(3)

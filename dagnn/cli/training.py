@@ -1,0 +1,78 @@
+"""Verbs that train: one experiment, its seeds, or every ordered pair of suites."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dagnn.cli.common import DataFolder, guarded, split_names
+from dagnn.errors import UsageError
+
+Config = Annotated[
+    str | None, typer.Option(help="YAML file, or a shipped name such as spectra_mmd.")
+]
+Override = Annotated[
+    list[str] | None, typer.Option("--set", help="Override one setting: training.epochs=10.")
+]
+Mock = Annotated[bool, typer.Option("--mock", help="Use mock universes, made on demand.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of split, weights and batches.")]
+CompareSourceOnly = Annotated[
+    bool, typer.Option(help="Also train without adaptation and show both.")
+]
+
+
+@guarded
+def train(
+    source: Annotated[
+        list[str] | None, typer.Option(help="Labelled suite; repeat or separate by commas.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="Unlabelled suite to align with; repeatable.")
+    ] = None,
+    config: Config = None,
+    override: Override = None,
+    data: DataFolder = None,
+    mock: Mock = False,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME by default.")] = None,
+    seed: Seed = None,
+    compare_source_only: CompareSourceOnly = False,
+    resume: Annotated[
+        Path | None, typer.Option(help="Continue an interrupted run, exactly.")
+    ] = None,
+    init_from: Annotated[
+        Path | None, typer.Option(help="Start from the weights of a finished run.")
+    ] = None,
+) -> None:
+    """Train on a labelled source and an unlabelled target; evaluate; write a report.
+
+    Without --data, and with no data in the default place, mock universes are
+    made and everything that comes of them says MOCK.
+    """
+    from dagnn import run
+
+    if resume is not None:
+        given = (source, target, config, override, data, out, seed, init_from)
+        if any(value is not None for value in given) or mock or compare_source_only:
+            raise UsageError(
+                "--resume continues a run as it was started; give no other flag with it."
+            )
+        run.resume(resume)
+        return
+    require_one_place(data, mock)
+    experiment = run.load(
+        config,
+        override or [],
+        source=split_names(source),
+        target=split_names(target),
+        seed=seed,
+        data=data,
+        init_from=init_from,
+        compare_source_only=compare_source_only,
+    )
+    run.train(experiment, out=out, mock=mock)
+
+
+def require_one_place(data: Path | None, mock: bool) -> None:
+    """Refuse --data together with --mock."""
+    if data is not None and mock:
+        raise UsageError("--data and --mock exclude each other.")
