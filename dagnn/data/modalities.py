@@ -5,96 +5,43 @@ downstream asks which one it was.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.collection import load_suite
 from dagnn.catalogs.reader import read_catalog
-from dagnn.catalogs.suite import Suite
-from dagnn.catalogs.suites import generic_suite, guess_suite
+from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
+from dagnn.data.requests import Loaded, Modality, Progress, Request
 from dagnn.data.spectra import load_spectra, read_spectra
+from dagnn.data.surveys import SurveyImages
+from dagnn.data.truth import Truth, widest_scaling
 from dagnn.errors import ConfigError, nearest
 from dagnn.graphs.features import CONVENTIONS, NODE_FEATURES
 from dagnn.parameters import Scaling
-from dagnn.records import Dataset, FloatArray
+from dagnn.records import FloatArray
 
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """Which simulations of which suite are wanted.
-
-    Attributes:
-        suite: any spelling of a suite's name, or the suite itself.
-        data: data folder.
-        scaling: names and priors of what is inferred.
-        set: simulation set, for example ``LH``.
-        volume: for example ``L25n256``.
-        redshifts: snapshots that form one input.
-        limit: at most this many simulations.
-        labelled: whether a missing parameter table is an error.
-        workers: processes that read files.
-        cache: folder of the column cache; None reads the files each time.
-        on_progress: called with (done, total).
-    """
-
-    suite: str | Suite
-    data: Path
-    scaling: Scaling
-    set: str = "LH"
-    volume: str = "L25n256"
-    redshifts: tuple[float, ...] = (0.0,)
-    limit: int | None = None
-    labelled: bool = True
-    workers: int = 1
-    cache: Path | None = None
-    on_progress: Progress | None = None
+__all__ = ["MODALITIES", "Loaded", "Modality", "Progress", "Request"]
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A suite as a dataset, and what a person should know about it.
+class _Simulations:
+    """What modalities of simulation suites share: names and priors come from ``catalogs/``."""
 
-    Attributes:
-        dataset: inputs and truth.
-        mock: whether anything in it is synthetic.
-        fingerprint: hash of what was read.
-        notes: skipped boxes, warnings.
-        suite: short name of the suite that loose files all name in their paths, if they do.
-    """
+    def name(self, suite: str) -> str:
+        """Return the short name of a suite in any spelling."""
+        return find_suite(suite).short_name
 
-    dataset: Dataset
-    mock: bool
-    fingerprint: str
-    notes: tuple[str, ...] = ()
-    suite: str | None = None
+    def truth(
+        self, sources: Sequence[str], targets: Sequence[str], parameters: Sequence[str], data: Path
+    ) -> Truth:
+        """Return the parameters, scaled by priors that are wide enough for every suite."""
+        suites = [find_suite(suite) for suite in (*sources, *targets)]
+        return Truth(scaling=widest_scaling(parameters, suites))
 
 
-class Modality(Protocol):
-    """How suites and loose files become datasets."""
-
-    def load(self, request: Request) -> Loaded:
-        """Read a suite with its truth."""
-        ...
-
-    def read(
-        self,
-        files: Sequence[Path],
-        scaling: Scaling,
-        redshifts: Sequence[float] = (0.0,),
-        volume: str | None = None,
-    ) -> Loaded:
-        """Read loose files whose truth is unknown; headers must agree with the rest."""
-        ...
-
-
-class Galaxies:
+class Galaxies(_Simulations):
     """Galaxy catalogues as periodic radius graphs.
 
     Args:
@@ -159,6 +106,7 @@ class Galaxies:
         scaling: Scaling,
         redshifts: Sequence[float] = (0.0,),
         volume: str | None = None,
+        classes: Sequence[str] = (),
     ) -> Loaded:
         """Read loose catalogues."""
         catalogs = [
@@ -195,7 +143,7 @@ class Galaxies:
         )
 
 
-class PowerSpectra:
+class PowerSpectra(_Simulations):
     """Galaxy power spectra as summary vectors.
 
     Args:
@@ -229,6 +177,7 @@ class PowerSpectra:
         scaling: Scaling,
         redshifts: Sequence[float] = (0.0,),
         volume: str | None = None,
+        classes: Sequence[str] = (),
     ) -> Loaded:
         """Read loose files of spectra; as many consecutive ones as redshifts form an input."""
         spectra = read_spectra(files, scaling, self.bins, len(redshifts))
@@ -238,6 +187,7 @@ class PowerSpectra:
 MODALITIES: dict[str, Callable[..., Modality]] = {
     "galaxies": Galaxies,
     "spectra": PowerSpectra,
+    "images": SurveyImages,
 }
 
 

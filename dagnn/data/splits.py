@@ -101,6 +101,69 @@ def split_groups(
     return Split(train, valid, test)
 
 
+def split_items(
+    groups: Sequence[str],
+    parts: Sequence[str] = (),
+    fractions: Sequence[float] = (0.7, 0.15, 0.15),
+    seed: int = 0,
+) -> Split:
+    """Split items where some of them are bound to a part, by their files or another suite.
+
+    A bound item stays in its part. A group with a bound item goes there as a whole. Free
+    groups are shuffled and fill the parts up to their shares. Where the bound items leave a
+    part empty and nothing is free, groups of the training part fill it.
+
+    Args:
+        groups: one group name per item; equal names share one truth.
+        parts: ``train``, ``valid``, ``test`` or nothing per item; none at all binds nothing.
+        fractions: shares of the groups for the three parts.
+        seed: of the shuffle.
+
+    Raises:
+        UsageError: the fractions are no shares, or a part stays empty.
+
+    Example:
+        >>> bound = ["test" if n < 2 else "" for n in range(20)]
+        >>> split_items([str(n) for n in range(20)], bound, (0.8, 0.1, 0.1)).test
+        array([0, 1])
+    """
+    if not any(parts):
+        return split_groups(groups, fractions, seed)
+    bound: dict[str, str] = {}
+    for group, part in zip(groups, parts, strict=True):
+        if part:
+            bound.setdefault(group, part)
+    free = sorted(set(groups) - bound.keys())
+    if not free and set(bound.values()) < set(PARTS):
+        free = sorted(group for group, part in bound.items() if part == "train")
+        parts = ["" if part == "train" else part for part in parts]
+        bound = {group: part for group, part in bound.items() if part != "train"}
+    chosen = bound | _filled(free, bound, fractions, seed)
+    final = np.array([part or chosen[g] for g, part in zip(groups, parts, strict=True)])
+    rows = [np.flatnonzero(final == part).astype(np.int64) for part in PARTS]
+    if not all(len(of_one) for of_one in rows):
+        raise UsageError(
+            f"{len(set(groups))} groups, {len(free)} of them free, cannot fill training, "
+            "validation and test. Give more items or other fractions."
+        )
+    return Split(*rows)
+
+
+def _filled(
+    free: Sequence[str], bound: Mapping[str, str], fractions: Sequence[float], seed: int
+) -> dict[str, str]:
+    """Give free groups to the parts that lack most of their share."""
+    if not free:
+        return {}
+    counts = _counts(len(free) + len(bound), fractions)
+    held = Counter(bound.values())
+    lack = np.array([max(c - held[part], 0) for c, part in zip(counts, PARTS, strict=True)])
+    ends = np.round(np.cumsum(lack) / max(lack.sum(), 1) * len(free)).astype(int)
+    shuffled = np.random.default_rng(seed).permutation(len(free))
+    pieces = np.split(shuffled, ends[:-1])
+    return {free[n]: part for part, piece in zip(PARTS, pieces, strict=True) for n in piece}
+
+
 def _counts(groups: int, fractions: Sequence[float]) -> tuple[int, int, int]:
     """Return how many groups each part gets; rounding is left to the training part."""
     if (

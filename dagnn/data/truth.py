@@ -1,14 +1,44 @@
 """The truth of a dataset: checked against its names, and grouped where it is shared."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from dagnn.catalogs.suite import Suite
 from dagnn.errors import MismatchError
 from dagnn.parameters import Scaling
+
+NO_PARAMETERS = Scaling((), (), ())
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a network is asked for: physical parameters or classes, the other is empty.
+
+    Attributes:
+        scaling: names and priors of the parameters.
+        classes: names of the classes that the network knows.
+    """
+
+    scaling: Scaling = NO_PARAMETERS
+    classes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters, or of the classes."""
+        return self.scaling.names or self.classes
+
+
+def widest_scaling(names: Sequence[str], suites: Sequence[Suite]) -> Scaling:
+    """Return the scaling over priors wide enough for every suite."""
+    ranges = [[suite.prior(name) for suite in suites] for name in names]
+    low = tuple(min(low for low, _ in of_one) for of_one in ranges)
+    high = tuple(max(high for _, high in of_one) for of_one in ranges)
+    return Scaling(tuple(names), low, high)
 
 
 def checked_truth(truth: ArrayLike, ids: Sequence[str], scaling: Scaling, items: int) -> Tensor:

@@ -1,0 +1,231 @@
+"""Files of images read as they are: .npy, .npz, HDF5, and folders of pictures."""
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnn.catalogs.hdf5 import open_hdf5
+from dagnn.data.image_paths import part_of
+from dagnn.data.pictures import PICTURES, read_pictures
+from dagnn.errors import DataError, MissingDataError, MissingFieldError, TruncatedFileError
+
+Array = NDArray[Any]
+
+# What arrays are called in an archive, the first that is there.
+_IMAGES = ("images", "image", "x", "data", "pixels")
+_LABELS = ("labels", "label", "y", "targets", "target", "ans")
+_NAMES = ("label_names", "class_names", "classes")
+_GROUPS = ("groups", "group", "group_ids", "group_id", "galaxy_id", "object_ids", "object_id")
+_IDS = ("ids", "id", "item_ids", "object_ids", "object_id")
+_PARTS = ("split", "splits", "part", "parts", "subset")
+_SPELLINGS = {"train": ("train",), "valid": ("valid", "val"), "test": ("test",)}
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one file holds of a survey, before shapes and labels are understood.
+
+    Attributes:
+        path: where it was read.
+        pixels: ``[n, ...]``.
+        labels: one per image, of whatever kind; None where the file has none.
+        names: names of the classes in the order of the numbers, if the file tells them.
+        ids: one per image, if the file tells them.
+        groups: what images of one object share, if the file tells it.
+        parts: the part of a split that each image belongs to; empty where none is said.
+        mock: whether the file says that it is synthetic.
+    """
+
+    path: Path
+    pixels: Array
+    labels: Array | None = None
+    names: tuple[str, ...] | None = None
+    ids: Array | None = None
+    groups: Array | None = None
+    parts: tuple[str, ...] = ()
+    mock: bool = False
+
+    def in_part(self, part: str) -> "Block":
+        """Return the block as one part of a split, unless it names parts itself."""
+        return self if self.parts or not part else replace(self, parts=(part,) * len(self.pixels))
+
+
+def read_blocks(path: Path, suite: str | None = None) -> list[Block]:
+    """Read a file or folder of images.
+
+    Args:
+        path: .npy, .npz, .h5, .hdf5, a picture, or a folder with one folder per class.
+        suite: name of the survey, where one archive holds several.
+
+    Raises:
+        MissingDataError: there is no such file.
+        TruncatedFileError: it ends early.
+        MissingFieldError: an archive has no array of images; the message lists what it has.
+        DataError: it is nothing of the kind.
+    """
+    if path.is_dir():
+        return _folder(path)
+    if not path.is_file():
+        raise MissingDataError(f"There is no file of images {path}.")
+    suffix = path.suffix.lower()
+    if suffix in PICTURES:
+        return [Block(path, read_pictures([path]), ids=np.array([path.stem]))]
+    if suffix not in _READERS:
+        raise DataError(
+            f"{path}: images are read from {', '.join((*_READERS, *PICTURES))}, or from a folder "
+            "with one folder of pictures per class."
+        )
+    return _READERS[suffix](path, suite)
+
+
+def read_array(path: Path) -> Array:
+    """Read one array: .npy, or text with one entry per line.
+
+    Raises:
+        TruncatedFileError: the file ends before its header says.
+        DataError: it holds Python objects, or no array at all.
+    """
+    if path.suffix.lower() != ".npy":
+        return np.array(path.read_text(encoding="utf-8").split())
+    with _readable(path):
+        stored: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.asarray(stored)
+
+
+def _npy(path: Path, suite: str | None) -> list[Block]:
+    return [Block(path, read_array(path))]
+
+
+def _npz(path: Path, suite: str | None) -> list[Block]:
+    with _readable(path), np.load(path, allow_pickle=False) as archive:
+        return _archive(path, archive, suite)
+
+
+def _hdf5(path: Path, suite: str | None) -> list[Block]:
+    with open_hdf5(path) as file:
+        arrays = {key: file[key] for key in file if isinstance(file[key], h5py.Dataset)}
+        mock = bool(file.attrs.get("mock", False))
+        return [replace(b, mock=b.mock or mock) for b in _archive(path, arrays, suite)]
+
+
+_READERS: dict[str, Callable[[Path, str | None], list[Block]]] = {
+    ".npy": _npy,
+    ".npz": _npz,
+    ".h5": _hdf5,
+    ".hdf5": _hdf5,
+}
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what numpy says of a broken file into one of our errors."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise _truncated(path, error) from error
+    except ValueError as error:
+        if "pickle" in str(error) and not _is_numpy(path):
+            raise DataError(f"{path} is not a file of arrays. Download it again.") from error
+        if "pickle" in str(error) or "Object arrays" in str(error):
+            raise DataError(
+                f"{path} holds Python objects, which are not read for safety. Save plain arrays "
+                "(numpy.save with allow_pickle=False)."
+            ) from error
+        raise _truncated(path, error) from error
+
+
+def _is_numpy(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) in (b"\x93N", b"PK")
+
+
+def _truncated(path: Path, error: Exception) -> TruncatedFileError:
+    return TruncatedFileError(f"{path} is truncated or damaged ({error}). Download it again.")
+
+
+def _archive(path: Path, archive: Mapping[str, Any], suite: str | None) -> list[Block]:
+    """Read the images of a survey out of named arrays: the survey's own, all, or by part."""
+    keys = list(archive)
+    for affixes in ([suite] if suite else [], [""]):
+        for affix in affixes:
+            if _find(keys, _IMAGES, affix):
+                return [_block(path, archive, keys, affix)]
+    blocks = [
+        _block(path, archive, keys, spelling).in_part(part)
+        for part, spellings in _SPELLINGS.items()
+        for spelling in spellings
+        if _find(keys, _IMAGES, spelling)
+    ]
+    if not blocks:
+        raise MissingFieldError(
+            f"{path} has no array of images"
+            f"{f' of {suite}' if suite else ''}: looked for {', '.join(_IMAGES)}, also with the "
+            f"name of the survey or of a part before it. It holds: {', '.join(keys) or 'nothing'}."
+        )
+    return blocks
+
+
+def _block(path: Path, archive: Mapping[str, Any], keys: Sequence[str], affix: str) -> Block:
+    def get(wanted: Sequence[str]) -> Array | None:
+        key = _find(keys, wanted, affix)
+        return np.asarray(archive[key][()]) if key else None
+
+    names = get(_NAMES)
+    if names is None and (key := _find(keys, _NAMES, "")):
+        names = np.asarray(archive[key][()])
+    mock = _find(keys, ("mock",), affix) or _find(keys, ("mock",), "")
+    parts = get(_PARTS)
+    pixels = get(_IMAGES)
+    assert pixels is not None
+    return Block(
+        path,
+        pixels,
+        labels=get(_LABELS),
+        names=None if names is None else tuple(texts(names)),
+        ids=get(_IDS),
+        groups=get(_GROUPS),
+        parts=() if parts is None else tuple(part_of(part) for part in texts(parts)),
+        mock=bool(np.any(archive[mock][()])) if mock else False,
+    )
+
+
+def _find(keys: Sequence[str], wanted: Sequence[str], affix: str | None) -> str | None:
+    """Return the key that is a wanted name, with an affix before or behind it."""
+    by_fold = {key.casefold(): key for key in keys}
+    for name in wanted:
+        spelled = (f"{affix}_{name}", f"{name}_{affix}") if affix else (name,)
+        for spelling in spelled:
+            if spelling.casefold() in by_fold:
+                return by_fold[spelling.casefold()]
+    return None
+
+
+def texts(values: Array) -> list[str]:
+    """Return entries as text, whatever they were stored as."""
+    flat = values.reshape(-1).tolist()
+    return [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in flat]
+
+
+def _folder(path: Path) -> list[Block]:
+    """Read a folder per class, or a folder per part that holds them."""
+    folders = sorted(entry for entry in path.iterdir() if entry.is_dir())
+    if folders and all(part_of(folder.name) for folder in folders):
+        return [block.in_part(part_of(f.name)) for f in folders for block in _folder(f)]
+    where = folders or [path]
+    files = [sorted(f for f in w.iterdir() if f.suffix.lower() in PICTURES) for w in where]
+    flat = [file for of_one in files for file in of_one]
+    if not flat:
+        raise MissingDataError(
+            f"{path} holds no pictures ({', '.join(PICTURES)}), nor folders that hold some."
+        )
+    labels = [folder.name for folder, of_one in zip(where, files, strict=True) for _ in of_one]
+    ids = np.array([str(file.relative_to(path.parent).with_suffix("")) for file in flat])
+    return [Block(path, read_pictures(flat), np.array(labels) if folders else None, ids=ids)]

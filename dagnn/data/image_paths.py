@@ -1,0 +1,146 @@
+"""From the name of a survey to its files: patterns, predefined parts, files beside files."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from dagnn.errors import MissingDataError, UsageError
+
+ARCHIVES = (".npz", ".h5", ".hdf5")
+
+# Where the images of a survey are looked for, the first that exists: an archive that its
+# name is part of, `images_Y10_train.npy`, paired `*_X*.npy`, a folder per class.
+PATTERNS = (
+    *(
+        f"{stem}{suffix}"
+        for stem in ("{suite}", "*_{suite}", "{suite}_*", "*_{suite}_*")
+        for suffix in ARCHIVES
+    ),
+    "images_{suite}_{part}.npy",
+    "images_{suite}.npy",
+    "*{suite}*_X*.npy",
+    "*_X*{suite}*.npy",
+    "{suite}.npy",
+    "{suite}/*_X*.npy",
+    "{suite}/images*.npy",
+    "{suite}",
+)
+
+_PART = re.compile(r"(?<![a-z])(train|valid|val|test)(?:ing|ation|idation)?(?![a-z])")
+_FULL = {"val": "valid"}
+
+# A file of labels, or of group ids, is named like that of the images but for one word.
+LABEL_WORDS = (("_X", "_y"), ("_X", "_Y"), ("_x", "_y"), ("images", "labels"))
+GROUP_WORDS = (("_X", "_groups"), ("_X", "_ids"), ("_x", "_groups"), ("images", "groups"))
+_GROUP_SUFFIXES = (".npy", ".txt", ".csv")
+
+
+def part_of(name: str) -> str:
+    """Return the part of a split that a file name speaks of, or nothing.
+
+    Example:
+        >>> part_of("images_Y10_train.npy"), part_of("val"), part_of("latest.npz")
+        ('train', 'valid', '')
+    """
+    found = _PART.search(name.casefold())
+    return _FULL.get(found[1], found[1]) if found else ""
+
+
+def find_images(data: Path, suite: str, pattern: str | None = None) -> list[tuple[Path, str]]:
+    """Find the files of a survey's images, and the part of a split that each one is.
+
+    Args:
+        data: data folder.
+        suite: name of the survey; its case does not matter.
+        pattern: file pattern below the data folder, with ``{suite}``, ``{part}`` and the
+            wildcards of a shell; None tries :data:`PATTERNS`.
+
+    Returns:
+        Paths, each with ``train``, ``valid``, ``test`` or nothing.
+
+    Raises:
+        MissingDataError: no file fits; the message lists what is there.
+        UsageError: several fit and are not parts of one split.
+    """
+    for candidate in (pattern,) if pattern else PATTERNS:
+        found = _matches(data, suite, candidate)
+        if found:
+            return _by_part(found, suite)
+    there = sorted(path.name for path in data.iterdir())[:12] if data.is_dir() else []
+    raise MissingDataError(
+        f"No images of {suite!r} in {data}: looked for "
+        f"{(pattern or 'an archive, paired arrays or a folder of that name')!r}. "
+        f"There {'are ' + ', '.join(there) if there else 'is nothing'}. "
+        "Give the file pattern as data.images, with {suite} where the name stands."
+    )
+
+
+def find_beside(
+    images: Path, data: Path, suite: str, pattern: str | None, words: Sequence[tuple[str, str]]
+) -> Path | None:
+    """Find the file of labels or groups that belongs to a file of images.
+
+    Args:
+        images: the file of images.
+        data: data folder.
+        suite: name of the survey.
+        pattern: as in :func:`find_images`; None exchanges a word of the name of ``images``.
+        words: pairs of words, in the name of the images and of the wanted file.
+
+    Raises:
+        MissingDataError: a pattern was given and nothing fits.
+        UsageError: several files fit.
+    """
+    if pattern is None:
+        return _sibling(images, words)
+    part = part_of(images.name)
+    found = [path for path in _matches(data, suite, pattern) if part_of(path.name) == part]
+    if not found:
+        raise MissingDataError(f"No file {pattern!r} of {suite!r} in {data}, for {images.name}.")
+    if len(found) > 1:
+        raise UsageError(f"{pattern!r} fits several files: {_names(found)}. Be more specific.")
+    return found[0]
+
+
+def _sibling(images: Path, words: Sequence[tuple[str, str]]) -> Path | None:
+    for old, new in words:
+        if old not in images.stem:
+            continue
+        head, _, tail = images.stem.rpartition(old)
+        for suffix in dict.fromkeys((images.suffix, *_GROUP_SUFFIXES)):
+            candidate = images.with_name(f"{head}{new}{tail}{suffix}")
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def _matches(data: Path, suite: str, pattern: str) -> list[Path]:
+    spelled = pattern.replace("{suite}", _any_case(suite)).replace("{part}", "*")
+    found = sorted(path for path in data.glob(spelled) if not path.name.startswith("."))
+    if "{suite}" in pattern:
+        # `*y1*` also fits `images_y10`; the name must stand alone.
+        alone = re.compile(rf"(?<![a-z0-9]){re.escape(suite.casefold())}(?![a-z0-9])")
+        found = [path for path in found if alone.search(str(path.relative_to(data)).casefold())]
+    if "{part}" in pattern:
+        found = [path for path in found if part_of(path.name)]
+    return found
+
+
+def _any_case(name: str) -> str:
+    return "".join(
+        f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in name
+    )
+
+
+def _by_part(found: Sequence[Path], suite: str) -> list[tuple[Path, str]]:
+    parts = [part_of(path.name) for path in found]
+    if len(found) > 1 and (not all(parts) or len(set(parts)) < len(parts)):
+        raise UsageError(
+            f"Several files could be the images of {suite!r}: {_names(found)}. "
+            "Say which with data.images."
+        )
+    return list(zip(found, parts, strict=True))
+
+
+def _names(found: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in found[:5]) + (", ..." if len(found) > 5 else "")

@@ -1,0 +1,99 @@
+"""What is asked of a modality, and what it gives back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dagnn.catalogs.suite import Suite
+from dagnn.data.truth import NO_PARAMETERS, Truth
+from dagnn.parameters import Scaling
+from dagnn.records import Dataset
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which items of which suite are wanted.
+
+    A modality reads the fields that mean something to it: images have no redshift.
+
+    Attributes:
+        suite: any spelling of a suite's name, or the suite itself.
+        data: data folder.
+        scaling: names and priors of what is inferred; empty for classes.
+        classes: names of the classes that the network knows; empty for parameters.
+        set: simulation set, for example ``LH``.
+        volume: for example ``L25n256``.
+        redshifts: snapshots that form one input.
+        limit: at most this many items.
+        labelled: whether missing truth is an error.
+        workers: processes that read files.
+        cache: folder of the column cache; None reads the files each time.
+        on_progress: called with (done, total).
+    """
+
+    suite: str | Suite
+    data: Path
+    scaling: Scaling = NO_PARAMETERS
+    classes: tuple[str, ...] = ()
+    set: str = "LH"
+    volume: str = "L25n256"
+    redshifts: tuple[float, ...] = (0.0,)
+    limit: int | None = None
+    labelled: bool = True
+    workers: int = 1
+    cache: Path | None = None
+    on_progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A suite as a dataset, and what a person should know about it.
+
+    Attributes:
+        dataset: inputs and truth.
+        mock: whether anything in it is synthetic.
+        fingerprint: hash of what was read.
+        notes: skipped boxes, warnings.
+        suite: short name of the suite that loose files all name in their paths, if they do.
+        parts: part of a split that the files assign each item to, empty where they do not;
+            see :func:`dagnn.data.splits.split_items`.
+    """
+
+    dataset: Dataset
+    mock: bool
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+    suite: str | None = None
+    parts: tuple[str, ...] = ()
+
+
+class Modality(Protocol):
+    """How suites and loose files become datasets."""
+
+    def name(self, suite: str) -> str:
+        """Return the short name of a suite in any spelling."""
+        ...
+
+    def truth(
+        self, sources: Sequence[str], targets: Sequence[str], parameters: Sequence[str], data: Path
+    ) -> Truth:
+        """Say what a network trained on these suites is asked for: parameters or classes."""
+        ...
+
+    def load(self, request: Request) -> Loaded:
+        """Read a suite with its truth."""
+        ...
+
+    def read(
+        self,
+        files: Sequence[Path],
+        scaling: Scaling,
+        redshifts: Sequence[float] = (0.0,),
+        volume: str | None = None,
+        classes: Sequence[str] = (),
+    ) -> Loaded:
+        """Read loose files whose truth is unknown; headers must agree with the rest."""
+        ...
