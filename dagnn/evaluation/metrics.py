@@ -50,6 +50,31 @@ class Prior:
         known = parameter(name)
         return cls(known.low, known.high, known.log)
 
+    def to_unit(self, values: FloatArray) -> FloatArray:
+        """Map physical values to [0, 1], in which the prior is uniform.
+
+        Example:
+            >>> Prior.of("A_SN1").to_unit(np.array([0.25, 1.0, 4.0]))
+            array([0. , 0.5, 1. ])
+        """
+        if self.log:
+            return np.asarray(np.log(values / self.low) / math.log(self.high / self.low))
+        return np.asarray((values - self.low) / (self.high - self.low))
+
+    def from_unit(self, mean: FloatArray, std: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return physical mean and standard deviation of a Gaussian in units of the prior.
+
+        Under a logarithmic prior these are the moments of a log-normal:
+        ``m = exp(μ + s²/2)`` and ``σ = m √(exp(s²) − 1)``.
+        """
+        if not self.log:
+            width = self.high - self.low
+            return np.asarray(self.low + width * mean), np.asarray(width * std)
+        efolds = math.log(self.high / self.low)
+        square = (efolds * std) ** 2
+        centre = self.low * np.exp(efolds * mean + square / 2)
+        return np.asarray(centre), np.asarray(centre * np.sqrt(np.expm1(square)))
+
     @property
     def mean(self) -> float:
         """Expectation under the prior."""

@@ -2,16 +2,36 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
-from dagnn.evaluation.baselines import PRIOR_MEAN, prior_mean
+from dagnn.evaluation.baselines import (
+    GALAXY_COUNT,
+    PRIOR_MEAN,
+    RIDGE,
+    RIDGE_ALIGNED,
+    prior_mean,
+)
 from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
 from dagnn.evaluation.metrics import METRICS, Prior
 from dagnn.records import Predictions, Result
 
-PREDICTORS = {PRIOR_MEAN: "prior mean", "source-only": "source-only", "model": "model"}
+SOURCE_ONLY, MODEL, ORACLE = "source-only", "model", "oracle"
+PREDICTORS = MappingProxyType(
+    {
+        PRIOR_MEAN: "prior mean",
+        GALAXY_COUNT: "number of galaxies",
+        RIDGE: "ridge on summaries",
+        RIDGE_ALIGNED: "ridge, aligned",
+        SOURCE_ONLY: "source-only",
+        MODEL: "model",
+        ORACLE: "ORACLE (target labels)",
+    }
+)
 """How tables name who predicted, from the least informed to the best."""
+DRAWN = (SOURCE_ONLY, MODEL)
+"""Predictors that figures show; the others have rows in tables only."""
 ROLES = ("source", "target", "other")
 HELD_OUT = ("test", "all")
 """Splits that neither training nor selection has seen; ``all`` is an unseen suite."""

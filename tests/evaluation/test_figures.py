@@ -1,22 +1,27 @@
 """Figures draw what they are given, say MOCK, and lose nothing at the border."""
 
+from dataclasses import replace
+
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.image import imread
+from matplotlib.patches import StepPatch
 from matplotlib.text import Text
-from synthetic_predictions import synthetic
+from synthetic_predictions import PRIORS, synthetic
 
+from dagnn.evaluation.calibration import LEVELS, central_values, curve, pit_values
 from dagnn.evaluation.figures import (
     calibration_figure,
     figure_svg,
     latent_figure,
+    pit_figure,
     save_figure,
+    tarp_figure,
     training_figure,
     truth_figure,
 )
-from dagnn.evaluation.figures.calibration import LEVELS, observed_coverage
 from dagnn.evaluation.latent import latent_map
 
 
@@ -39,12 +44,14 @@ def draw(predictions, maps, history):
     return {
         "truth": lambda **stamps: truth_figure(predictions, "Omega_m", **stamps),
         "calibration": lambda **stamps: calibration_figure(predictions, "Omega_m", **stamps),
+        "pit": lambda **stamps: pit_figure(predictions, "Omega_m", **stamps),
+        "tarp": lambda **stamps: tarp_figure(predictions, PRIORS, **stamps),
         "latent": lambda **stamps: latent_figure(maps, **stamps),
         "training": lambda **stamps: training_figure({"model": history}, **stamps),
     }
 
 
-NAMES = ("truth", "calibration", "latent", "training")
+NAMES = ("truth", "calibration", "pit", "tarp", "latent", "training")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -147,9 +154,9 @@ def test_a_suite_without_the_other_model_keeps_its_place(predictions):
 
 def test_observed_coverage_of_calibrated_predictions_is_the_expected_one():
     many = synthetic(items=20_000)
-    observed = observed_coverage(*(v[:, 0] for v in (many.truth, many.mean, many.std)))
+    observed = curve(central_values(*(v[:, 0] for v in (many.truth, many.mean, many.std))))
     np.testing.assert_allclose(observed, LEVELS, atol=0.015)
-    narrow = observed_coverage(many.truth[:, 0], many.mean[:, 0], many.std[:, 0] / 3)
+    narrow = curve(central_values(many.truth[:, 0], many.mean[:, 0], many.std[:, 0] / 3))
     assert (narrow[5:-5] < LEVELS[5:-5]).all()
 
 
@@ -164,6 +171,55 @@ def test_calibration_panels(predictions):
         assert labels == ["source-only", "model", "95% band of a calibrated model"]
         assert axes.get_xlabel() == "expected coverage"
     assert {"source-only", "model"} <= set(texts(figure))
+
+
+def test_pit_histogram_shows_densities_and_its_band(predictions):
+    figure = pit_figure(predictions, "Omega_m", mock=False)
+    assert [axes.get_title() for axes in figure.axes] == [
+        "tng (source), n = 60",
+        "simba (target), n = 60",
+    ]
+    source_only, adapted = (
+        patch for patch in figure.axes[1].patches if isinstance(patch, StepPatch)
+    )
+    truth, mean, std = (
+        v[:, 0] for v in (predictions[3].truth, predictions[3].mean, predictions[3].std)
+    )
+    values, edges, _ = adapted.get_data()
+    expected, _ = np.histogram(pit_values(truth, mean, std), edges, density=True)
+    np.testing.assert_allclose(values, expected)
+    highest = source_only.get_data().values.max()
+    assert highest > 2.5, "means too high: truths in the lowest bin"
+    assert figure.axes[0].get_ylim()[1] == figure.axes[1].get_ylim()[1] > highest
+    assert "95% band of a calibrated model" in texts(figure)
+
+
+def test_tarp_panels_know_all_parameters():
+    both = synthetic(items=400, parameters=("Omega_m", "sigma_8"))
+    figure = tarp_figure(
+        [both, synthetic("sky", "other", known=False, parameters=both.parameters)],
+        PRIORS,
+        mock=False,
+    )
+    assert figure.axes[0].get_title() == "tng (source), n = 400"
+    line = figure.axes[0].get_lines()[0]
+    np.testing.assert_allclose(line.get_ydata(), LEVELS, atol=0.08)
+    assert "truth unknown" in texts(figure)
+    assert any(r"\Omega" in text and r"\sigma" in text for text in texts(figure))
+
+
+def test_baselines_and_oracles_are_not_drawn(predictions):
+    """They have rows in tables; a figure with seven predictors cannot be read."""
+    others = [replace(predictions[2], model=name) for name in ("ridge", "prior-mean", "oracle")]
+    for figure in (
+        truth_figure([*others, predictions[2]], "Omega_m", mock=False),
+        pit_figure([*others, predictions[2]], "Omega_m", mock=False),
+        calibration_figure([*others, predictions[2]], "Omega_m", mock=False),
+    ):
+        assert not [text for text in texts(figure) if "ridge" in text or "ORACLE" in text]
+        assert len(figure.axes) == 1
+    with pytest.raises(ValueError, match="Nothing to draw"):
+        truth_figure(others, "Omega_m", mock=False)
 
 
 def test_latent_panels_mark_suites_and_share_a_colour_scale(maps):

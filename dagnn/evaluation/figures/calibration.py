@@ -7,12 +7,14 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import binom, norm
+from scipy.stats import binom
 
+from dagnn.evaluation.calibration import LEVELS, central_values, curve
 from dagnn.evaluation.figures.style import (
     BLUE,
     PREDICTOR_COLOURS,
     STYLE,
+    drawn,
     models_of,
     panels,
     say,
@@ -20,20 +22,7 @@ from dagnn.evaluation.figures.style import (
 )
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.evaluation.wording import label
-from dagnn.records import FloatArray, Predictions
-
-LEVELS = np.linspace(0.0, 1.0, 51)
-
-
-def observed_coverage(truth: FloatArray, mean: FloatArray, std: FloatArray) -> FloatArray:
-    """Return the share of truths within the central intervals at :data:`LEVELS`.
-
-    A Gaussian's central interval of probability ``p`` reaches ``Φ⁻¹((1 + p) / 2)``
-    standard deviations to both sides.
-    """
-    reach = norm.ppf((1 + LEVELS) / 2)
-    z = np.abs(mean - truth) / std
-    return np.asarray((z[None, :] <= reach[:, None]).mean(1))
+from dagnn.records import Predictions
 
 
 def _panel(axes: Axes, given: Sequence[Predictions], column: int) -> int:
@@ -47,7 +36,7 @@ def _panel(axes: Axes, given: Sequence[Predictions], column: int) -> int:
         sample = (values[known, column] for values in (each.truth, each.mean, each.std))
         colour = PREDICTOR_COLOURS.get(each.model, BLUE)
         name = PREDICTORS.get(each.model, each.model)
-        axes.plot(LEVELS, observed_coverage(*sample), color=colour, label=name)
+        axes.plot(LEVELS, curve(central_values(*sample)), color=colour, label=name)
     axes.plot([0, 1], [0, 1], color="#444444", linewidth=0.9, linestyle="--", zorder=1)
     items = max(counts)
     if items:
@@ -77,6 +66,7 @@ def calibration_figure(
         mock: whether to stamp the figure MOCK.
         oracle: whether to stamp the figure ORACLE.
     """
+    predictions = drawn(predictions)
     column = predictions[0].parameters.index(parameter)
     suites, models = suites_of(predictions), models_of(predictions)
     figure, grid = panels(

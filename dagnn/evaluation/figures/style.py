@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dagnn.evaluation.baselines import PRIOR_MEAN
-from dagnn.evaluation.table import PREDICTORS, ROLES
+from dagnn.evaluation.table import DRAWN, PREDICTORS, ROLES
 from dagnn.evaluation.wording import heading
 from dagnn.records import Predictions
 
@@ -79,6 +79,18 @@ def panels(
             ha="center", va="center", rotation=25, zorder=10, in_layout=False,
         )  # fmt: skip
     return figure, [list(row) for row in grid]
+
+
+def drawn(predictions: Sequence[Predictions]) -> list[Predictions]:
+    """Leave out baselines and oracles: they stand in tables, and would crowd a figure.
+
+    Raises:
+        ValueError: nothing is left to draw.
+    """
+    kept = [each for each in predictions if each.model in DRAWN or each.model not in PREDICTORS]
+    if not kept:
+        raise ValueError(f"Nothing to draw: none of the predictions is of {' or '.join(DRAWN)}.")
+    return kept
 
 
 def suites_of(predictions: Sequence[Predictions]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from dagnn.evaluation.figures.style import (
     BLUE,
     PREDICTOR_COLOURS,
     STYLE,
+    drawn,
     models_of,
     panels,
     say,
@@ -80,6 +81,7 @@ def truth_figure(
     Raises:
         ValueError: no item has a known truth.
     """
+    predictions = drawn(predictions)
     column = predictions[0].parameters.index(parameter)
     if not any(np.isfinite(each.truth[:, column]).any() for each in predictions):
         raise ValueError(f"No item has a known {parameter} to compare with.")

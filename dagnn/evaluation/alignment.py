@@ -1,0 +1,245 @@
+r"""How far apart two clouds of latents (or of raw summaries) lie.
+
+Three measures, none of which reads a label: the area under the ROC curve (AUC)
+of a classifier that tries to tell the suites apart, the maximum mean discrepancy,
+and the distance of the means. A small distance does not prove that a prediction
+carries over: a constant latent is perfectly aligned.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
+from dagnn.evaluation.discrimination import area_under_curve, held_out_scores
+from dagnn.records import FloatArray
+
+MOST_ITEMS = 1000
+"""Larger clouds are thinned at random: costs grow with the square of the number."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """One measure of how far apart two suites look to one network.
+
+    Attributes:
+        model: whose latents: ``source-only`` is before, ``model`` after alignment.
+        source: short name of the source suite.
+        target: short name of the other suite.
+        measure: ``domain_auc``, ``mmd`` or ``latent_distance``.
+        value: the measure.
+        low: for AUC and distance the lower end of the 95% bootstrap interval; for
+            the MMD the lower end of what two samples of one distribution would give.
+        high: the upper end.
+        probability: for the MMD the permutation p-value; NaN otherwise.
+    """
+
+    model: str
+    source: str
+    target: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    probability: float = float("nan")
+
+
+def _thinned(cloud: FloatArray, seed: int) -> FloatArray:
+    rows = np.random.default_rng(seed).permutation(len(cloud))[:MOST_ITEMS]
+    return np.asarray(cloud[np.sort(rows)], dtype=np.float64)
+
+
+def domain_auc(
+    source: FloatArray,
+    target: FloatArray,
+    *,
+    nonlinear: bool = True,
+    folds: int = 5,
+    n_bootstrap: int = 500,
+    seed: int = 0,
+    groups: tuple[Sequence[str], Sequence[str]] | None = None,
+) -> tuple[float, float, float]:
+    """Return the cross-validated AUC of a domain classifier with its 95% interval.
+
+    0.5: the clouds cannot be told apart; 1: they lie apart. Chance alone moves
+    it by about ``0.3 √(1/n + 1/m)`` to either side.
+
+    Args:
+        source: ``[n, W]``.
+        target: ``[m, W]``.
+        nonlinear: whether the classifier may bend, see
+            :func:`~dagnn.evaluation.discrimination.held_out_scores`.
+        folds: of the cross-validation, stratified by domain.
+        n_bootstrap: resamples of held-out scores behind the interval.
+        seed: of folds, random features and resampling.
+        groups: one name per source item and per target item; items of one group
+            stay in one fold and are resampled together.
+
+    Raises:
+        ValueError: a domain has fewer groups than folds.
+    """
+    scores = held_out_scores(
+        source, target, nonlinear=nonlinear, folds=folds, seed=seed, groups=groups
+    )
+    ours, theirs = groups or (None, None)
+    weight = (
+        bootstrap_weights(len(source), n_bootstrap, seed, ours),
+        bootstrap_weights(len(target), n_bootstrap, seed + 1, theirs),
+    )
+    low, high = percentile_interval(area_under_curve(*scores, *weight))
+    return float(area_under_curve(*scores)), low, high
+
+
+def _squared_distances(points: FloatArray) -> FloatArray:
+    square = np.square(points).sum(1)
+    return np.asarray(np.maximum(square[:, None] + square[None, :] - 2 * points @ points.T, 0))
+
+
+def gaussian_kernel(points: FloatArray) -> FloatArray:
+    r"""Return ``exp(−d² / (2 s))`` of all pairs, ``s`` the median squared distance, ``[N, N]``.
+
+    References:
+        Gretton et al. 2012, JMLR 13, 723, section 8 (median heuristic).
+    """
+    distances = _squared_distances(points - points.mean(0))
+    pairs = distances[np.triu_indices(len(points), k=1)]
+    scale = float(np.median(pairs)) or float(pairs.mean()) or 1.0
+    return np.asarray(np.exp(-distances / (2 * scale)))
+
+
+def squared_mmd(kernel: FloatArray, is_source: FloatArray) -> FloatArray:
+    r"""Return the unbiased squared maximum mean discrepancy of a kernel matrix.
+
+    .. math:: \frac{1}{n(n-1)} \sum_{i \ne j} k(x_i, x_j)
+              + \frac{1}{m(m-1)} \sum_{i \ne j} k(y_i, y_j)
+              - \frac{2}{nm} \sum_{ij} k(x_i, y_j)
+
+    Args:
+        kernel: ``[N, N]`` of the pooled sample.
+        is_source: 1 for a source item and 0 for a target item, ``[..., N]``; each
+            row is one way to divide the sample.
+
+    Returns:
+        ``[...]``; slightly negative values occur where the domains agree.
+
+    References:
+        Gretton et al. 2012, JMLR 13, 723, eq. 3.
+    """
+    own = np.diag(kernel)
+    is_target = 1 - is_source
+    towards = is_source @ kernel
+    n, m = is_source.sum(-1), is_target.sum(-1)
+    across = (towards * is_target).sum(-1)
+    within_source = (towards * is_source).sum(-1) - is_source @ own
+    within_target = ((is_target @ kernel) * is_target).sum(-1) - is_target @ own
+    return np.asarray(
+        within_source / (n * (n - 1)) + within_target / (m * (m - 1)) - 2 * across / (n * m)
+    )
+
+
+def mmd_test(
+    source: FloatArray, target: FloatArray, *, permutations: int = 500, seed: int = 0
+) -> tuple[float, float, float, float]:
+    """Return the squared MMD, its 95% range if the domains agreed, and the p-value.
+
+    The range and the p-value come from dividing the pooled items at random.
+
+    Args:
+        source: ``[n, W]``, two items or more.
+        target: ``[m, W]``, two items or more.
+        permutations: random divisions.
+        seed: of the divisions.
+
+    Returns:
+        ``(value, low, high, p-value)``.
+
+    Raises:
+        ValueError: fewer than two items in a domain.
+    """
+    if min(len(source), len(target)) < 2:
+        raise ValueError(f"MMD needs two items per domain, got {len(source)} and {len(target)}.")
+    kernel = gaussian_kernel(np.concatenate([source, target]))
+    is_source = np.repeat([1.0, 0.0], [len(source), len(target)])
+    value = float(squared_mmd(kernel, is_source))
+    generator = np.random.default_rng(seed)
+    divided = generator.permuted(np.tile(is_source, (permutations, 1)), axis=1)
+    null = squared_mmd(kernel, divided)
+    low, high = percentile_interval(null)
+    return value, low, high, float((1 + (null >= value).sum()) / (1 + permutations))
+
+
+def latent_distance(
+    source: FloatArray,
+    target: FloatArray,
+    weight: tuple[FloatArray, FloatArray] | None = None,
+) -> FloatArray:
+    r"""Return the distance of the means in units of the clouds' own spread.
+
+    .. math:: d = \sqrt{\lVert \bar h_s - \bar h_t \rVert^2 / v}, \quad
+              v = \tfrac12 \big( \langle \lVert h_s - \bar h_s \rVert^2 \rangle
+                               + \langle \lVert h_t - \bar h_t \rVert^2 \rangle \big)
+
+    The same number that training records as ``latent_distance``.
+
+    Args:
+        source: ``[n, W]``.
+        target: ``[m, W]``.
+        weight: how often each item counts, ``[..., n]`` and ``[..., m]``.
+
+    Example:
+        >>> cloud = np.array([[-1.0, 0.0], [1.0, 0.0]])
+        >>> latent_distance(cloud, cloud + np.array([0.0, 3.0]))
+        array(3.)
+    """
+    ones = weight or (np.ones(len(source)), np.ones(len(target)))
+    centres, spreads = [], []
+    for cloud, counts in zip((source, target), ones, strict=True):
+        total = counts.sum(-1, keepdims=True)
+        centred = cloud - cloud.mean(0)
+        shift = counts @ centred / total
+        square = (counts @ np.square(centred).sum(1)) / total[..., 0]
+        centres.append(cloud.mean(0) + shift)
+        spreads.append(square - np.square(shift).sum(-1))
+    between = np.square(centres[0] - centres[1]).sum(-1)
+    return np.asarray(np.sqrt(between / np.maximum((spreads[0] + spreads[1]) / 2, 1e-12)))
+
+
+def alignments(
+    model: str,
+    source: tuple[str, FloatArray],
+    target: tuple[str, FloatArray],
+    *,
+    seed: int = 0,
+    n_bootstrap: int = 500,
+) -> list[Alignment]:
+    """Measure how far apart two suites look to one network.
+
+    Call it with the latents of ``source-only`` (before) and of ``model`` (after),
+    or with raw input summaries under a name of their own.
+
+    Args:
+        model: whose latents these are.
+        source: short name and latents ``[n, W]`` of a source suite.
+        target: short name and latents ``[m, W]`` of another suite.
+        seed: of thinning, folds, resampling and permutations.
+        n_bootstrap: resamples or permutations behind each range.
+
+    Returns:
+        ``domain_auc``, ``mmd`` and ``latent_distance``, in that order.
+    """
+    ours, theirs = _thinned(source[1], seed), _thinned(target[1], seed)
+    weight = (
+        bootstrap_weights(len(ours), n_bootstrap, seed),
+        bootstrap_weights(len(theirs), n_bootstrap, seed + 1),
+    )
+    distance = percentile_interval(latent_distance(ours, theirs, weight))
+    measured = {
+        "domain_auc": domain_auc(ours, theirs, n_bootstrap=n_bootstrap, seed=seed),
+        "mmd": mmd_test(ours, theirs, permutations=n_bootstrap, seed=seed),
+        "latent_distance": (float(latent_distance(ours, theirs)), *distance),
+    }
+    return [
+        Alignment(model, source[0], target[0], measure, *numbers)
+        for measure, numbers in measured.items()
+    ]
