@@ -1,11 +1,14 @@
 """Small building blocks that several rooms share."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+
+from dagnn.records import Logits, Moments, Output
 
 
 def mlp(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
@@ -41,8 +44,13 @@ class Standardize(nn.Module):
     Args:
         width: number of features ``F``.
         domains: number of domains that keep statistics of their own.
+
+    Attributes:
+        input_statistics: buffers that follow from the training inputs alone, so
+            that all members of an ensemble share them.
     """
 
+    input_statistics: ClassVar[tuple[str, ...]] = ("mean", "std")
     mean: Tensor
     std: Tensor
 
@@ -69,7 +77,7 @@ class Standardize(nn.Module):
 
     def extra_repr(self) -> str:
         """Tell width and number of domains."""
-        domains, width = self.mean.shape
+        domains, width = self.mean.shape[-2:]
         return f"width={width}, domains={domains}"
 
 
@@ -104,3 +112,50 @@ def reverse_gradient(values: Tensor, factor: float = 1.0) -> Tensor:
     """
     reversed_: Tensor = GradientReversal.apply(values, factor)  # type: ignore[no-untyped-call]
     return reversed_
+
+
+def has_members(output: Output) -> bool:
+    """Return whether an output has the leading member axis of an ensemble."""
+    return output.latent.ndim > 2
+
+
+def member_output(output: Output, member: int) -> Output:
+    """Return what one member of an ensemble says: ``[M, B, ...]`` to ``[B, ...]``."""
+    prediction = type(output.prediction)(*(column[member] for column in output.prediction))
+    return Output(output.latent[member], prediction)
+
+
+def mixture(output: Output) -> Output:
+    r"""Return what an ensemble says as one: the equally weighted mixture of its members.
+
+    .. math:: \mu = \langle \mu_m \rangle, \quad
+              \sigma^2 = \langle \sigma_m^2 + \mu_m^2 \rangle - \mu^2
+                       = \langle \sigma_m^2 \rangle + \mathrm{Var}_m\, \mu_m, \quad
+              p_k = \langle \mathrm{softmax}(a_m)_k \rangle
+
+    The second form of the variance has no cancellation. Latents are put side by side.
+
+    Args:
+        output: with a member axis (latent ``[M, B, W]``); one without is returned as it is.
+
+    Returns:
+        Latent ``[B, M · W]``, and moments ``[B, P]`` or log-probabilities ``[B, K]``.
+
+    References:
+        Lakshminarayanan, Pritzel & Blundell 2017, arXiv:1612.01474, section 2.4.
+
+    Example:
+        >>> apart = Moments(torch.tensor([[[0.0]], [[2.0]]]), torch.tensor([[[1.0]], [[1.0]]]))
+        >>> mean, std = mixture(Output(torch.zeros(2, 1, 3), apart)).prediction
+        >>> print(f"{mean.item():.3f} {std.item():.3f}")  # variance 1 within, 1 between
+        1.000 1.414
+    """
+    if not has_members(output):
+        return output
+    prediction = output.prediction
+    latent = output.latent.movedim(0, 1).flatten(1)
+    if isinstance(prediction, Moments):
+        between, mean = torch.var_mean(prediction.mean, 0, correction=0)
+        return Output(latent, Moments(mean, (prediction.std.square().mean(0) + between).sqrt()))
+    members = prediction.logits.log_softmax(-1)
+    return Output(latent, Logits(members.logsumexp(0) - math.log(len(members))))

@@ -38,6 +38,9 @@ class Logits(NamedTuple):
 class Output(NamedTuple):
     """What a network says about a batch.
 
+    An ensemble of ``M`` members puts a leading member axis on every tensor
+    (``[M, B, W]``, ``[M, B, P]``, ``[M, B, K]``); see :func:`dagnn.nn.mixture`.
+
     Attributes:
         latent: ``[B, W]``, what domain terms align.
         prediction: what task losses read.

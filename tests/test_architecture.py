@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "dagnn"
 FLOORS = [
     {"errors"},
     {"parameters", "resources", "files", "environment"},
-    {"records", "nn"},
+    {"records"},
+    {"nn"},
     {"losses", "models", "training", "evaluation", "catalogs", "config"},
     {"graphs", "mocks"},
     {"data"},

@@ -11,6 +11,7 @@ from dagnn.losses.joint import JointAlignment, joint_mmd
 from dagnn.losses.mmd import MMD, mmd
 from dagnn.losses.moments import MomentAlignment, moment_distance
 from dagnn.losses.objective import LogSumObjective, Objective, Weighted
+from dagnn.losses.per_member import PerMember
 from dagnn.losses.ramps import RAMPS
 from dagnn.losses.self_tuned import SelfTunedObjective
 from dagnn.losses.sinkhorn import Sinkhorn, sinkhorn_divergence
@@ -58,6 +59,7 @@ __all__ = [
     "MomentsLoss",
     "NoAdaptation",
     "Objective",
+    "PerMember",
     "SelfTunedObjective",
     "Sinkhorn",
     "StatisticsOnly",

@@ -65,6 +65,8 @@ class CORAL(DomainTerm):
         CORAL(normalize=True)
     """
 
+    vectorises = True
+
     def __init__(self, normalize: bool = True) -> None:
         super().__init__()
         self.normalize = normalize

@@ -93,6 +93,8 @@ class JointAlignment(DomainTerm):
         JointAlignment(estimator=unbiased, widths=5, detach=True, source_labels=truth)
     """
 
+    vectorises = True
+
     def __init__(
         self,
         estimator: str = "unbiased",

@@ -170,6 +170,7 @@ class MMD(DomainTerm):
         MMD(estimator=biased, bandwidth=published, combine=sum)
     """
 
+    vectorises = True
     bandwidths: Tensor | None
 
     def __init__(

@@ -56,6 +56,8 @@ class MomentAlignment(DomainTerm):
         MomentAlignment()
     """
 
+    vectorises = True
+
     def forward(self, pair: Pair) -> Tensor:
         """Return the distance of latents ``[B_s, W]`` and ``[B_t, W]``."""
         source, target = pair.source.latent, pair.target.latent

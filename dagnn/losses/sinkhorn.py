@@ -161,6 +161,8 @@ class Sinkhorn(DomainTerm):
         Sinkhorn(blur=0.5, iterations=20, normalize=True)
     """
 
+    vectorises = True
+
     def __init__(self, blur: float = 0.5, iterations: int = 20, normalize: bool = True) -> None:
         super().__init__()
         if not 0 < blur < math.inf:

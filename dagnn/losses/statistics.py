@@ -21,6 +21,8 @@ class StatisticsOnly(DomainTerm):
         True
     """
 
+    vectorises = True
+
     def forward(self, pair: Pair) -> Tensor:
         """Return zero, on the device of the outputs, without a gradient to either domain."""
         return pair.source.latent.new_zeros(())

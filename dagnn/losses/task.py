@@ -96,9 +96,11 @@ class TaskLoss(nn.Module):
     Attributes:
         nonnegative: whether the loss is never below zero, so that a learned
             uncertainty may divide it.
+        vectorises: see :class:`~dagnn.losses.term.DomainTerm`.
     """
 
     nonnegative: bool = False
+    vectorises: bool = False
 
     def forward(self, prediction: Moments | Logits, y: Tensor) -> Tensor:
         """Return the loss of a prediction for the truth ``y`` in scaled units."""
@@ -111,6 +113,8 @@ class MomentsLoss(TaskLoss):
     Args:
         pooled: see :func:`moments_loss`.
     """
+
+    vectorises = True
 
     def __init__(self, pooled: bool = False) -> None:
         super().__init__()
@@ -134,6 +138,8 @@ class GaussianNLL(TaskLoss):
     Raises:
         ValueError: the bound is not positive and finite.
     """
+
+    vectorises = True
 
     def __init__(self, minimum_std: float = 1e-3) -> None:
         super().__init__()

@@ -14,9 +14,13 @@ class DomainTerm(nn.Module):
     Attributes:
         needs_target: whether the term reads ``pair.target``. Where no term
             does, the trainer never draws a target batch.
+        vectorises: whether ``forward`` may run under ``torch.func.vmap`` for all
+            members of an ensemble at once: it has no parameters and no memory, and
+            no branch depends on a value.
     """
 
     needs_target: bool = True
+    vectorises: bool = False
 
     def forward(self, pair: Pair) -> Tensor:
         """Return the scalar value of the term."""
@@ -27,6 +31,7 @@ class NoAdaptation(DomainTerm):
     """Training on the source alone: the term is zero and asks for no target."""
 
     needs_target = False
+    vectorises = True
 
     def forward(self, pair: Pair) -> Tensor:
         """Return zero, on the device of the outputs."""

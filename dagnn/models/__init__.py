@@ -7,6 +7,7 @@ the table below; the law tests then run on it.
 from types import MappingProxyType
 from typing import Any
 
+from dagnn.models.ensemble import Ensemble
 from dagnn.models.graph import GraphEncoder
 from dagnn.models.heads import MomentsHead, SignedMomentsHead
 from dagnn.models.network import Network
@@ -26,6 +27,7 @@ HEADS: MappingProxyType[str, type[Any]] = MappingProxyType(
 __all__ = [
     "ENCODERS",
     "HEADS",
+    "Ensemble",
     "GraphEncoder",
     "MomentsHead",
     "Network",

@@ -1,7 +1,7 @@
 """The graph network of the cosmic-graphs papers, as an encoder."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -100,6 +100,7 @@ class GraphEncoder(nn.Module):
         Roncoli et al. 2023 (arXiv:2311.01588), sec. 3.
     """
 
+    input_statistics: ClassVar[tuple[str, ...]] = ("sum_scale",)
     sum_scale: Tensor
 
     def __init__(

@@ -70,7 +70,7 @@ class RunningNorm(nn.Module):
 
     def extra_repr(self) -> str:
         """Tell width, number of domains and momentum."""
-        domains, width = self.mean.shape
+        domains, width = self.mean.shape[-2:]
         return f"width={width}, domains={domains}, momentum={self.momentum:g}"
 
 

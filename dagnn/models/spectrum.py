@@ -1,7 +1,7 @@
 """A multilayer perceptron for summary vectors such as power spectra."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,13 @@ class SpectrumEncoder(nn.Module):
         standardize: whether inputs are standardised.
         batch_norm: whether the latent is normalised, see :class:`RunningNorm`.
         domains: number of domains that keep statistics of their own.
+
+    Attributes:
+        vectorises: whether members of an ensemble are faster side by side, see
+            :class:`~dagnn.models.ensemble.Ensemble`.
     """
+
+    vectorises: ClassVar[bool] = True
 
     def __init__(
         self,

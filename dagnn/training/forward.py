@@ -10,6 +10,9 @@ from dagnn.records import Batch, Moments, Output, Pair
 
 Network = Callable[[Any], Output]
 
+# Which axis counts the items: [B, F] of one network, [M, B, F] of an ensemble.
+ITEMS = -2
+
 
 class Domains(Protocol):
     """Where the trainer gets its batches from.
@@ -34,24 +37,24 @@ class Domains(Protocol):
 
 
 def join(outputs: Sequence[Output]) -> Output:
-    """Concatenate the outputs of several batches.
+    """Concatenate the items of several batches; a member axis before them is kept.
 
     Args:
         outputs: at least one; all with the same kind of prediction.
     """
     if len(outputs) == 1:
         return outputs[0]
-    latent = torch.cat([output.latent for output in outputs])
+    latent = torch.cat([output.latent for output in outputs], dim=ITEMS)
     kind = type(outputs[0].prediction)
     columns = zip(*(output.prediction for output in outputs), strict=True)
-    return Output(latent, kind(*(torch.cat(column) for column in columns)))
+    return Output(latent, kind(*(torch.cat(column, dim=ITEMS) for column in columns)))
 
 
 def nothing_like(output: Output) -> Output:
     """Return an output of the same kind with no items, in the place of a target not drawn."""
     prediction = output.prediction
-    empty = type(prediction)(*(column.detach()[:0] for column in prediction))
-    return Output(output.latent.detach()[:0], empty)
+    empty = type(prediction)(*(column.detach()[..., :0, :] for column in prediction))
+    return Output(output.latent.detach()[..., :0, :], empty)
 
 
 def make_pair(
@@ -90,10 +93,11 @@ def make_pair(
 
 def _labels(sources: Sequence[Batch], output: Output) -> Tensor:
     labels = torch.cat([batch.y for batch in sources])
-    if isinstance(output.prediction, Moments) and labels.shape != output.prediction.mean.shape:
+    prediction = output.prediction
+    if isinstance(prediction, Moments) and labels.shape != prediction.mean.shape[ITEMS:]:
         raise ValueError(
             f"The truth has shape {list(labels.shape)}, the predicted mean "
-            f"{list(output.prediction.mean.shape)}; they must be equal."
+            f"{list(prediction.mean.shape[ITEMS:])}; they must be equal."
         )
     return labels
 
@@ -102,7 +106,7 @@ def _domain_numbers(
     batches: Sequence[Batch], outputs: Sequence[Output], where: torch.device
 ) -> Tensor:
     numbers = [
-        torch.full((len(output.latent),), batch.domain, device=where)
+        torch.full((output.latent.shape[ITEMS],), batch.domain, device=where)
         for batch, output in zip(batches, outputs, strict=True)
     ]
     return torch.cat(numbers) if numbers else torch.zeros(0, dtype=torch.int64, device=where)

@@ -13,6 +13,7 @@ from dagnn.records import EpochRecord, Terms
 from dagnn.training.callbacks import Callback
 from dagnn.training.checkpoint import Checkpoint, load_weights
 from dagnn.training.forward import Domains, make_pair
+from dagnn.training.gradients import Gradients
 from dagnn.training.optimizers import OPTIMIZERS, parameter_groups
 from dagnn.training.schedules import SCHEDULES
 from dagnn.training.settings import TrainSettings
@@ -46,6 +47,7 @@ class Loop:
         self.parameters: list[nn.Parameter] = [
             parameter for group in self.optimizer.param_groups for parameter in group["params"]
         ]
+        self.gradients = Gradients(network, objective)
         self.total_steps = settings.epochs * domains.steps
         self.step = 0
         self.history: list[EpochRecord] = []
@@ -105,12 +107,12 @@ class Loop:
 
         One question to the device per step, asked before the weights change.
         """
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if not torch.stack([*values.values(), norm.to(values["total"])]).isfinite().all():
-            raise NonFiniteLossError(self._diagnosis(values, norm))
+        norms = self.gradients.norms()
+        known = torch.stack([*values.values(), norms.max().to(values["total"])])
+        if not known.isfinite().all():
+            raise NonFiniteLossError(self._diagnosis(values, norms.max()))
         if self.settings.clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip_norm, norm)
+            self.gradients.clip(norms, self.settings.clip_norm)
 
     def _diagnosis(self, values: Mapping[str, Tensor], norm: Tensor) -> str:
         listed = ", ".join(f"{name} {float(value):.4g}" for name, value in values.items())

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dagnn.nn import mixture
 from dagnn.records import Batch, Logits, Moments, Output, Pair
-from dagnn.training.forward import make_pair
+from dagnn.training.forward import ITEMS, make_pair
 
 # Domain terms compare every item with every other, so they see at most this
 # many per side; task loss and error see all.
@@ -38,16 +39,20 @@ def latent_distance(source: Tensor, target: Tensor) -> Tensor:
                                + \langle \lVert h_t - \bar h_t \rVert^2 \rangle \big)
 
     Args:
-        source: ``[B_s, W]``.
-        target: ``[B_t, W]``.
+        source: ``[..., B_s, W]``.
+        target: ``[..., B_t, W]``.
+
+    Returns:
+        One number per leading index (a scalar where there is none).
 
     Example:
         >>> cloud = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
         >>> latent_distance(cloud, cloud + torch.tensor([0.0, 3.0]))
         tensor(3.)
     """
-    shift = (source.mean(0) - target.mean(0)).square().sum()
-    spread = source.var(0, correction=0).sum() + target.var(0, correction=0).sum()
+    shift = (source.mean(ITEMS) - target.mean(ITEMS)).square().sum(-1)
+    variances = source.var(ITEMS, correction=0) + target.var(ITEMS, correction=0)
+    spread = variances.sum(-1)
     return (shift / (spread / 2).clamp_min(1e-12)).sqrt()
 
 
@@ -59,6 +64,9 @@ def validation_metrics(
     targets: Iterable[Batch] = (),
 ) -> dict[str, float]:
     """Measure a network on validation items, reading the truth of sources only.
+
+    Of an ensemble, loss and error are those of its mixture; the numbers that
+    compare domains are means over the members, as in training.
 
     Args:
         network: ``batch → Output``, in evaluation mode.
@@ -73,14 +81,15 @@ def validation_metrics(
         the unweighted value of every domain term by its name.
     """
     pair = make_pair(network, list(sources), list(targets), torch.zeros(0, dtype=torch.int64), 1.0)
-    prediction = pair.source.prediction
+    prediction = mixture(pair.source).prediction
     task: Any = objective.task
     values = {
         "source_loss": task(prediction, pair.labels),
         "source_error": prediction_error(prediction, pair.labels),
     }
-    if len(pair.target.latent):
-        values["latent_distance"] = latent_distance(pair.source.latent, pair.target.latent)
+    if pair.target.latent.shape[ITEMS]:
+        distances = latent_distance(pair.source.latent, pair.target.latent)
+        values["latent_distance"] = distances.mean()
         if objective.needs_target:
             values |= objective(_thinned(pair, ITEMS_FOR_TERMS)).domain
     return {name: float(value) for name, value in values.items()}
@@ -88,8 +97,8 @@ def validation_metrics(
 
 def _thinned(pair: Pair, items: int) -> Pair:
     """Keep at most ``items`` of each side, evenly over all domains."""
-    source = _rows(len(pair.source.latent), items).to(pair.labels.device)
-    target = _rows(len(pair.target.latent), items).to(pair.labels.device)
+    source = _rows(pair.source.latent.shape[ITEMS], items).to(pair.labels.device)
+    target = _rows(pair.target.latent.shape[ITEMS], items).to(pair.labels.device)
     return replace(
         pair,
         source=_take(pair.source, source),
@@ -105,5 +114,5 @@ def _rows(count: int, items: int) -> Tensor:
 
 
 def _take(output: Output, rows: Tensor) -> Output:
-    prediction = output.prediction
-    return Output(output.latent[rows], type(prediction)(*(column[rows] for column in prediction)))
+    columns = (column.index_select(ITEMS, rows) for column in output.prediction)
+    return Output(output.latent.index_select(ITEMS, rows), type(output.prediction)(*columns))
