@@ -16,6 +16,13 @@ Override = Annotated[
 ]
 Mock = Annotated[bool, typer.Option("--mock", help="Use mock universes, made on demand.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of split, weights and batches.")]
+Members = Annotated[
+    int | None, typer.Option(min=1, help="Networks of a deep ensemble, trained together.")
+]
+Seeds = Annotated[
+    int, typer.Option(min=1, help="Runs with as many seeds, compared at the end; from --seed on.")
+]
+InitFrom = Annotated[Path | None, typer.Option(help="Start from the weights of a finished run.")]
 CompareSourceOnly = Annotated[
     bool, typer.Option(help="Also train without adaptation and show both.")
 ]
@@ -33,26 +40,29 @@ def train(
     override: Override = None,
     data: DataFolder = None,
     mock: Mock = False,
-    out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; runs/NAME by default (NAME-seeds of several).")
+    ] = None,
     seed: Seed = None,
+    seeds: Seeds = 1,
+    members: Members = None,
     compare_source_only: CompareSourceOnly = False,
     resume: Annotated[
         Path | None, typer.Option(help="Continue an interrupted run, exactly.")
     ] = None,
-    init_from: Annotated[
-        Path | None, typer.Option(help="Start from the weights of a finished run.")
-    ] = None,
+    init_from: InitFrom = None,
 ) -> None:
     """Train on a labelled source and an unlabelled target; evaluate; write a report.
 
     Without --data, and with no data in the default place, mock universes are
-    made and everything that comes of them says MOCK.
+    made and everything that comes of them says MOCK. With --seeds, OUT holds one
+    run per seed and their comparison; the same command line goes on after Ctrl-C.
     """
     from dagnn import run
 
     if resume is not None:
-        given = (source, target, config, override, data, out, seed, init_from)
-        if any(value is not None for value in given) or mock or compare_source_only:
+        given = (source, target, config, override, data, out, seed, members, init_from)
+        if any(value is not None for value in given) or mock or compare_source_only or seeds > 1:
             raise UsageError(
                 "--resume continues a run as it was started; give no other flag with it."
             )
@@ -67,9 +77,56 @@ def train(
         seed=seed,
         data=data,
         init_from=init_from,
+        members=members,
         compare_source_only=compare_source_only,
     )
-    run.train(experiment, out=out, mock=mock)
+    if seeds > 1:
+        run.train_seeds(experiment, seeds, out=out, mock=mock)
+    else:
+        run.train(experiment, out=out, mock=mock)
+
+
+@guarded
+def matrix(
+    suites: Annotated[
+        list[str], typer.Option(help="Suites to pair; repeat or separate by commas.")
+    ],
+    leave_one_out: Annotated[
+        bool, typer.Option("--leave-one-out", help="Also train on all suites but each one.")
+    ] = False,
+    config: Config = None,
+    override: Override = None,
+    data: DataFolder = None,
+    mock: Mock = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the runs; runs/NAME-matrix by default.")
+    ] = None,
+    seed: Seed = None,
+    seeds: Seeds = 1,
+    members: Members = None,
+    compare_source_only: CompareSourceOnly = False,
+) -> None:
+    """Train every ordered pair of suites; end with a suite × suite matrix.
+
+    The same command line goes on after Ctrl-C, and adds seeds where --seeds grows.
+    """
+    from dagnn import run
+
+    require_one_place(data, mock)
+    names = split_names(suites) or []
+    experiment = run.load(
+        config,
+        override or [],
+        source=names[:1],
+        target=names[1:2],
+        seed=seed,
+        data=data,
+        members=members,
+        compare_source_only=compare_source_only,
+    )
+    run.train_matrix(
+        experiment, names, seeds=seeds, leave_one_out=leave_one_out, out=out, mock=mock
+    )
 
 
 def require_one_place(data: Path | None, mock: bool) -> None:

@@ -97,11 +97,14 @@ class Model(_Strict):
         statistics: whether all suites share the statistics of normalisation layers (those
             of the sources), or each keeps its own. Where no domain term reads the target
             they are shared in any case.
+        members: number of networks of a deep ensemble, trained on the same batches and
+            read as their mixture; 1 is a single network.
     """
 
     encoder: Component
     head: Component
     statistics: Literal["shared", "per_suite"] = "shared"
+    members: int = Field(default=1, ge=1)
 
 
 class Loss(_Strict):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dagnn.nn import mixture
 from dagnn.parameters import Scaling
 from dagnn.records import Dataset, FloatArray, Moments, Output, Predictions
 
@@ -47,7 +48,8 @@ def predict(
     """Predict parameters with error bars for some items of a dataset.
 
     Args:
-        network: maps a batch to :class:`~dagnn.records.Output` with moments in prior units.
+        network: maps a batch to :class:`~dagnn.records.Output` with moments in prior units;
+            an ensemble predicts as the mixture of its members.
         dataset: where the items are; it is moved to the network's device.
         index: which items, ``[n]`` integers.
         scaling: between prior units and physical units.
@@ -73,7 +75,7 @@ def predict(
     means, stds, latents = [], [], []
     with evaluating(network):
         for part in torch.split(index.to(where), batch_size):
-            output: Output = network(dataset.batch(part, domain))
+            output: Output = mixture(network(dataset.batch(part, domain)))
             if not isinstance(output.prediction, Moments):
                 raise TypeError(f"Expected moments, got {type(output.prediction).__name__}.")
             means.append(output.prediction.mean)

@@ -12,15 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dagnn.config import Experiment, load_experiment
+from dagnn.run.compare import compare, holds_runs
 from dagnn.run.data import make_mocks
 from dagnn.run.published import predict_published
 from dagnn.run.reuse import evaluate, load_network, predict, report
 from dagnn.run.show import inspect
+from dagnn.run.sweep import train_matrix, train_seeds
 from dagnn.run.train import RunResult, resume, train
 
 __all__ = [
     "RunResult",
+    "compare",
     "evaluate",
+    "holds_runs",
     "inspect",
     "load",
     "load_network",
@@ -30,6 +34,8 @@ __all__ = [
     "report",
     "resume",
     "train",
+    "train_matrix",
+    "train_seeds",
 ]
 
 
@@ -42,6 +48,7 @@ def load(
     seed: int | None = None,
     data: Path | None = None,
     init_from: Path | None = None,
+    members: int | None = None,
     compare_source_only: bool = False,
 ) -> Experiment:
     """Load an experiment as the command line does.
@@ -55,6 +62,7 @@ def load(
         data: data folder.
         init_from: run whose weights to start from; its splits are kept, so that what it
             was trained on does not come back as a test.
+        members: number of networks of a deep ensemble.
         compare_source_only: also train without adaptation.
 
     Raises:
@@ -63,6 +71,8 @@ def load(
     overrides = list(overrides)
     if data is not None:
         overrides.append(f"data.path={json.dumps(str(data))}")
+    if members is not None:
+        overrides.append(f"model.members={members}")
     if compare_source_only:
         overrides.append("evaluation.compare_source_only=true")
     if source is not None and target is None:

@@ -1,6 +1,7 @@
 """From an experiment to network, objective, streams and settings."""
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,8 @@ from dagnn.config import Experiment, Term, build, check_options, lookup
 from dagnn.data.domains import Domains, Stream
 from dagnn.data.modalities import MODALITIES
 from dagnn.errors import UsageError
-from dagnn.losses import OBJECTIVES, TASKS, TERMS, DomainTerm, Objective
-from dagnn.models import ENCODERS, HEADS, Network
+from dagnn.losses import OBJECTIVES, TASKS, TERMS, DomainTerm, Objective, PerMember
+from dagnn.models import ENCODERS, HEADS, Ensemble, Network
 from dagnn.run.data import Prepared, SuiteData
 from dagnn.training import TrainSettings
 
@@ -26,8 +27,9 @@ class Assembly:
     """Everything that training needs.
 
     Attributes:
-        network: with input statistics fitted on the training items.
-        objective: task loss and domain terms.
+        network: with input statistics fitted on the training items; an ensemble where
+            the experiment asks for several members.
+        objective: task loss and domain terms, of an ensemble one for each member.
         domains: streams of batches.
         settings: how to train.
         device: where all of it is.
@@ -35,7 +37,7 @@ class Assembly:
     """
 
     network: Network
-    objective: Objective
+    objective: Objective | PerMember
     domains: Domains
     settings: TrainSettings
     device: torch.device
@@ -71,13 +73,23 @@ def _check_roles(experiment: Experiment) -> None:
 
 
 def make_network(experiment: Experiment, sizes: dict[str, int], domains: int) -> Network:
-    """Build the network with fresh weights.
+    """Build the network, or the ensemble of networks, with fresh weights.
 
     Args:
-        experiment: names encoder and head.
+        experiment: names encoder and head, and tells the number of members.
         sizes: feature widths of the dataset.
         domains: number of suites that keep statistics of their own; 1 shares them.
     """
+    return _joined(
+        [_make_member(experiment, sizes, domains) for _ in range(experiment.model.members)]
+    )
+
+
+def _joined(members: Sequence[Network]) -> Network:
+    return Ensemble(members) if len(members) > 1 else members[0]
+
+
+def _make_member(experiment: Experiment, sizes: dict[str, int], domains: int) -> Network:
     part = experiment.model.encoder
     encoder = build(ENCODERS, part, "model.encoder", sizes=sizes, domains=domains)
     head = build(
@@ -114,6 +126,27 @@ def make_objective(experiment: Experiment, width: int) -> Objective:
             "on the source alone with --config gnn_source_only."
         )
     return made
+
+
+def make_members(
+    experiment: Experiment, sizes: dict[str, int], domains: int
+) -> tuple[Network, Objective | PerMember]:
+    """Build network and objective, or an ensemble of networks and an objective for each.
+
+    One member after the other, so that the first is what a single network of the
+    same seed would be.
+
+    Args:
+        experiment: names their parts, and tells the number of members.
+        sizes: feature widths of the dataset.
+        domains: number of suites that keep statistics of their own; 1 shares them.
+    """
+    networks, objectives = [], []
+    for _ in range(experiment.model.members):
+        networks.append(_make_member(experiment, sizes, domains))
+        objectives.append(make_objective(experiment, networks[-1].width))
+    objective = PerMember(objectives) if len(objectives) > 1 else objectives[0]
+    return _joined(networks), objective
 
 
 def _make_term(term: Term, where: str, width: int) -> DomainTerm:
@@ -171,7 +204,8 @@ def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
     # have no statistics of its own to be evaluated with.
     own = experiment.model.statistics == "per_suite" and (reads_target(experiment) or not targets)
     domains = len(learned) if own else 1
-    network = make_network(experiment, dict(sources[0].loaded.dataset.sizes), domains)
+    sizes = dict(sources[0].loaded.dataset.sizes)
+    network, objective = make_members(experiment, sizes, domains)
     if own:
         for suite in learned:
             network.fit_inputs(_training_batch(suite))
@@ -184,7 +218,7 @@ def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
     )
     return Assembly(
         network.to(device),
-        make_objective(experiment, network.width).to(device),
+        objective.to(device),
         streams,
         make_settings(experiment),
         device,

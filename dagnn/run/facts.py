@@ -50,6 +50,8 @@ def run_facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
         for suite in prepared.suites
     }
     encoder, scaling = experiment.model.encoder.name, prepared.scaling
+    members = experiment.model.members
+    what = "A" if members == 1 else f"A deep ensemble of {members} networks, each a"
     terms = ", ".join(f"{key} (weight {t.weight:g})" for key, t in experiment.loss.terms.items())
     return environment | {
         "mock": prepared.mock,
@@ -58,7 +60,8 @@ def run_facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
         "training_items": items,
         "priors": {n: [low, high] for n, low, high in zip(*asdict(scaling).values(), strict=True)},
         "inputs": prepared.suites[0].loaded.dataset.describe(),
-        "description": f"A {encoder} encoder with {experiment.loss.task.name} loss; "
+        "members": members,
+        "description": f"{what} {encoder} encoder with {experiment.loss.task.name} loss; "
         f"domain terms: {terms or 'none'}.",
     }
 

@@ -266,6 +266,12 @@ def load_initial(experiment: Experiment) -> Checkpoint | None:
             f"{experiment.init_from} infers {', '.join(names)}, this experiment "
             f"{', '.join(experiment.data.parameters)}. Start from a run with the same parameters."
         )
+    stored = checkpoint.meta["experiment"]["model"].get("members", 1)
+    if stored != experiment.model.members:
+        raise CheckpointError(
+            f"{experiment.init_from} has {stored} members, this experiment "
+            f"{experiment.model.members}. Start with: --members {stored}"
+        )
     load_parameters(make_network(experiment, checkpoint.meta["sizes"], 1), checkpoint)
     return checkpoint
 
