@@ -10,7 +10,7 @@ import typer
 from dagnn import __version__
 from dagnn.cli.finished import evaluate, inspect, predict, report
 from dagnn.cli.making import doctor, universe
-from dagnn.cli.training import train
+from dagnn.cli.training import matrix, train
 
 app = typer.Typer(
     name="dagnn",
@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 mock_app = typer.Typer(no_args_is_help=True, help="Make synthetic data in the real formats.")
 
-for verb in (train, evaluate, predict, report, inspect, doctor):
+for verb in (train, matrix, evaluate, predict, report, inspect, doctor):
     app.command()(verb)
 mock_app.command()(universe)
 app.add_typer(mock_app, name="mock")

@@ -79,11 +79,30 @@ def predict(
 
 
 @guarded
-def report(folder: Run) -> None:
-    """Write report.html and the figures of a run again from its stored results."""
+def report(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="Finished runs, or folders of runs.", show_default=False),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the comparison; comparison beside the first run by default."),
+    ] = None,
+) -> None:
+    """Draw the report of one run again, or compare many runs on one page.
+
+    Runs that differ by seed only are one line with mean ± sd. Differences are
+    taken to the first, paired where the items are the same. A folder of runs, such
+    as --seeds and matrix leave, stands for the runs inside.
+    """
     from dagnn import run
 
-    run.report(folder)
+    if len(folders) > 1 or run.holds_runs(folders[0]):
+        run.compare(folders, out=out)
+    elif out is not None:
+        raise UsageError("--out is for a comparison; the report of one run lies in the run.")
+    else:
+        run.report(folders[0])
 
 
 @guarded

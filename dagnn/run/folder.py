@@ -62,6 +62,11 @@ class RunFolder:
         """The folder of the comparison without adaptation, inside this one."""
         return RunFolder(self.path / "source_only")
 
+    def is_finished(self) -> bool:
+        """Whether training and evaluation have left everything that they leave."""
+        last = (self.environment, self.results, self.predictions, self.report, self.model_card)
+        return self.config.is_file() and all(path.is_file() for path in last)
+
     def read_experiment(self) -> Experiment:
         """Read the resolved experiment.
 

@@ -1,0 +1,59 @@
+"""The summary of a comparison for a terminal."""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from dagnn.evaluation.baselines import PRIOR_MEAN
+from dagnn.evaluation.comparison.runs import Group
+from dagnn.evaluation.comparison.summary import Measured, Place, places, summarise
+from dagnn.evaluation.console import COLUMNS
+from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.table import MODEL, SOURCE_ONLY
+from dagnn.evaluation.wording import heading, plain
+
+_SHOWN = {PRIOR_MEAN: "prior mean", SOURCE_ONLY: "source-only", MODEL: ""}
+
+
+def comparison_console(groups: Sequence[Group], title: str) -> Table:
+    """Lay out mean ± sd of every group for a terminal of 100 columns, or for a plain log."""
+    mock = any(run.mock for group in groups for run in group.runs)
+    oracle = any(group.oracle for group in groups)
+    table = Table(
+        title=Text(heading(title, mock, oracle)),
+        title_style="bold",
+        caption="mean ± sd over seeds · [95% bootstrap interval over the items] of a single seed",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("suite", no_wrap=True)
+    table.add_column("seeds", justify="right")
+    for name in COLUMNS:
+        table.add_column(METRICS[name].label, justify="right", no_wrap=True)
+    summaries = [(group, summarise(group)) for group in groups]
+    for place in places(groups):
+        suite, role, _, parameter = place
+        table.add_row(Text(f"{suite} ({role}) · {plain(parameter)}", style="bold"))
+        for row in _rows(summaries, place):
+            table.add_row(*row)
+        table.add_section()
+    return table
+
+
+def _rows(summaries: Sequence[tuple[Group, Measured]], place: Place) -> list[list[Text | str]]:
+    """Give one line per group and predictor; the prior mean of the first group stands for all."""
+    rows: list[list[Text | str]] = []
+    seen_prior = False
+    for group, found in summaries:
+        for model, word in _SHOWN.items():
+            metrics = found.get(place, {}).get(model)
+            if metrics is None or (model == PRIOR_MEAN and seen_prior):
+                continue
+            seen_prior |= model == PRIOR_MEAN
+            label = word if model == PRIOR_MEAN else " · ".join(filter(None, (group.label, word)))
+            style = "" if model == MODEL else "dim"
+            cells = [str(metrics[name]) if name in metrics else "–" for name in COLUMNS]
+            rows.append([Text(f"  {label}", style=style), str(len(group.runs)), *cells])
+    return rows

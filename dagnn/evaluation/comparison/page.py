@@ -1,0 +1,250 @@
+"""The comparison page: one self-contained file, in the look of every report."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from dagnn.evaluation.baselines import PRIOR_MEAN
+from dagnn.evaluation.comparison.differences import (
+    COMPARED,
+    Change,
+    to_first,
+    to_no_adaptation,
+    to_oracle,
+)
+from dagnn.evaluation.comparison.matrix import Matrix, matrices
+from dagnn.evaluation.comparison.notes import comparability
+from dagnn.evaluation.comparison.runs import Group, differing
+from dagnn.evaluation.comparison.summary import Summary, places, summarise
+from dagnn.evaluation.comparison.words import opening
+from dagnn.evaluation.figures.comparison import comparison_figure
+from dagnn.evaluation.figures.matrix import matrix_figure
+from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.page import picture, render
+from dagnn.evaluation.report import COLUMNS
+from dagnn.evaluation.table import MODEL, PREDICTORS, SOURCE_ONLY
+from dagnn.evaluation.wording import number, plain
+from dagnn.files import write_text
+
+MAIN = (PRIOR_MEAN, SOURCE_ONLY, MODEL)
+CHANGES = ("relative_error", "r2", "crps", "nll", "chi2")
+"""Metrics of the tables of differences; ``comparison.csv`` has more."""
+
+Row = dict[str, Any]
+
+
+def comparison_figures(groups: Sequence[Group]) -> dict[str, Figure]:
+    """Draw every figure of a comparison, in reading order."""
+    figures: dict[str, Figure] = {}
+    found = matrices(groups)
+    parameters = dict.fromkeys(place[3] for place in places(groups))
+    for name in parameters:
+        of_one = [matrix for matrix in found if matrix.parameter == name]
+        if of_one:
+            figures[f"matrix_{name}"] = matrix_figure(of_one)
+        figures[f"comparison_{name}"] = comparison_figure(groups, name)
+    return figures
+
+
+def write_comparison(
+    path: Path | str,
+    groups: Sequence[Group],
+    figures: Mapping[str, Figure],
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write the comparison page; it needs no other file and no network.
+
+    Args:
+        path: where to write the HTML.
+        groups: at least one; differences are taken to the first.
+        figures: name → figure, see :func:`comparison_figures`.
+        title: what is compared.
+        notes: sentences a reader must know beside those on comparability.
+
+    Returns:
+        The path.
+    """
+    found = matrices(groups)
+    one_recipe = all(group.recipe() == groups[0].recipe() for group in groups)
+    page = render(
+        "comparison.html.j2",
+        title=title,
+        headline=opening(groups),
+        mock=any(run.mock for group in groups for run in group.runs),
+        oracle=any(group.oracle for group in groups),
+        single=all(len(group.runs) == 1 for group in groups),
+        notes=[*notes, *comparability(groups)],
+        groups=[_group(group) for group in groups],
+        table=_table(groups, COLUMNS, MAIN),
+        full_table=_table(groups, list(METRICS), tuple(PREDICTORS)),
+        changes=[
+            {"title": heading, "folded": folded, "table": _changes(rows), "text": text}
+            for heading, folded, rows, text in _sections(groups, one_recipe and bool(found))
+            if rows
+        ],
+        matrices=[_matrix(matrix) for matrix in found],
+        settings=_settings(groups),
+        prior_mean=PRIOR_MEAN,
+        metrics=list(METRICS.values()),
+        pictures=[picture(name, figure, _caption(name)) for name, figure in figures.items()],
+    )
+    return write_text(path, page)
+
+
+def _caption(name: str) -> str:
+    if name.startswith("matrix"):
+        return (
+            "Rows: the labelled suites. Columns: where the network was measured, on items that no "
+            "training saw. Framed: the suite was among the sources. Small: standard deviation "
+            "over seeds, where there are several. Darker is worse."
+        )
+    return (
+        "Full dots: mean over seeds with one standard deviation; small dots: the seeds. Hollow "
+        "dots: a single seed with its 95% interval over the items. Dashed: calibrated."
+    )
+
+
+def _group(group: Group) -> Row:
+    return {
+        "name": group.label,
+        "title": group.title,
+        "seeds": ", ".join(map(str, group.seeds)),
+        "count": group.count,
+        "marks": "MOCK" if group.first.mock else "",
+    }
+
+
+def _cell(found: Summary | None) -> Row:
+    if found is None:
+        return {"value": "–", "small": ""}
+    return {"value": number(found.metric, found.mean), "small": found.spread()}
+
+
+def _table(groups: Sequence[Group], names: Sequence[str], models: Sequence[str]) -> Row:
+    """Prepare the table of all groups: one block per suite and parameter."""
+    summaries = [(group, summarise(group)) for group in groups]
+    body = []
+    for place in places(groups):
+        suite, role, split, parameter = place
+        rows: list[Row] = []
+        for group, found in summaries:
+            for model in models:
+                metrics = found.get(place, {}).get(model)
+                first_prior = not any(row["kind"] == PRIOR_MEAN for row in rows)
+                if metrics is None or (model == PRIOR_MEAN and not first_prior):
+                    continue
+                cells = [_cell(metrics.get(name)) for name in names]
+                rows.append({"label": _label(group, model), "kind": model, "cells": cells})
+        rows.sort(key=lambda row: row["kind"] != PRIOR_MEAN)
+        body.append({"title": f"{suite} ({role}) · {plain(parameter)} · {split}", "rows": rows})
+    return {"columns": [METRICS[name].label for name in names], "blocks": body}
+
+
+def _label(group: Group, model: str) -> str:
+    if model == PRIOR_MEAN:
+        return PREDICTORS[model]
+    name = group.label if model == MODEL else f"{group.label} · {PREDICTORS.get(model, model)}"
+    return f"{name} ({group.count})"
+
+
+def _sections(groups: Sequence[Group], folded: bool) -> list[tuple[str, bool, list[Change], str]]:
+    """Return heading, whether to fold, differences and explanation of each table of changes."""
+    return [
+        (
+            "What adaptation changes", False, to_no_adaptation(groups),
+            "Each model minus the same network trained without the target, on the same items.",
+        ),
+        (
+            f"Differences to {groups[0].label}", folded, to_first(groups),
+            f"Each group minus {groups[0].label}, on the items that both were measured on.",
+        ),
+        (
+            "What choosing without target labels costs", False, to_oracle(groups),
+            "Each group minus its twin whose checkpoint target labels chose (ORACLE).",
+        ),
+    ]  # fmt: skip
+
+
+def _changes(found: Sequence[Change]) -> Row:
+    """Prepare a table of differences: one block per suite and parameter."""
+
+    def place(change: Change) -> tuple[str, str]:
+        return change.suite, change.parameter
+
+    def who(change: Change) -> tuple[str, str, str, str]:
+        return change.name, change.reference, change.role, change.reference_role
+
+    body = []
+    for (suite, parameter), members in groupby(sorted(found, key=place), key=place):
+        rows = []
+        for (name, _, role, other), ones in groupby(sorted(members, key=who), key=who):
+            by_metric = {change.metric: change for change in ones}
+            roles = role if role == other else f"{role} against {other}"
+            cells = [_change_cell(by_metric.get(metric)) for metric in CHANGES]
+            rows.append({
+                "label": name, "detail": f"{roles} · {_basis(by_metric[COMPARED[0]])}",
+                "cells": cells,
+            })  # fmt: skip
+        body.append({"title": f"{suite} · {plain(parameter)}", "rows": rows})
+    return {"columns": [METRICS[name].label for name in CHANGES], "blocks": body}
+
+
+def _basis(change: Change) -> str:
+    if change.interval == "unpaired":
+        return "not paired"
+    if change.seeds > 1:
+        return f"{change.seeds} paired seeds"
+    return f"{change.items} common items, one seed"
+
+
+def _change_cell(change: Change | None) -> Row:
+    if change is None:
+        return {"value": "–", "small": "", "verdict": ""}
+    value = signed(change.metric, change.value)
+    if change.seeds > 1:
+        sd = number(change.metric, change.sd, bare=True).lstrip("+")
+        small = f"± {sd}"
+        if change.better is not None:
+            small += f", better in {change.better} of {change.seeds}"
+    elif change.low != change.low:
+        small = "no interval"
+    else:
+        ends = (signed(change.metric, end, bare=True) for end in (change.low, change.high))
+        small = f"[{', '.join(ends)}]"
+    return {"value": value, "small": small, "verdict": change.verdict}
+
+
+def signed(metric: str, value: float, bare: bool = False) -> str:
+    """Write a difference with its sign."""
+    written = number(metric, value, bare=bare)
+    return written if written[:1] in "−+–" or value == 0 else f"+{written}"
+
+
+def _matrix(matrix: Matrix) -> Row:
+    """Prepare one matrix for the template: relative error and R² in every cell."""
+    rows = []
+    for sources in matrix.rows:
+        cells = []
+        for suite in matrix.suites:
+            found = matrix.cells.get((sources, suite), {})
+            texts = [
+                {"metric": METRICS[name].label, **_cell(found[name])}
+                for name in ("relative_error", "r2")
+                if name in found
+            ]
+            same = matrix.is_same_suite(sources, suite)
+            n = next((each.n for each in found.values()), 0)
+            cells.append({"texts": texts, "same": same and bool(found), "n": n})
+        rows.append({"sources": " + ".join(sources), "cells": cells})
+    title = f"{matrix.name} · {plain(matrix.parameter)}".removeprefix(" · ")
+    return {"title": title, "suites": matrix.suites, "rows": rows}
+
+
+def _settings(groups: Sequence[Group]) -> list[Row]:
+    found = differing([group.settings() for group in groups])
+    return [{"key": key, "values": values} for key, values in found.items()]

@@ -1,0 +1,77 @@
+"""The sentences at the top of a comparison."""
+
+from collections.abc import Sequence
+
+from dagnn.evaluation.comparison.differences import Change, to_first
+from dagnn.evaluation.comparison.matrix import Matrix, matrices
+from dagnn.evaluation.comparison.runs import Group
+from dagnn.evaluation.comparison.summary import Place, places, summarise
+from dagnn.evaluation.table import MODEL
+from dagnn.evaluation.wording import number, plain
+
+METRIC = "relative_error"
+NAMED = 4
+"""Groups that the opening names; the table has them all."""
+
+
+def opening(groups: Sequence[Group]) -> str:
+    """Sum up a comparison for someone who reads nothing else."""
+    found = [m for m in matrices(groups) if not m.name.endswith("source-only")]
+    if found and len({tuple(sorted(group.recipe().items())) for group in groups}) == 1:
+        return _matrix(found[0])
+    place = next(iter(places(groups)), None)
+    if place is None:
+        return "No suite has known truths, so predictions were made but could not be measured."
+    return " ".join(filter(None, (_numbers(groups, place), _verdicts(groups, place))))
+
+
+def _numbers(groups: Sequence[Group], place: Place) -> str:
+    suite, role, _, parameter = place
+    measured = [(group, summarise(group).get(place, {}).get(MODEL, {})) for group in groups]
+    measured = [(group, metrics) for group, metrics in measured if METRIC in metrics]
+    parts = [
+        f"{group.label} {metrics[METRIC]} ({group.count})" for group, metrics in measured[:NAMED]
+    ]
+    more = len(measured) - NAMED
+    rest = f"; {more} more below" if more > 0 else ""
+    return f"Relative error of {plain(parameter)} on {suite} ({role}): {', '.join(parts)}{rest}."
+
+
+def _verdicts(groups: Sequence[Group], place: Place) -> str:
+    suite, role, _, parameter = place
+    found = [
+        change
+        for change in to_first(groups)
+        if (change.suite, change.role, change.parameter) == (suite, role, parameter)
+        and change.metric == METRIC
+        and change.reference_role == role
+    ]
+    return " ".join(_verdict(change) for change in found[: NAMED - 1])
+
+
+def _verdict(change: Change) -> str:
+    basis = (
+        f"over {change.seeds} paired seeds" if change.seeds > 1
+        else f"over {change.items} common items" if change.items else "not paired"
+    )  # fmt: skip
+    if not change.verdict:
+        return f"{change.name} is not told apart from {change.reference} ({basis})."
+    size = number(METRIC, abs(change.value))
+    return f"{change.name} is {change.verdict} than {change.reference} by {size} ({basis})."
+
+
+def _matrix(matrix: Matrix) -> str:
+    """Tell the range on the sources' own suites, and where the network was carried to."""
+    ranges = []
+    for same in (True, False):
+        values = [
+            cell[METRIC].mean
+            for (sources, suite), cell in matrix.cells.items()
+            if matrix.is_same_suite(sources, suite) == same and METRIC in cell
+        ]
+        if values:
+            ends = sorted({number(METRIC, end) for end in (min(values), max(values))})
+            ranges.append(("own" if same else "other", " to ".join(ends)))
+    words = {"own": "on the suites that were labelled", "other": "on suites that were not"}
+    parts = [f"{text} {words[which]}" for which, text in ranges]
+    return f"Relative error of {plain(matrix.parameter)}: {'; '.join(parts)}."

@@ -1,0 +1,174 @@
+"""Compare finished runs on one page."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from dagnn.errors import MissingDataError, UsageError
+from dagnn.evaluation.comparison.console import comparison_console
+from dagnn.evaluation.comparison.page import comparison_figures, write_comparison
+from dagnn.evaluation.comparison.runs import FinishedRun, Group, group_runs
+from dagnn.evaluation.comparison.storage import write_comparison_csv
+from dagnn.evaluation.figures import save_figure
+from dagnn.evaluation.storage import read_predictions, read_results
+from dagnn.run.folder import RunFolder
+from dagnn.run.outputs import stamped
+
+DEEPEST = 3
+"""How many folders below the one named are searched for runs: matrix, pair, seed."""
+ORACLE = "target_oracle"
+
+
+def compare(
+    paths: Sequence[Path],
+    *,
+    out: Path | None = None,
+    title: str | None = None,
+    console: Console | None = None,
+) -> Path:
+    """Write the comparison of finished runs and print its table.
+
+    Args:
+        paths: run directories, or folders of runs, such as a sweep.
+        out: where page, table and figures go; ``comparison`` beside the first run if None.
+        title: heading of the page; the suites if None.
+        console: where notes go; standard error if None.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        MissingDataError: a path is no run and holds none, or a run is unfinished.
+        UsageError: ``out`` is one of the runs.
+    """
+    console = console or Console(stderr=True)
+    folders, unfinished = find_runs(paths)
+    out = out or folders[0].path.parent / "comparison"
+    if RunFolder(out).config.exists():
+        raise UsageError(f"{out} is a run. Name another folder with --out.")
+    groups = group_runs(read_runs(folders))
+    title = title or heading(groups)
+    notes = [f"{path} is unfinished and left out." for path in unfinished]
+    for note in notes:
+        console.print(f"[yellow]Note:[/] {note}", highlight=False, soft_wrap=True)
+    with console.status("Drawing the comparison"):
+        figures = comparison_figures(groups)
+        for name, figure in figures.items():
+            save_figure(figure, out / "figures", name)
+        write_comparison_csv(out / "comparison.csv", groups)
+        page = write_comparison(out / "report.html", groups, figures, title=title, notes=notes)
+    show(groups, title)
+    console.print(f"Comparison: {page}", highlight=False, soft_wrap=True)
+    return page
+
+
+def show(groups: Sequence[Group], title: str) -> None:
+    """Print the summary to standard output."""
+    screen = Console()
+    if not screen.is_terminal:
+        screen = Console(width=100)
+    screen.print(comparison_console(groups, title))
+
+
+def heading(groups: Iterable[Group]) -> str:
+    """Name a comparison by its suites, where they are few."""
+    titles = dict.fromkeys(group.title for group in groups)
+    return " and ".join(titles) if len(titles) <= 2 else f"{len(titles)} pairings of suites"
+
+
+def find_runs(paths: Sequence[Path]) -> tuple[list[RunFolder], list[Path]]:
+    """Open every run that is named or lies in a folder that is named.
+
+    Returns:
+        The finished runs, none twice, and the unfinished ones inside folders.
+
+    Raises:
+        MissingDataError: a path is no run and holds none, or a run that was named itself is
+            unfinished.
+    """
+    found: dict[Path, RunFolder] = {}
+    unfinished: list[Path] = []
+    for path in paths:
+        folder = RunFolder(path)
+        if folder.config.is_file():
+            require_finished(folder)
+            found.setdefault(path.resolve(), folder)
+            continue
+        inside = [RunFolder(each) for each in runs_inside(path)]
+        if not inside:
+            RunFolder.open(path)  # says what there is instead
+        for each in inside:
+            if each.is_finished():
+                found.setdefault(each.path.resolve(), each)
+            else:
+                unfinished.append(each.path)
+    if not found:
+        require_finished(RunFolder(unfinished[0]))
+    return list(found.values()), unfinished
+
+
+def require_finished(folder: RunFolder) -> None:
+    """Refuse a run whose results are not all there.
+
+    Raises:
+        MissingDataError: it is unfinished; the message says how to finish it.
+    """
+    if not folder.is_finished():
+        raise MissingDataError(
+            f"{folder.path} is unfinished. Finish it with: dagnn train --resume {folder.path}"
+        )
+
+
+def runs_inside(path: Path, depth: int = DEEPEST) -> Iterator[Path]:
+    """Give the runs inside a folder, by name; nothing inside a run is searched."""
+    if not path.is_dir() or depth == 0:
+        return
+    for child in sorted(path.iterdir(), key=_natural):
+        if RunFolder(child).config.is_file():
+            yield child
+        else:
+            yield from runs_inside(child, depth - 1)
+
+
+def holds_runs(path: Path) -> bool:
+    """Whether a path is no run itself but a folder of runs."""
+    return not RunFolder(path).config.is_file() and any(True for _ in runs_inside(path))
+
+
+def _natural(path: Path) -> tuple[str, int, str]:
+    """Order seed-2 before seed-10."""
+    stem = path.name.rstrip("0123456789")
+    return stem, int(path.name[len(stem) :] or -1), path.name
+
+
+def read_runs(folders: Sequence[RunFolder]) -> list[FinishedRun]:
+    """Read what a comparison needs of each run, named by where they lie apart."""
+    names = run_names([folder.path for folder in folders])
+    return [read_run(folder, name) for folder, name in zip(folders, names, strict=True)]
+
+
+def run_names(paths: Sequence[Path]) -> list[str]:
+    """Name paths by what lies below their common folder."""
+    whole = [path.absolute() for path in paths]
+    common = Path(os.path.commonpath([path.parent for path in whole]))
+    return [path.relative_to(common).as_posix() for path in whole]
+
+
+def read_run(folder: RunFolder, name: str) -> FinishedRun:
+    """Read one finished run."""
+    experiment, facts = folder.read_experiment(), folder.read_environment()
+    return FinishedRun(
+        name=name,
+        source=tuple(experiment.source),
+        target=tuple(experiment.target),
+        seed=experiment.seed,
+        results=read_results(folder.results),
+        predictions=read_predictions(folder.predictions),
+        config=experiment.model_dump(mode="json"),
+        data=facts.get("data", {}),
+        mock=stamped(facts),
+        oracle=experiment.training.select_on == ORACLE,
+        revision=facts.get("git_revision"),
+    )
