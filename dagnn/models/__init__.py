@@ -7,32 +7,56 @@ the table below; the law tests then run on it.
 from types import MappingProxyType
 from typing import Any
 
+from dagnn.models.class_heads import ClassHead, PrototypeHead
 from dagnn.models.ensemble import Ensemble
 from dagnn.models.graph import GraphEncoder
 from dagnn.models.heads import MomentsHead, SignedMomentsHead
+from dagnn.models.image import DeepMergeEncoder, SiddaEncoder, SurveyEncoder
 from dagnn.models.network import Network
 from dagnn.models.published import load_published, published_linking_radius
+from dagnn.models.resnet import ResNet18Encoder, ResNet50Encoder
 from dagnn.models.spectrum import SpectrumEncoder
 
 # An encoder is built as ENCODERS[name](dataset.sizes, **options).
 ENCODERS: MappingProxyType[str, type[Any]] = MappingProxyType(
-    {"graph": GraphEncoder, "spectrum": SpectrumEncoder}
+    {
+        "graph": GraphEncoder,
+        "spectrum": SpectrumEncoder,
+        "image": SurveyEncoder,
+        "deepmerge": DeepMergeEncoder,
+        "sidda": SiddaEncoder,
+        "resnet18": ResNet18Encoder,
+        "resnet50": ResNet50Encoder,
+    }
 )
 
-# A head is built as HEADS[name](encoder.width, number_of_parameters, **options).
+# A head is built as HEADS[name](width=, parameters=, **options) where it predicts physical
+# parameters, and as HEADS[name](width=, classes=, **options) where it predicts classes.
 HEADS: MappingProxyType[str, type[Any]] = MappingProxyType(
-    {"moments": MomentsHead, "published": SignedMomentsHead}
+    {
+        "moments": MomentsHead,
+        "published": SignedMomentsHead,
+        "classes": ClassHead,
+        "prototypes": PrototypeHead,
+    }
 )
 
 __all__ = [
     "ENCODERS",
     "HEADS",
+    "ClassHead",
+    "DeepMergeEncoder",
     "Ensemble",
     "GraphEncoder",
     "MomentsHead",
     "Network",
+    "PrototypeHead",
+    "ResNet18Encoder",
+    "ResNet50Encoder",
+    "SiddaEncoder",
     "SignedMomentsHead",
     "SpectrumEncoder",
+    "SurveyEncoder",
     "load_published",
     "published_linking_radius",
 ]

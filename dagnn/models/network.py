@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from dagnn.models.normalize import RunningNorm
+from dagnn.models.normalize_images import ChannelNorm
 from dagnn.records import Output
 
 
@@ -47,21 +48,23 @@ class Network(nn.Module):
         if fit is not None:
             fit(*batches)
 
-    def adapted(self, batch: Any) -> "Network":
+    def adapted(self, *batches: Any) -> "Network":
         """Return a copy whose statistics of domain 0 are those of unlabelled items.
 
-        Input and latent statistics are estimated anew; weights stay. It assumes
-        that the parameters of these items are spread like those of training.
+        Input and inner statistics are estimated anew; weights stay. It assumes that the
+        truth of these items is spread like that of training.
 
         Args:
-            batch: many items of one suite, with ``batch.domain == 0``.
+            *batches: many items of one suite, with ``batch.domain == 0``. One batch is
+                exact; several, equally large, save memory, and their statistics are averaged.
         """
-        other = copy.deepcopy(self)
-        other.fit_inputs(batch)
+        other = copy.deepcopy(self).eval()
+        other.fit_inputs(*batches)
         for module in other.modules():
-            if isinstance(module, RunningNorm):
+            if isinstance(module, RunningNorm | ChannelNorm):
                 module.forget(0)
                 module.train()
         with torch.no_grad():
-            other(batch)
+            for batch in batches:
+                other(batch)
         return other.eval()

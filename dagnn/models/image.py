@@ -1,0 +1,197 @@
+"""Encoders of images: what all share, and the small convolutional ones."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dagnn.models.augment import Augment
+from dagnn.models.normalize_images import ChannelNorm, ChannelStandardize
+
+
+class ImageEncoder(nn.Module):
+    """What encoders of images share: the way from pixels to standardised, turned images.
+
+    A subclass sets ``width`` and gives ``maps`` and ``gather``; between the two lie the
+    feature maps that Grad-CAM looks at.
+
+    Args:
+        sizes: ``channels``, ``height`` and ``width`` of the images.
+        standardize: whether channels are standardised by the training data.
+        augment: whether images are flipped and turned in training.
+        domains: number of domains that keep statistics of their own.
+    """
+
+    width: int
+
+    def __init__(
+        self, sizes: Mapping[str, int], standardize: bool, augment: bool, domains: int
+    ) -> None:
+        super().__init__()
+        self.standardize = standardize
+        self.input = ChannelStandardize(sizes["channels"], domains)
+        self.augment = Augment(sizes["height"], sizes["width"]) if augment else nn.Identity()
+
+    def fit_inputs(self, *batches: Any) -> None:
+        """Fit channel statistics on training images; a no-op without ``standardize``."""
+        if self.standardize:
+            domain = getattr(batches[0], "domain", 0)
+            values = torch.cat([batch.x for batch in batches])
+            self.input.fit(values, domain if len(self.input.mean) > 1 else 0)
+
+    def forward(self, batch: Any) -> Tensor:
+        """Return latents ``[B, W]`` of a batch with ``x [B, C, H, W]`` and perhaps ``domain``."""
+        return self.gather(self.maps(batch), getattr(batch, "domain", 0))
+
+    def maps(self, batch: Any) -> Tensor:
+        """Return the last feature maps ``[B, C', h, w]`` of a batch."""
+        domain = getattr(batch, "domain", 0)
+        images: Tensor = self.augment(self.input(batch.x, domain))
+        # Convolutions and poolings are several times faster with the channels side by side.
+        return self.features(images.contiguous(memory_format=torch.channels_last), domain)
+
+    def features(self, images: Tensor, domain: int) -> Tensor:
+        """Return feature maps ``[B, C', h, w]`` of standardised images."""
+        raise NotImplementedError
+
+    def gather(self, maps: Tensor, domain: int = 0) -> Tensor:
+        """Return latents ``[B, W]`` from feature maps ``[B, C', h, w]``."""
+        raise NotImplementedError
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalisation, ReLU, and a maximum over 2 × 2 pixels."""
+
+    def __init__(self, channels: int, following: int, kernel: int, domains: int) -> None:
+        super().__init__()
+        # The normalisation that follows subtracts any bias.
+        self.conv = nn.Conv2d(channels, following, kernel, padding=kernel // 2, bias=False)
+        self.norm = ChannelNorm(following, domains)
+
+    def forward(self, maps: Tensor, domain: int) -> Tensor:
+        """Halve height and width."""
+        # The maximum goes first: it commutes with ReLU and leaves a quarter of the work.
+        return functional.max_pool2d(self.norm(self.conv(maps), domain), 2).relu_()
+
+
+class DeepMergeEncoder(ImageEncoder):
+    """The convolutional encoder of DeepMerge; the flattened maps are the latent.
+
+    Images of 3 × 75 × 75 pixels give 32 maps of 9 × 9, a latent of 2592 numbers.
+
+    Args:
+        sizes: ``channels``, ``height`` and ``width`` of the images, at least 8 pixels.
+        channels: of the maps of each block.
+        standardize: whether channels are standardised by the training data.
+        augment: whether images are flipped and turned in training.
+        domains: number of domains that keep statistics of their own.
+
+    References:
+        Ćiprijanović et al. 2020 (arXiv:2004.11981), table 1; 2021 (arXiv:2103.01373).
+    """
+
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        channels: Sequence[int] = (8, 16, 32),
+        standardize: bool = True,
+        augment: bool = True,
+        domains: int = 1,
+    ) -> None:
+        super().__init__(sizes, standardize, augment, domains)
+        side = 2 ** len(channels)
+        if min(sizes["height"], sizes["width"]) < side:
+            raise ValueError(
+                f"{len(channels)} blocks halve images {len(channels)} times; images of "
+                f"{sizes['height']}×{sizes['width']} pixels are smaller than {side}"
+            )
+        self.blocks = nn.ModuleList(
+            ConvBlock(before, after, 3 if number else 5, domains)
+            for number, (before, after) in enumerate(pairwise([sizes["channels"], *channels]))
+        )
+        self.width = channels[-1] * (sizes["height"] // side) * (sizes["width"] // side)
+
+    def features(self, images: Tensor, domain: int) -> Tensor:
+        """Return the maps of the last block."""
+        for block in self.blocks:
+            images = block(images, domain)
+        return images
+
+    def gather(self, maps: Tensor, domain: int = 0) -> Tensor:
+        """Flatten the maps."""
+        return maps.flatten(1)
+
+
+class SiddaEncoder(DeepMergeEncoder):
+    """The convolutional encoder of DeepAdversaries and SIDDA: a normalised latent of 256.
+
+    Args:
+        sizes: ``channels``, ``height`` and ``width`` of the images.
+        channels: of the maps of each block.
+        width: latent width ``W``.
+        standardize: whether channels are standardised by the training data.
+        augment: whether images are flipped and turned in training.
+        domains: number of domains that keep statistics of their own.
+
+    References:
+        Ćiprijanović et al. 2022 (arXiv:2112.14299); Pandya et al. 2025 (arXiv:2501.14048).
+    """
+
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        channels: Sequence[int] = (8, 16, 32),
+        width: int = 256,
+        standardize: bool = True,
+        augment: bool = True,
+        domains: int = 1,
+    ) -> None:
+        super().__init__(sizes, channels, standardize, augment, domains)
+        self.projection = nn.Linear(self.width, width)
+        self.norm = nn.LayerNorm(width)
+        self.width = width
+
+    def gather(self, maps: Tensor, domain: int = 0) -> Tensor:
+        """Project the flattened maps and normalise each latent by itself."""
+        latent: Tensor = self.norm(self.projection(maps.flatten(1)))
+        return latent
+
+
+class SurveyEncoder(DeepMergeEncoder):
+    """A small convolutional encoder that keeps no position: the default for real surveys.
+
+    Objects are centred but differ in size and orientation, and labelled images are few:
+    averaging the last maps leaves little to overfit.
+
+    Args:
+        sizes: ``channels``, ``height`` and ``width`` of the images.
+        channels: of the maps of each block.
+        width: latent width ``W``.
+        dropout: probability of dropping an averaged map.
+        standardize: whether channels are standardised by the training data.
+        augment: whether images are flipped and turned in training.
+        domains: number of domains that keep statistics of their own.
+    """
+
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        channels: Sequence[int] = (16, 32, 64, 128),
+        width: int = 64,
+        dropout: float = 0.1,
+        standardize: bool = True,
+        augment: bool = True,
+        domains: int = 1,
+    ) -> None:
+        super().__init__(sizes, channels, standardize, augment, domains)
+        self.dropout = nn.Dropout(dropout)
+        self.projection = nn.Linear(channels[-1], width)
+        self.width = width
+
+    def gather(self, maps: Tensor, domain: int = 0) -> Tensor:
+        """Average the maps and project."""
+        latent: Tensor = self.projection(self.dropout(maps.mean((2, 3))))
+        return latent
