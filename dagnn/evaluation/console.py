@@ -2,19 +2,22 @@
 
 from collections.abc import Collection, Sequence
 from itertools import groupby
+from types import MappingProxyType
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.evaluation.baselines import PRIOR_MEAN
+from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.metrics import METRICS
-from dagnn.evaluation.table import HELD_OUT, PREDICTORS, Block, blocks
+from dagnn.evaluation.table import HELD_OUT, ORACLE, PREDICTORS, Block, blocks
 from dagnn.evaluation.wording import heading, with_interval
 from dagnn.records import Result
 
 COLUMNS = ("relative_error", "r2", "chi2", "coverage68")
 """What fits into a terminal; the other metrics are in ``results.csv`` and the report."""
+ROW_STYLES = MappingProxyType({ORACLE: "bold yellow"} | dict.fromkeys(BASELINES, "dim"))
+"""How rows look that are not of our networks. An oracle says so in its name as well."""
 
 
 def _add_block(table: Table, block: Block, indent: int) -> None:
@@ -22,7 +25,7 @@ def _add_block(table: Table, block: Block, indent: int) -> None:
     for model, row in block.rows.items():
         label = Text(" " * indent + PREDICTORS.get(model, model))
         cells = [with_interval(row[name]) if name in row else "–" for name in COLUMNS]
-        table.add_row(label, *cells, style="dim" if model == PRIOR_MEAN else "")
+        table.add_row(label, *cells, style=ROW_STYLES.get(model, ""))
 
 
 def console_table(
@@ -51,6 +54,7 @@ def console_table(
         title_style="bold",
         caption="single seed · [95% bootstrap interval over the items] · χ² not clipped",
         box=SIMPLE_HEAD,
+        show_edge=False,
         padding=(0, 1, 0, 0),
     )
     table.add_column("suite", no_wrap=True)
@@ -60,8 +64,8 @@ def console_table(
         table.add_row(Text(name, style="bold"))
         for block in members:
             if not one:
-                table.add_row(Text(f"  {block.parameter}", style="italic"))
-            _add_block(table, block, indent=2 if one else 4)
+                table.add_row(Text(f" {block.parameter}", style="italic"))
+            _add_block(table, block, indent=1 if one else 2)
         table.add_section()
     if not chosen:
         table.add_row("no item with known truth")

@@ -7,11 +7,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from dagnn.evaluation.baselines import PRIOR_MEAN
+from dagnn.evaluation.alignment import Alignment
+from dagnn.evaluation.baselines import BASELINES
+from dagnn.evaluation.calibration import Calibration
 from dagnn.evaluation.headline import headline
+from dagnn.evaluation.lines import alignment_lines, calibration_lines
 from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.page import picture, render
-from dagnn.evaluation.table import PREDICTORS, Block, blocks
+from dagnn.evaluation.table import PREDICTORS, Block, blocks, gap_closed
 from dagnn.evaluation.wording import number, plain
 from dagnn.files import write_text
 from dagnn.records import Result
@@ -26,6 +29,14 @@ CAPTIONS = MappingProxyType(
         "calibration": "How often the truth lies within the central interval of each probability. "
         "On the dashed line the error bars are right; the grey band holds 95% of what a "
         "calibrated model would show with as many items.",
+        "pit": "Where each truth lies in its predicted distribution, as a histogram of "
+        "probabilities. Flat is calibrated; heaps at both ends mean error bars that are too small, "
+        "a heap in the middle too large ones, a slope a bias. The grey band holds 95% of each bin "
+        "of a calibrated model.",
+        "tarp": "Calibration of all parameters together (TARP, arXiv:2302.03026): how often the "
+        "truth is nearer to a random point than the predicted samples. On the dashed line the "
+        "joint error bars are right. Predictions that know nothing can lie there too, so read it "
+        "next to R².",
         "latent": "The latent vectors of all suites, projected together. Suites that lie on one "
         "another look alike to the network; a smooth run of colour means that the parameter is "
         "in order there.",
@@ -47,7 +58,8 @@ def _row(model: str, row: Mapping[str, Result], names: Sequence[str]) -> dict[st
         else {"value": "–", "low": "", "high": ""}
         for name in names
     ]
-    return {"label": PREDICTORS.get(model, model), "kind": model, "cells": cells}
+    kind = "baseline" if model in BASELINES else model
+    return {"label": PREDICTORS.get(model, model), "kind": kind, "cells": cells}
 
 
 def _table(found: Sequence[Block], names: Sequence[str]) -> dict[str, Any]:
@@ -60,6 +72,16 @@ def _table(found: Sequence[Block], names: Sequence[str]) -> dict[str, Any]:
         for block in found
     ]
     return {"columns": [METRICS[name].label for name in names], "blocks": body}
+
+
+def _gaps(found: Sequence[Block]) -> list[str]:
+    """Say for each block how much of the gap to the oracle is closed, where it is known."""
+    shares = [(block, gap_closed(block)) for block in found]
+    return [
+        f"{block.title()} · {plain(block.parameter)}: {share:.0%}".replace("-", "−")
+        for block, share in shares
+        if share is not None
+    ]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -88,6 +110,8 @@ def write_report(
     oracle: bool = False,
     facts: Mapping[str, str] = MappingProxyType({}),
     captions: Mapping[str, str] = MappingProxyType({}),
+    alignments: Sequence[Alignment] = (),
+    calibrations: Sequence[Calibration] = (),
 ) -> Path:
     """Write the report of one run; the page needs no other file and no network.
 
@@ -103,6 +127,8 @@ def write_report(
         oracle: whether target labels chose the checkpoint.
         facts: training in a few lines, see :func:`~dagnn.evaluation.history.training_facts`.
         captions: name → caption, for figures that :data:`CAPTIONS` does not know.
+        alignments: how far apart suites look to each network.
+        calibrations: how far from calibrated each network is.
 
     Returns:
         The path.
@@ -117,7 +143,9 @@ def write_report(
         notes=list(notes),
         table=_table(found, COLUMNS),
         full_table=_table(blocks(results, splits=None), list(METRICS)),
-        prior_mean=PRIOR_MEAN,
+        gaps=_gaps(found),
+        alignments=alignment_lines(alignments),
+        calibrations=calibration_lines(calibrations),
         metrics=list(METRICS.values()),
         pictures=[
             picture(name, figure, _caption(name, captions)) for name, figure in figures.items()

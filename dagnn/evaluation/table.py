@@ -1,5 +1,6 @@
 """The results table: every metric with its interval, for the model and for what it must beat."""
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -148,3 +149,25 @@ def blocks(results: Iterable[Result], splits: Collection[str] | None = HELD_OUT)
         block = found.setdefault(key, Block(*key))
         block.rows.setdefault(row.model, {})[row.metric] = row
     return sorted(found.values(), key=lambda block: (_rank(ROLES, block.role), block.suite))
+
+
+SMALLEST_GAP = 0.02
+"""In R²: a smaller gap is noise, and a share of it says nothing."""
+
+
+def gap_closed(block: Block) -> float | None:
+    """Return the share of the gap in R² from source-only to the oracle that the model closes.
+
+    ``(R²_model − R²_source-only) / (R²_oracle − R²_source-only)``: 1 if the model
+    is as good as one that was trained on target labels, negative if adaptation
+    did harm.
+
+    Returns:
+        None where one of the three was not run or measured, or where the oracle
+        is not better than source-only by :data:`SMALLEST_GAP`.
+    """
+    rows = [block.rows.get(name, {}).get("r2") for name in (SOURCE_ONLY, MODEL, ORACLE)]
+    without, model, oracle = (float("nan") if row is None else row.value for row in rows)
+    if not oracle - without >= SMALLEST_GAP or math.isnan(model):
+        return None
+    return (model - without) / (oracle - without)

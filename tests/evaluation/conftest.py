@@ -36,3 +36,16 @@ def history():
         )
         for epoch in range(1, 10)
     ]
+
+
+@pytest.fixture(scope="session")
+def crowded(predictions):
+    """Results of every predictor there is, on source and target."""
+    shifts = {"galaxy-count": 0.04, "ridge": 0.03, "ridge-aligned": 0.012, "oracle": 0.0}
+    scales = {"galaxy-count": 0.07, "ridge": 0.05, "ridge-aligned": 0.03, "oracle": 0.012}
+    others = [
+        synthetic(suite, role, model=model, scale=scales[model], shift=shift, seed=seed)
+        for model, shift in shifts.items()
+        for suite, role, seed in (("tng", "source", 1), ("simba", "target", 2))
+    ]
+    return evaluate([*predictions, *others], PRIORS, n_bootstrap=200)

@@ -38,7 +38,8 @@ def test_marks_stand_in_the_title(results):
 def test_the_widest_table_fits_a_hundred_columns():
     parameters = ("Omega_m", "sigma_8")
     bad = synthetic("swift-eagle", "target", shift=-0.9, scale=0.3, parameters=parameters)
-    text = printed(evaluate([bad], PRIORS, n_bootstrap=100), "tng → swift-eagle", True)
+    everyone = [bad, replace(bad, model="source-only"), replace(bad, model="oracle")]
+    text = printed(evaluate(everyone, PRIORS, n_bootstrap=100), "tng → swift-eagle", True)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 100
     assert "Omega_m" in text
@@ -76,3 +77,13 @@ def test_splits_are_told_apart_where_all_are_shown(results):
 )
 def test_numbers_are_written_for_reading(metric, value, text):
     assert number(metric, value) == text
+
+
+def test_every_predictor_has_a_line_and_an_oracle_says_so(crowded):
+    text = printed(crowded, "tng → simba", True)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "…" not in text
+    lines = [line for line in text.splitlines() if "ORACLE" in line]
+    assert [line.strip().startswith("ORACLE (target labels)") for line in lines] == [True, True]
+    for name in ("number of galaxies", "ridge on summaries", "ridge, aligned"):
+        assert text.count(name) == 2

@@ -41,3 +41,36 @@ def test_the_target_comes_before_other_suites():
 def test_the_headline_reads_held_out_items_only(results):
     validation = [replace(row, split="valid", value=0.123) for row in results]
     assert headline([*validation, *results]) == headline(results)
+
+
+def test_baselines_that_are_not_beaten_are_named():
+    rows = [
+        error("prior-mean", 0.44),
+        error("galaxy-count", 0.3),
+        error("ridge", 0.105),
+        error("ridge-aligned", 0.05),
+        error("model", 0.1),
+    ]
+    text = headline(rows)
+    assert "counting galaxies" not in text
+    assert "not told apart from ridge regression on summaries" in text
+    assert "worse than ridge regression on aligned summaries" in text
+
+
+def test_an_oracle_is_never_the_model():
+    assert headline([error("oracle", 0.01)]).startswith("No suite has known truths")
+    text = headline([error("oracle", 0.01), error("model", 0.1)])
+    assert "10.0%" in text
+    assert "1.0%" not in text.replace("10.0%", "").replace("11.0%", "")
+
+
+def test_the_share_of_the_gap_is_told():
+    def r2(model, value):
+        return replace(error(model, value), metric="r2")
+
+    rows = [error("source-only", 0.2), error("model", 0.1), error("oracle", 0.09)]
+    known = [r2("source-only", 0.2), r2("oracle", 0.8)]
+    text = headline([*rows, *known, r2("model", 0.74)])
+    assert "ORACLE trained on target labels is closed to 90%." in text
+    assert "grows by 50%." in headline([*rows, *known, r2("model", -0.1)])
+    assert "ORACLE" not in headline([*rows, r2("model", 0.74), r2("oracle", 0.8)])

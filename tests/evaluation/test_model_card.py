@@ -52,3 +52,9 @@ def test_marks(write):
     assert "> **MOCK.**" in write(mock=True)
     assert "> **ORACLE.**" in write(oracle=True)
     assert "No suite has known truths." in write(results=[])
+
+
+def test_every_predictor_has_a_row(write, crowded):
+    text = write(results=crowded)
+    assert text.count("| ORACLE (target labels) |") == 2
+    assert text.count("| ridge, aligned |") == 2

@@ -3,10 +3,14 @@
 from html.parser import HTMLParser
 
 import pytest
+from synthetic_predictions import PRIORS
 
+from dagnn.evaluation.alignment import alignments
+from dagnn.evaluation.calibration import calibrations
 from dagnn.evaluation.figures import truth_figure
 from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.report import CAPTIONS, write_report
+from dagnn.evaluation.table import blocks, gap_closed
 
 
 class Page(HTMLParser):
@@ -130,3 +134,32 @@ def test_a_report_without_truth_figures_or_command_still_works(write):
 
 def test_the_same_input_gives_the_same_page(write):
     assert write() == write()
+
+
+def test_baselines_and_oracles_can_be_told_apart(write, crowded):
+    html = write(results=crowded)
+    page = Page(html)
+    assert html.count('<tr class="oracle">') == 4, "two suites, in the short and the full table"
+    assert html.count('<tr class="baseline">') == 4 * 4
+    assert html.count('<tr class="model">') == 4
+    assert "ORACLE (target labels)" in page.text
+    share = gap_closed(next(block for block in blocks(crowded) if block.role == "target"))
+    assert share > 0.9
+    assert f"simba (target) · Ωₘ: {share:.0%}" in page.text
+    assert f"is closed to {share:.0%}" in page.text
+
+
+def test_alignment_and_calibration_are_shown_where_given(write, predictions):
+    clouds = [("tng", predictions[0].latent), ("simba", predictions[1].latent)]
+    found = alignments("source-only", *clouds, n_bootstrap=50)
+    measured = calibrations(predictions, PRIORS)
+    page = Page(write(alignments=found, calibrations=measured))
+    assert f"tng and simba · source-only {found[0].value:.2f} [" in page.text
+    assert f"p = {found[1].probability:.2g})" in page.text
+    wrong = next(m for m in measured if not m.calibrated)
+    assert (wrong.suite, wrong.model) == ("simba", "source-only")
+    assert f"simba (target), test · Ωₘ · source-only {wrong.value:.3f} !" in page.text
+    assert f"{wrong.limit:.3f}" in page.text
+    empty = Page(write())
+    assert "Calibration in numbers" not in empty.text
+    assert "look to the network" not in empty.text

@@ -6,7 +6,8 @@ from synthetic_predictions import PRIORS, synthetic
 
 from dagnn.evaluation.baselines import prior_mean
 from dagnn.evaluation.metrics import METRICS
-from dagnn.evaluation.table import blocks, evaluate
+from dagnn.evaluation.table import PREDICTORS, Block, blocks, evaluate, gap_closed
+from dagnn.records import Result
 
 
 def pick(results, **wanted):
@@ -91,3 +92,48 @@ def test_blocks_are_ordered_for_reading(results):
     assert [block.title() for block in found] == ["tng (source)", "simba (target)"]
     assert list(found[0].rows) == ["prior-mean", "source-only", "model"]
     assert blocks(results, splits=["train"]) == []
+
+
+def test_all_predictors_are_ordered_from_the_least_informed(crowded):
+    for block in blocks(reversed(crowded)):
+        assert list(block.rows) == list(PREDICTORS)
+    assert list(PREDICTORS.values()) == [
+        "prior mean",
+        "number of galaxies",
+        "ridge on summaries",
+        "ridge, aligned",
+        "source-only",
+        "model",
+        "ORACLE (target labels)",
+    ]
+
+
+def r2_block(**values):
+    rows = {
+        model: {"r2": Result("simba", "target", "test", "Omega_m", "r2", value, value, value)}
+        for model, value in values.items()
+    }
+    return Block("simba", "target", "test", "Omega_m", rows)
+
+
+def test_gap_closed_by_hand():
+    gap = {"source-only": 0.2, "oracle": 0.8}
+    assert gap_closed(r2_block(**gap, model=0.65)) == pytest.approx(0.75)
+    assert gap_closed(r2_block(**gap, model=0.05)) == pytest.approx(-0.25)
+    assert gap_closed(r2_block(**gap, model=0.92)) == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"source-only": 0.2, "model": 0.5},
+        {"oracle": 0.8, "model": 0.5},
+        {"source-only": 0.2, "oracle": 0.8},
+        {"source-only": 0.79, "oracle": 0.8, "model": 0.5},
+        {"source-only": 0.9, "oracle": 0.8, "model": 0.85},
+        {"source-only": 0.2, "oracle": 0.8, "model": float("nan")},
+        {"source-only": float("nan"), "oracle": 0.8, "model": 0.5},
+    ],
+)
+def test_a_gap_that_is_not_known_is_not_told(values):
+    assert gap_closed(r2_block(**values)) is None
