@@ -86,7 +86,7 @@ def report(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the comparison; comparison beside the first run by default."),
+        typer.Option(help="Folder of the comparison; by default comparison beside the first run."),
     ] = None,
 ) -> None:
     """Draw the report of one run again, or compare many runs on one page.

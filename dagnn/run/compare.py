@@ -32,7 +32,8 @@ def compare(
 
     Args:
         paths: run directories, or folders of runs, such as a sweep.
-        out: where page, table and figures go; ``comparison`` beside the first run if None.
+        out: where page, table and figures go; if None, ``comparison`` in the folder of
+            runs where one was named, else beside the first run.
         title: heading of the page; the suites if None.
         console: where notes go; standard error if None.
 
@@ -45,7 +46,7 @@ def compare(
     """
     console = console or Console(stderr=True)
     folders, unfinished = find_runs(paths)
-    out = out or folders[0].path.parent / "comparison"
+    out = out or _place(paths, folders)
     if RunFolder(out).config.exists():
         raise UsageError(f"{out} is a run. Name another folder with --out.")
     groups = group_runs(read_runs(folders))
@@ -64,11 +65,17 @@ def compare(
     return page
 
 
+def _place(paths: Sequence[Path], folders: Sequence[RunFolder]) -> Path:
+    alone = len(paths) == 1 and holds_runs(paths[0])
+    return (paths[0] if alone else folders[0].path.parent) / "comparison"
+
+
 def show(groups: Sequence[Group], title: str) -> None:
     """Print the summary to standard output."""
     screen = Console()
     if not screen.is_terminal:
-        screen = Console(width=100)
+        # A log has no width of its own, and names of runs are long.
+        screen = Console(width=130)
     screen.print(comparison_console(groups, title))
 
 

@@ -18,7 +18,7 @@ _SHOWN = {PRIOR_MEAN: "prior mean", SOURCE_ONLY: "source-only", MODEL: ""}
 
 
 def comparison_console(groups: Sequence[Group], title: str) -> Table:
-    """Lay out mean ± sd of every group for a terminal of 100 columns, or for a plain log."""
+    """Lay out mean ± sd of every group for a terminal, or for a plain log."""
     mock = any(run.mock for group in groups for run in group.runs)
     oracle = any(group.oracle for group in groups)
     table = Table(
@@ -28,8 +28,9 @@ def comparison_console(groups: Sequence[Group], title: str) -> Table:
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("suite", no_wrap=True)
-    table.add_column("seeds", justify="right")
+    # Long names wrap, so that no number is ever cut.
+    table.add_column("suite", overflow="fold")
+    table.add_column("seeds", justify="right", no_wrap=True)
     for name in COLUMNS:
         table.add_column(METRICS[name].label, justify="right", no_wrap=True)
     summaries = [(group, summarise(group)) for group in groups]

@@ -79,14 +79,14 @@ def _seeds(groups: Sequence[Group]) -> Iterator[str]:
     lone = [g for g in groups[1:] if not set(g.seeds) & set(first.seeds)]
     if lone:
         yield (
-            f"{_names(lone)} shares no seed with {first.name}: single runs are paired by the "
+            f"No seed in common with {first.name}: {_names(lone)}. Single runs are paired by the "
             "test items that both happen to have, several seeds are compared by their means."
         )
     mine = set(first.seeds)
     partly = [g for g in groups[1:] if set(g.seeds) & mine and set(g.seeds) != mine]
     if partly:
         yield (
-            f"{_names(partly)} has not the same seeds as {first.name}: differences are taken over "
+            f"Not all seeds in common with {first.name}: {_names(partly)}. Differences are taken over "
             "the shared seeds, means over all."
         )
 

@@ -1,5 +1,6 @@
 """The comparison page: one self-contained file, in the look of every report."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +20,7 @@ from dagnn.evaluation.comparison.matrix import Matrix, matrices
 from dagnn.evaluation.comparison.notes import comparability
 from dagnn.evaluation.comparison.runs import Group, differing
 from dagnn.evaluation.comparison.summary import Summary, places, summarise
-from dagnn.evaluation.comparison.words import opening
+from dagnn.evaluation.comparison.words import difference, opening
 from dagnn.evaluation.figures.comparison import comparison_figure
 from dagnn.evaluation.figures.matrix import matrix_figure
 from dagnn.evaluation.metrics import METRICS
@@ -204,25 +205,18 @@ def _basis(change: Change) -> str:
 
 def _change_cell(change: Change | None) -> Row:
     if change is None:
-        return {"value": "–", "small": "", "verdict": ""}
-    value = signed(change.metric, change.value)
+        return {"value": "–", "small": [], "verdict": ""}
+    value = difference(change.metric, change.value)
     if change.seeds > 1:
-        sd = number(change.metric, change.sd, bare=True).lstrip("+")
-        small = f"± {sd}"
+        small = [f"± {difference(change.metric, change.sd, bare=True).lstrip('+')}"]
         if change.better is not None:
-            small += f", better in {change.better} of {change.seeds}"
-    elif change.low != change.low:
-        small = "no interval"
+            small.append(f"better in {change.better} of {change.seeds}")
+    elif math.isnan(change.low):
+        small = ["no interval"]
     else:
-        ends = (signed(change.metric, end, bare=True) for end in (change.low, change.high))
-        small = f"[{', '.join(ends)}]"
+        ends = (difference(change.metric, end, bare=True) for end in (change.low, change.high))
+        small = [f"[{', '.join(ends)}]"]
     return {"value": value, "small": small, "verdict": change.verdict}
-
-
-def signed(metric: str, value: float, bare: bool = False) -> str:
-    """Write a difference with its sign."""
-    written = number(metric, value, bare=bare)
-    return written if written[:1] in "−+–" or value == 0 else f"+{written}"
 
 
 def _matrix(matrix: Matrix) -> Row:

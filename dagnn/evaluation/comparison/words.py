@@ -1,17 +1,36 @@
 """The sentences at the top of a comparison."""
 
+import math
 from collections.abc import Sequence
 
 from dagnn.evaluation.comparison.differences import Change, to_first
 from dagnn.evaluation.comparison.matrix import Matrix, matrices
 from dagnn.evaluation.comparison.runs import Group
 from dagnn.evaluation.comparison.summary import Place, places, summarise
+from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.table import MODEL
 from dagnn.evaluation.wording import number, plain
 
 METRIC = "relative_error"
+IN_UNITS = ("crps", "rmse", "bias")
+"""Metrics in the unit of the parameter; of the order of a hundredth for most."""
 NAMED = 4
 """Groups that the opening names; the table has them all."""
+
+
+def difference(metric: str, value: float, bare: bool = False) -> str:
+    """Write a difference: with its sign, and finer than the metric, as it is smaller.
+
+    Example:
+        >>> difference("relative_error", -0.1904), difference("r2", 0.0123), difference("crps", 0)
+        ('−19.0%', '+0.012', '+0.0000')
+    """
+    if math.isnan(value):
+        return "–"
+    if METRICS[metric].format.endswith("%"):
+        return f"{100 * value:+z.1f}".replace("-", "−") + ("" if bare else "%")
+    decimals = 4 if metric in IN_UNITS else 3
+    return f"{value:+z.{decimals}f}".replace("-", "−")
 
 
 def opening(groups: Sequence[Group]) -> str:
