@@ -163,9 +163,12 @@ def gap_closed(block: Block) -> float | None:
     did harm.
 
     Returns:
-        None where one of the three was not run or measured, or where the oracle
-        is not better than source-only by :data:`SMALLEST_GAP`.
+        None on a source, whose labels all three have seen or could have; where one
+        of the three was not run or measured; and where the oracle is not better
+        than source-only by :data:`SMALLEST_GAP`.
     """
+    if block.role == "source":
+        return None
     rows = [block.rows.get(name, {}).get("r2") for name in (SOURCE_ONLY, MODEL, ORACLE)]
     without, model, oracle = (float("nan") if row is None else row.value for row in rows)
     if not oracle - without >= SMALLEST_GAP or math.isnan(model):

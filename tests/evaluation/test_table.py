@@ -1,5 +1,7 @@
 """The results table holds every metric, the baselines, and nothing it cannot know."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic_predictions import PRIORS, synthetic
@@ -121,6 +123,7 @@ def test_gap_closed_by_hand():
     assert gap_closed(r2_block(**gap, model=0.65)) == pytest.approx(0.75)
     assert gap_closed(r2_block(**gap, model=0.05)) == pytest.approx(-0.25)
     assert gap_closed(r2_block(**gap, model=0.92)) == pytest.approx(1.2)
+    assert gap_closed(replace(r2_block(**gap, model=0.65), role="source")) is None
 
 
 @pytest.mark.parametrize(
