@@ -63,7 +63,9 @@ def domain_auc(
     """Return the cross-validated AUC of a domain classifier with its 95% interval.
 
     0.5: the clouds cannot be told apart; 1: they lie apart. Chance alone moves
-    it by about ``0.3 √(1/n + 1/m)`` to either side.
+    it by about ``0.3 √(1/n + 1/m)`` to either side. Clouds that agree *better* than
+    chance (means equal by construction, say) give less than 0.5, as then what a
+    fold lacks on one side the others have too much of: read that as 0.5.
 
     Args:
         source: ``[n, W]``.
@@ -180,7 +182,8 @@ def latent_distance(
               v = \tfrac12 \big( \langle \lVert h_s - \bar h_s \rVert^2 \rangle
                                + \langle \lVert h_t - \bar h_t \rVert^2 \rangle \big)
 
-    The same number that training records as ``latent_distance``.
+    The same number that training records as ``latent_distance``. It cannot be
+    negative, so near zero every resample lies above it.
 
     Args:
         source: ``[n, W]``.

@@ -29,7 +29,7 @@ def rank_sum(
 
     Args:
         scores: configuration → criterion → score; for example ``source_nll``,
-            ``domain_auc`` (its distance from 0.5) and ``reverse_error``.
+            ``domain_auc`` (its excess over 0.5) and ``reverse_error``.
         better: whether lower or higher scores are better.
 
     Returns:
