@@ -22,6 +22,8 @@ class Augment(nn.Module):
     """
 
     maps: Tensor
+    # The same in every member of an ensemble, which need not copy it.
+    input_statistics = ("maps",)
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()

@@ -130,9 +130,9 @@ class Ensemble(Network):
             for name, _ in self.named_buffers():
                 mine[name].copy_(fitted[name])
 
-    def adapted(self, batch: Any) -> "Ensemble":
+    def adapted(self, *batches: Any) -> "Ensemble":
         """Return a copy whose members have adapted, see :meth:`Network.adapted`."""
-        members = [self.member(number).adapted(batch) for number in range(self.member_count)]
+        members = [self.member(number).adapted(*batches) for number in range(self.member_count)]
         return Ensemble(members, self.together).eval()
 
     def extra_repr(self) -> str:

@@ -2,9 +2,12 @@
 
 import pytest
 import torch
-from tiny_batches import CASES, in_domain
+from tiny_batches import CASES, IMAGE_CASES, in_domain
 
 from dagnn.models import ENCODERS, HEADS, Network
+
+ALL = CASES | IMAGE_CASES
+MOMENTS, CLASSES = {"moments", "published"}, {"classes", "prototypes"}
 
 
 @pytest.fixture(params=sorted(ENCODERS))
@@ -12,18 +15,26 @@ def name(request):
     return request.param
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
+def test_every_member_of_the_tables_is_tested():
+    assert set(ENCODERS) == set(ALL)
+    assert set(HEADS) == MOMENTS | CLASSES
+
+
 @pytest.mark.parametrize("domains", [1, 2])
-def test_latent_has_one_row_per_item_and_the_promised_width(name, batch_norm, domains):
-    sizes, make = CASES[name]
-    encoder = ENCODERS[name](sizes, batch_norm=batch_norm, domains=domains)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [(name, {}) for name in sorted(ALL)] + [(name, {"batch_norm": True}) for name in sorted(CASES)],
+)
+def test_latent_has_one_row_per_item_and_the_promised_width(name, options, domains):
+    sizes, make = ALL[name]
+    encoder = ENCODERS[name](sizes, domains=domains, **options)
     latent = encoder(make([0, 1, 2]))
     assert latent.shape == (3, encoder.width)
     assert torch.isfinite(latent).all()
 
 
 def test_permuting_items_only_permutes_rows(name):
-    sizes, make = CASES[name]
+    sizes, make = ALL[name]
     network = Network(ENCODERS[name](sizes), HEADS["moments"](ENCODERS[name](sizes).width, 2))
     network.fit_inputs(make([0, 1, 2, 3, 4]))
     network.eval()
@@ -34,19 +45,19 @@ def test_permuting_items_only_permutes_rows(name):
 
 
 def test_items_do_not_see_each_other_in_evaluation(name):
-    sizes, make = CASES[name]
+    sizes, make = ALL[name]
     encoder = ENCODERS[name](sizes).eval()
     torch.testing.assert_close(encoder(make([0, 1, 2]))[2:], encoder(make([2])))
 
 
 def test_same_input_gives_the_same_bytes(name):
-    sizes, make = CASES[name]
+    sizes, make = ALL[name]
     encoder = ENCODERS[name](sizes).eval()
     assert torch.equal(encoder(make([0, 1, 2])), encoder(make([0, 1, 2])))
 
 
 def test_every_parameter_receives_a_finite_gradient(name):
-    sizes, make = CASES[name]
+    sizes, make = ALL[name]
     network = Network(ENCODERS[name](sizes), HEADS["moments"](ENCODERS[name](sizes).width, 1))
     network.fit_inputs(make([0, 1, 2, 3, 4]))
     output = network(make([0, 1, 2, 3]))
@@ -58,8 +69,8 @@ def test_every_parameter_receives_a_finite_gradient(name):
 
 
 def test_input_statistics_of_one_domain_do_not_touch_the_other(name):
-    sizes, make = CASES[name]
-    encoder = ENCODERS[name](sizes, domains=2, batch_norm=False).eval()
+    sizes, make = ALL[name]
+    encoder = ENCODERS[name](sizes, domains=2).eval()
     one, other = make([0, 1, 2, 3]), make([0, 1, 2, 3])
     one = in_domain(one, 1)
     before = encoder(one), encoder(other)
@@ -68,7 +79,18 @@ def test_input_statistics_of_one_domain_do_not_touch_the_other(name):
     assert torch.equal(encoder(other), before[1])
 
 
-@pytest.mark.parametrize("head", sorted(HEADS))
+@pytest.mark.parametrize("head", sorted(MOMENTS))
 def test_heads_give_mean_and_std_of_every_parameter(head):
     moments = HEADS[head](12, 3)(torch.randn(5, 12))
     assert moments.mean.shape == moments.std.shape == (5, 3)
+
+
+@pytest.mark.parametrize("head", sorted(CLASSES))
+def test_heads_give_a_score_of_every_class(head):
+    made = HEADS[head](width=12, classes=3)
+    latent = torch.randn(5, 12, requires_grad=True)
+    logits = made(latent).logits
+    assert logits.shape == (5, 3)
+    assert made.count == 3
+    logits.square().sum().backward()
+    assert all(p.grad.abs().sum() > 0 for p in (latent, *made.parameters()))

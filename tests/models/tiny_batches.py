@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Batch, Data
 
+from dagnn.data.images import ImageBatch
 from dagnn.data.spectra import SpectraBatch
 from dagnn.graphs import Graph, build_graph
 
@@ -34,9 +35,18 @@ def spectra_batch(items: list[int]) -> SpectraBatch:
     return SpectraBatch(x[items], torch.zeros(len(items), 1), 0)
 
 
+IMAGE_SIZES = {"channels": 3, "height": 32, "width": 32, "classes": 4}
+
+
+def image_batch(items: list[int]) -> ImageBatch:
+    """Return a batch whose item ``i`` is the ``i``-th of five fixed images."""
+    x = torch.from_numpy(np.random.default_rng(0).random((5, 3, 32, 32))).float()
+    return ImageBatch(x[items], torch.zeros(len(items), dtype=torch.int64), 0)
+
+
 def in_domain(batch: Any, domain: int) -> Any:
     """Return the same batch as of another domain."""
-    if isinstance(batch, SpectraBatch):
+    if isinstance(batch, SpectraBatch | ImageBatch):
         return replace(batch, domain=domain)
     batch.domain = domain
     return batch
@@ -47,3 +57,7 @@ CASES = {
     "graph": ({"node": 4, "edge": 3, "global": 1}, graph_batch),
     "spectrum": ({"features": 8}, spectra_batch),
 }
+
+IMAGE_CASES = dict.fromkeys(
+    ("image", "deepmerge", "sidda", "resnet18", "resnet50"), (IMAGE_SIZES, image_batch)
+)

@@ -1,0 +1,119 @@
+"""Encoders of images: published sizes, augmentation inside, statistics that adapt."""
+
+import pytest
+import torch
+from tiny_batches import IMAGE_CASES, IMAGE_SIZES, image_batch, in_domain
+
+from dagnn.data.images import ImageBatch
+from dagnn.models import ENCODERS, ClassHead, DeepMergeEncoder, Ensemble, Network, SiddaEncoder
+from dagnn.models.normalize_images import ChannelNorm
+
+DEEPMERGE = {"channels": 3, "height": 75, "width": 75}
+
+
+@pytest.fixture(params=sorted(IMAGE_CASES))
+def name(request):
+    return request.param
+
+
+def network_of(name: str, **options) -> Network:
+    torch.manual_seed(3)
+    encoder = ENCODERS[name](IMAGE_SIZES, **options)
+    network = Network(encoder, ClassHead(encoder.width, 4))
+    network.fit_inputs(image_batch([0, 1, 2, 3, 4]))
+    return network
+
+
+def test_deepmerge_has_the_published_latent():
+    encoder = DeepMergeEncoder(DEEPMERGE)
+    batch = ImageBatch(torch.rand(2, 3, 75, 75), torch.zeros(2))
+    assert encoder.width == 2592
+    assert encoder.maps(batch).shape == (2, 32, 9, 9)
+    assert encoder(batch).shape == (2, 2592)
+
+
+def test_sidda_normalises_each_latent_by_itself():
+    encoder = SiddaEncoder(DEEPMERGE | {"height": 100, "width": 100})
+    latent = encoder(ImageBatch(torch.rand(3, 3, 100, 100), torch.zeros(3)))
+    assert latent.shape == (3, 256)
+    torch.testing.assert_close(latent.mean(1), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(latent.std(1, correction=0), torch.ones(3), atol=1e-3, rtol=0)
+
+
+def test_too_small_images_are_refused_by_size():
+    with pytest.raises(ValueError, match="8×12 pixels are smaller than 16"):
+        ENCODERS["image"]({"channels": 1, "height": 8, "width": 12})
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 40), (5, 32, 48)])
+def test_other_numbers_of_channels_and_pixels_work(name, shape):
+    sizes = dict(zip(("channels", "height", "width"), shape, strict=True))
+    encoder = ENCODERS[name](sizes)
+    latent = encoder(ImageBatch(torch.rand(2, *shape), torch.zeros(2)))
+    assert latent.shape == (2, encoder.width)
+
+
+def test_training_sees_other_images_each_time_and_evaluation_the_same(name):
+    encoder, batch = network_of(name).encoder, image_batch([0, 1, 2, 3])
+    encoder.eval()
+    quiet = encoder(batch)
+    assert torch.equal(quiet, encoder(batch))
+    encoder.augment.train()  # alone, so that nothing else can differ
+    assert not torch.allclose(encoder(batch), encoder(batch), atol=1e-6)
+    still = network_of(name, augment=False).encoder.eval()
+    still.augment.train()
+    assert torch.equal(still(batch), still(batch))
+
+
+def test_per_suite_statistics_absorb_brightness_and_contrast_of_a_survey(name):
+    network = network_of(name, domains=2, augment=False)
+    batch = image_batch([0, 1, 2, 3, 4])
+    other = in_domain(ImageBatch(3 * batch.x + 2, batch.y), 1)
+    network.fit_inputs(other)
+    network.encoder.eval()
+    torch.testing.assert_close(network(other).latent, network(batch).latent, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("domains", [1, 2])
+def test_adapted_network_has_the_statistics_of_the_new_survey(name, domains):
+    network = network_of(name, domains=domains, augment=False)
+    network.train()
+    batch = image_batch([0, 1, 2, 3, 4])
+    dark = ImageBatch(0.1 * batch.x.square(), batch.y)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    adapted = network.adapted(dark)
+    torch.testing.assert_close(network.state_dict(), before)
+    assert not adapted.training
+    for module in adapted.modules():
+        if isinstance(module, ChannelNorm):
+            assert module.num_batches_tracked.view(-1)[0] == 1
+    # In one batch, running statistics are those of the batch: evaluation repeats training.
+    norms = [m for m in adapted.modules() if isinstance(m, ChannelNorm)]
+    still = adapted(dark).latent
+    for norm in norms:
+        norm.train()
+    torch.testing.assert_close(adapted(dark).latent, still, rtol=1e-2, atol=1e-2)
+
+
+def test_several_batches_adapt_nearly_as_one(name):
+    network, batch = network_of(name), image_batch([0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
+    halves = [ImageBatch(half, batch.y[:5]) for half in batch.x.split(5)]
+    one, two = network.adapted(batch), network.adapted(*halves)
+    torch.testing.assert_close(one(batch).latent, two(batch).latent, rtol=1e-2, atol=1e-2)
+
+
+def test_members_of_an_ensemble_do_what_they_do_alone():
+    members = [network_of("image", augment=False) for _ in range(2)]
+    with torch.no_grad():
+        members[1].head.layers[0].weight.mul_(2)
+    ensemble, batch = Ensemble(members), image_batch([0, 1, 2, 3])
+    for network in (ensemble, *members):
+        network.encoder.dropout.p = 0.0
+    output = ensemble(batch)
+    for number, network in enumerate(members):
+        torch.testing.assert_close(output.latent[number], network(batch).latent)
+        torch.testing.assert_close(
+            output.prediction.logits[number], network(batch).prediction.logits
+        )
+    adapted = ensemble.adapted(batch)
+    torch.testing.assert_close(adapted(batch).latent[1], members[1].adapted(batch)(batch).latent)
