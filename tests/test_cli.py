@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from dagnn.cli import app
 
-VERBS = ["train", "evaluate", "predict", "report", "inspect", "doctor", "mock"]
+VERBS = ["train", "matrix", "evaluate", "predict", "report", "inspect", "doctor", "mock"]
 
 
 def dagnn(*arguments: str) -> tuple[int, str]:
@@ -44,13 +44,23 @@ def test_every_verb_has_help(verb: str) -> None:
         (["train", "--source", "tng", "--target", "tng"], 2, "at once"),
         (["train", "--mock", "--data", "."], 2, "exclude"),
         (["train", "--resume", "x", "--seed", "1"], 2, "--resume"),
+        (["train", "--resume", "x", "--seeds", "2"], 2, "--resume"),
         (["train", "--resume", "x"], 3, "not a run"),
+        (["train", "--seeds", "0"], 2, "--seeds"),
+        (["train", "--source", "tngg", "--mock", "--seeds", "2"], 2, "Did you mean 'tng'"),
+        (["matrix"], 2, "--suites"),
+        (["matrix", "--suites", "tng", "--mock"], 2, "two different"),
+        (["matrix", "--suites", "tng,IllustrisTNG", "--mock"], 2, "two different"),
+        (["matrix", "--suites", "tng,simba", "--leave-one-out", "--mock"], 2, "at least 3"),
+        (["matrix", "--suites", "tng,sinba", "--mock"], 2, "simba"),
         (["train", "--config", "spectra_mmd"], 2, "--data"),
         (["train", "--data", "nowhere"], 3, "nowhere"),
         (["train", "--source", "tng", "--target", "eagle", "--mock"], 2, "simba"),
         (["train", "--source", "simba", "--mock"], 2, "--target"),
         (["evaluate", "nowhere"], 3, "not a run"),
         (["report", "nowhere"], 3, "not a run"),
+        (["report", "nowhere", "neither"], 3, "not a run"),
+        (["report", "nowhere", "--out", "x"], 2, "comparison"),
         (["predict", "nowhere"], 2, "RUN FILE"),
         (["predict", "nowhere", "x.hdf5"], 3, "not a run"),
         (["predict", "--weights", "w.pt", "x.hdf5"], 3, "w.pt"),

@@ -86,8 +86,8 @@ def _seeds(groups: Sequence[Group]) -> Iterator[str]:
     partly = [g for g in groups[1:] if set(g.seeds) & mine and set(g.seeds) != mine]
     if partly:
         yield (
-            f"Not all seeds in common with {first.name}: {_names(partly)}. Differences are taken over "
-            "the shared seeds, means over all."
+            f"Not all seeds in common with {first.name}: {_names(partly)}. Differences are taken "
+            "over the shared seeds, means over all."
         )
 
 

@@ -1,0 +1,108 @@
+"""The comparison page is complete in itself, stamped, and says what stands on what."""
+
+import io
+
+import pytest
+from rich.console import Console
+from synthetic_runs import finished, seeds
+from test_report import Page
+
+from dagnn.evaluation.comparison.console import comparison_console
+from dagnn.evaluation.comparison.page import comparison_figures, write_comparison
+from dagnn.evaluation.comparison.runs import group_runs
+from dagnn.evaluation.comparison.summary import summarise
+from dagnn.evaluation.figures import save_figure
+
+OTHER = {"loss": {"terms": {"coral": {"weight": 1.0}}}}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def _write(runs, **options):
+        groups = group_runs(runs)
+        figures = comparison_figures(groups)
+        options = {"title": "tng → simba"} | options
+        return write_comparison(tmp_path / "c" / "report.html", groups, figures, **options)
+
+    return _write
+
+
+@pytest.fixture(scope="module")
+def two():
+    return [*seeds("a", (0, 1), source_only=0.06), *seeds("b", (0, 1), scale=0.04, settings=OTHER)]
+
+
+def test_content(write, two):
+    html = write(two, notes=["seed-9 is unfinished"]).read_text()
+    page = Page(html)
+    assert not page.open, "every tag is closed"
+    mean = summarise(group_runs(two)[0])["simba", "target", "test", "Omega_m"]["model"]
+    for words in (
+        "tng → simba", "a (2 seeds)", "b (2 seeds)", "a · source-only (2 seeds)", "prior mean",
+        "seed-9 is unfinished", "What adaptation changes", "Differences to a", "2 paired seeds",
+        "loss.terms.coral.weight", f"a {mean['relative_error']} (2 seeds)",
+    ):  # fmt: skip
+        assert words in page.text, words
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.loaded)
+    assert not {"script", "link", "iframe"} & set(page.tags)
+    assert "MOCK" not in page.text and "ORACLE" not in page.text
+
+
+def test_a_single_seed_is_called_one(write):
+    text = Page(write([finished("a"), finished("b", settings=OTHER)]).read_text()).text
+    assert "a (single seed)" in text and "come from a single seed" not in text
+    assert "Every number comes from a single seed" in text
+    assert "60 common items, one seed" in text
+
+
+@pytest.mark.parametrize(("mark", "stamp"), [("mock", "MOCK DATA."), ("oracle", "ORACLE.")])
+def test_one_marked_run_stamps_page_figures_and_console(write, two, mark, stamp):
+    runs = [*two, finished("c", settings={"name": "c"}, **{mark: True})]
+    assert stamp in Page(write(runs).read_text()).text
+    word = stamp.split()[0].strip(".")
+    assert any(
+        word in text.get_text()
+        for figure in comparison_figures(group_runs(runs)).values()
+        for text in figure.texts
+    )
+    console = Console(width=130, record=True, file=io.StringIO())
+    console.print(comparison_console(group_runs(runs), "title"))
+    assert word in console.export_text()
+
+
+def test_everything_is_escaped(write):
+    nasty = "<script>alert(1)</script>"
+    html = write(
+        [finished(nasty), finished("b", settings={"name": nasty})], title=nasty, notes=[nasty]
+    )
+    assert "<script" not in html.read_text()
+
+
+def test_a_matrix_has_its_table_and_figure(write, tmp_path):
+    runs = [
+        run
+        for source, target in (("tng", "simba"), ("simba", "tng"))
+        for run in seeds(f"{source}-to-{target}", (0, 1), source=(source,), target=(target,))
+    ]
+    text = Page(write(runs).read_text()).text
+    assert "trained on ↓ measured on →" in text and "on suites that were not" in text
+    figures = comparison_figures(group_runs(runs))
+    assert list(figures) == ["matrix_Omega_m", "comparison_Omega_m"]
+    for name, figure in figures.items():
+        assert all(path.stat().st_size > 1000 for path in save_figure(figure, tmp_path, name))
+
+
+def test_without_truths_the_page_says_so(write):
+    run = finished("a", results=[])
+    assert "could not be measured" in Page(write([run]).read_text()).text
+
+
+def test_the_console_shows_every_number_whole(two):
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(comparison_console(group_runs(two), "title"))
+    text = console.export_text()
+    assert "…" not in text and "a · source-only" in text
+    assert (
+        str(summarise(group_runs(two)[1])["simba", "target", "test", "Omega_m"]["model"]["r2"])
+        in text
+    )
