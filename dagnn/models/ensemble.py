@@ -24,19 +24,20 @@ class Ensemble(Network):
 
     Members run side by side by ``torch.func.vmap``, or one after the other. The
     encoder says which is faster (``vectorises``); both give the same numbers
-    except for the draws of dropout. A training step, forward to optimiser, on
-    one CPU core (``benchmarks/ensembles.py``):
+    except for the draws of dropout. A training step in milliseconds, with MMD, on
+    one CPU core (``benchmarks/ensembles.py``; the default is in bold):
 
-    ============================================  =====  =====  ========  ========
-    milliseconds                                  M = 1  M = 4  M = 8     M = 8
-                                                  loop   vmap   **vmap**  **loop**
-    ============================================  =====  =====  ========  ========
-    spectra, 64-64-16, 32 items                   1.9    2.6    3.5       7.6
-    graphs, hidden 32, 16 boxes, 1000 galaxies    105    610    1270      790
-    ============================================  =====  =====  ========  ========
+    ==============================  =====  ========  ========  ========  ========
+    step of source and target       alone  4, side   4, one    8, side   8, one
+                                           by side   by one    by side   by one
+    ==============================  =====  ========  ========  ========  ========
+    spectra, 64-64-16, 32 + 32      2.5    **6.2**   7.5       **9.0**   12.2
+    graphs, hidden 32, 16 + 16      414    3480      **1840**  6520      **3270**
+    boxes of 1000 galaxies
+    ==============================  =====  ========  ========  ========  ========
 
-    So spectra go together; graphs, whose time is spent in arithmetic and not in
-    calls, one by one.
+    Spectra spend their time in calls, which members share; graphs spend it in
+    arithmetic, which they do not. On a GPU this has not been measured.
 
     Args:
         members: at least one; of equal structure and sizes. They are copied.

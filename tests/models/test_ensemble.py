@@ -4,16 +4,17 @@ import copy
 
 import pytest
 import torch
-from tiny_batches import CASES, in_domain
+from tiny_batches import CASES, IMAGE_CASES, in_domain
 from torch import nn
 
 from dagnn.models import ENCODERS, HEADS, Ensemble, Network
+from dagnn.nn import member_output
 
 MEMBERS = 3
 WAYS = pytest.mark.parametrize("together", [False, True], ids=["one by one", "together"])
 
 
-@pytest.fixture(params=sorted(set(ENCODERS) & set(CASES)))
+@pytest.fixture(params=sorted(CASES))
 def name(request):
     return request.param
 
@@ -129,6 +130,27 @@ def test_batch_norm_of_torch_keeps_statistics_per_member(together):
     for number, network in enumerate(networks):
         network(points)
         assert_same_state(ensemble.member(number), network)
+
+
+@pytest.mark.parametrize("head", ["classes", "prototypes"])
+def test_members_of_image_networks_do_what_they_do_alone(head):
+    sizes, batch = IMAGE_CASES["image"]
+
+    def make_images(seed: int) -> Network:
+        torch.manual_seed(seed)
+        encoder = ENCODERS["image"](sizes, augment=False)
+        return Network(encoder, HEADS[head](encoder.width, 4))
+
+    ensemble = Ensemble([make_images(seed) for seed in range(2)])
+    network = make_images(1)
+    for each in (ensemble, network):
+        each.fit_inputs(batch([0, 1, 2]))
+        each(batch([2, 3, 4]))
+    torch.testing.assert_close(
+        dict(ensemble.member(1).state_dict()), dict(network.state_dict()), rtol=1e-4, atol=1e-5
+    )
+    ours = member_output(ensemble.eval()(batch([0, 1])), 1)
+    torch.testing.assert_close(ours, network.eval()(batch([0, 1])), rtol=1e-4, atol=1e-5)
 
 
 @WAYS
