@@ -139,7 +139,8 @@ def _by_part(found: Sequence[Path], suite: str) -> list[tuple[Path, str]]:
             f"Several files could be the images of {suite!r}: {_names(found)}. "
             "Say which with data.images."
         )
-    return list(zip(found, parts, strict=True))
+    order = ("", "train", "valid", "test")
+    return sorted(zip(found, parts, strict=True), key=lambda pair: order.index(pair[1]))
 
 
 def _names(found: Sequence[Path]) -> str:

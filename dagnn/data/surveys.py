@@ -63,7 +63,7 @@ class SurveyImages:
             raise ValueError(f"{', '.join(sorted(both))} cannot be known and unknown at once")
         if classes is not None and len(set(classes)) < max(len(classes), 2):
             raise ValueError(f"classes needs at least two different names, got {classes}")
-        if min(crop or 1, size or 1) < 1:
+        if any(pixels is not None and pixels < 1 for pixels in (crop, size)):
             raise ValueError("crop and size count pixels, they must be positive")
         self.images, self.labels, self.groups = images, labels, groups
         self.classes = tuple(classes) if classes is not None else None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dagnn.data.splits import Split, split_groups
+from dagnn.data.splits import PARTS, Split, split_groups, split_items
 from dagnn.errors import MismatchError, UsageError
 
 GROUPS = [f"LH_{n // 3}" for n in range(300)]
@@ -73,3 +73,40 @@ def test_missing_and_repeated_ids_are_named():
         Split.from_ids(stored, [name for name in ids if name != "box7"])
     with pytest.raises(MismatchError, match="more than once"):
         Split.from_ids(stored, [*ids, "box3"])
+
+
+def test_bound_items_stay_and_free_groups_fill_the_shares():
+    groups = [str(n // 2) for n in range(200)]
+    bound = ["test" if n < 20 else "train" if n < 30 else "" for n in range(200)]
+    split = split_items(groups, bound, (0.6, 0.2, 0.2), seed=3)
+    assert set(range(20)) <= set(split.test.tolist())
+    assert set(range(20, 30)) <= set(split.train.tolist())
+    assert [len(p) for p in (split.train, split.valid, split.test)] == [120, 40, 40]
+    parts = {n: p for p in PARTS for n in getattr(split, p).tolist()}
+    assert all(parts[n] == parts[n + 1] for n in range(0, 200, 2))
+    again = split_items(groups, bound, (0.6, 0.2, 0.2), seed=3)
+    assert again.train.tolist() == split.train.tolist()
+
+
+def test_nothing_bound_is_the_ordinary_split():
+    groups = [str(n) for n in range(50)]
+    for parts in ((), [""] * 50):
+        split, plain = split_items(groups, parts, seed=5), split_groups(groups, seed=5)
+        assert split.test.tolist() == plain.test.tolist()
+
+
+def test_missing_validation_is_taken_from_training_and_test_is_left_alone():
+    bound = ["train"] * 80 + ["test"] * 20
+    split = split_items([str(n) for n in range(100)], bound, (0.7, 0.1, 0.2))
+    assert split.test.tolist() == list(range(80, 100))
+    assert (len(split.train), len(split.valid)) == (70, 10)
+
+
+def test_group_with_a_bound_item_follows_it():
+    split = split_items(["a", "a", *"bcdefghij"], ["test", *[""] * 10], (0.6, 0.2, 0.2))
+    assert {0, 1} <= set(split.test.tolist())
+
+
+def test_parts_that_cannot_be_filled_are_refused():
+    with pytest.raises(UsageError, match="cannot fill"):
+        split_items(list("abcdefghij"), ["test"] * 10, (0.6, 0.2, 0.2))

@@ -11,7 +11,8 @@ from dagnn.models.normalize_images import ChannelNorm
 DEEPMERGE = {"channels": 3, "height": 75, "width": 75}
 
 
-@pytest.fixture(params=sorted(IMAGE_CASES))
+# ResNet-50 is ResNet-18 with other blocks, and slow; the laws hold it.
+@pytest.fixture(params=sorted(IMAGE_CASES.keys() - {"resnet50"}))
 def name(request):
     return request.param
 
