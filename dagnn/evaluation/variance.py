@@ -1,0 +1,111 @@
+"""Error bars calibrated on labelled data of the source, and carried over to other suites.
+
+Two steps, each by what it was fitted on. On the source's validation items: a
+blend of each item's own variance with their mean, and a factor. On *surrogate*
+domains, for which labels exist because they are made of the source (the same
+simulations at another redshift): by how much errors outgrow error bars where a
+network meets a domain that it was only aligned with. No target label enters.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dagnn.records import FloatArray, Predictions
+
+BLENDS = np.linspace(0.0, 1.0, 11)
+
+
+@dataclass(frozen=True)
+class VarianceScale:
+    r"""Turn predicted into calibrated standard deviations.
+
+    .. math:: \sigma'^2 = c \, i \, \big[(1 - b)\, \sigma^2 + b\, v \big]
+
+    Attributes:
+        parameters: parameter names, ``P`` of them.
+        blend: ``b``, share of the mean variance, one per parameter.
+        level: ``v``, mean predicted variance on the source's validation items.
+        scale: ``c``, so that χ² is one on those items.
+        inflation: ``i`` ≥ 1, for suites without labels only.
+    """
+
+    parameters: tuple[str, ...]
+    blend: tuple[float, ...]
+    level: tuple[float, ...]
+    scale: tuple[float, ...]
+    inflation: tuple[float, ...]
+
+    def apply(self, predictions: Predictions, *, labelled: bool) -> Predictions:
+        """Return predictions with calibrated standard deviations.
+
+        Args:
+            predictions: of the network that this was fitted for.
+            labelled: whether their suite was a labelled source; others are inflated.
+        """
+        variance = self._variance(predictions.std)
+        if not labelled:
+            variance = variance * np.array(self.inflation)
+        return replace(predictions, std=np.sqrt(variance))
+
+    def _variance(self, std: FloatArray) -> FloatArray:
+        blend, level, scale = (np.array(each) for each in (self.blend, self.level, self.scale))
+        return np.asarray(scale * ((1 - blend) * std**2 + blend * level))
+
+    def inflated(self, surrogates: Sequence[Predictions]) -> "VarianceScale":
+        """Return the same with the inflation that surrogate domains ask for.
+
+        Args:
+            surrogates: predictions of networks that were aligned with surrogate domains,
+                already calibrated on their own sources, whose truth is known.
+
+        Returns:
+            With ``i`` the mean z² over all surrogates, where it exceeds one.
+        """
+        z = np.concatenate([(each.truth - each.mean) / each.std for each in surrogates])
+        excess = np.maximum(np.nanmean(z**2, axis=0), 1.0)
+        return replace(self, inflation=tuple(float(value) for value in excess))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values to be stored."""
+        return {key: list(value) for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "VarianceScale":
+        """Read what :meth:`to_dict` returned."""
+        return cls(**{key: tuple(value) for key, value in stored.items()})
+
+
+def fit_variance(validation: Predictions) -> VarianceScale:
+    """Fit blend and factor on labelled items that the network was not trained on.
+
+    The blend is the one of :data:`BLENDS` with the greatest likelihood, after the
+    factor that makes χ² one, which is the most likely one for every blend.
+
+    Args:
+        validation: predictions on the source's validation items, with their truth.
+
+    Raises:
+        ValueError: no truth is known.
+    """
+    known = np.isfinite(validation.truth).all(1)
+    if not known.any():
+        raise ValueError("Error bars are calibrated on items of known truth; there are none.")
+    error = (validation.truth - validation.mean)[known]
+    variance = validation.std[known] ** 2
+    level = variance.mean(0)
+    blended = [(1 - blend) * variance + blend * level for blend in BLENDS]
+    scales = np.array([(error**2 / each).mean(0) for each in blended])
+    # −2 log L / n without constants; its last term is one for every blend.
+    loss = np.array([np.log(c * each).mean(0) for c, each in zip(scales, blended, strict=True)])
+    best = loss.argmin(0)
+    columns = np.arange(len(level))
+    return VarianceScale(
+        parameters=validation.parameters,
+        blend=tuple(float(b) for b in BLENDS[best]),
+        level=tuple(float(v) for v in level),
+        scale=tuple(float(c) for c in scales[best, columns]),
+        inflation=(1.0,) * len(level),
+    )

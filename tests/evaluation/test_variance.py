@@ -1,0 +1,91 @@
+"""Calibrated error bars: right where fitted, and no target label anywhere."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+
+from dagnn.evaluation.variance import VarianceScale, fit_variance
+from dagnn.records import Predictions
+
+
+def predictions(said: np.ndarray, real: np.ndarray, seed: int = 0) -> Predictions:
+    """Make predictions that say one scatter and have another."""
+    generator = np.random.default_rng(seed)
+    truth = generator.uniform(0.1, 0.5, said.shape)
+    return Predictions(
+        suite="tng",
+        role="source",
+        split="valid",
+        ids=tuple(map(str, range(len(said)))),
+        parameters=tuple("abcdef"[: said.shape[1]]),
+        truth=truth,
+        mean=truth + real * generator.normal(size=said.shape),
+        std=said,
+        latent=np.zeros((len(said), 0)),
+    )
+
+
+def chi2(given: Predictions) -> np.ndarray:
+    """Mean z² per parameter."""
+    return (((given.truth - given.mean) / given.std) ** 2).mean(0)
+
+
+def spreads(count: int, seed: int = 1) -> np.ndarray:
+    """Draw standard deviations that vary from item to item."""
+    return np.random.default_rng(seed).uniform(0.02, 0.12, (count, 2))
+
+
+def test_chi2_is_one_on_the_items_of_the_fit():
+    given = predictions(spreads(80), 2 * spreads(80))
+    assert chi2(fit_variance(given).apply(given, labelled=True)) == pytest.approx([1, 1])
+
+
+def test_true_scatter_is_found_and_kept():
+    said = spreads(4000)
+    made = fit_variance(predictions(said, 1.5 * said))
+    assert made.blend == (0.0, 0.0)
+    assert made.scale == pytest.approx((2.25, 2.25), rel=0.1)
+
+
+def test_scatter_that_says_nothing_is_replaced_by_the_mean():
+    made = fit_variance(predictions(spreads(4000), np.full((4000, 2), 0.08)))
+    assert min(made.blend) >= 0.9
+
+
+def test_factor_is_the_most_likely_one():
+    given = predictions(spreads(300)[:, :1], 1.7 * spreads(300, 5)[:, :1])
+    made = fit_variance(given)
+    variance = (1 - made.blend[0]) * given.std**2 + made.blend[0] * made.level[0]
+    square = (given.truth - given.mean) ** 2
+    best = minimize_scalar(
+        lambda log_c: float(np.mean(log_c + square / (np.exp(log_c) * variance))), (-3, 3)
+    )
+    assert made.scale[0] == pytest.approx(np.exp(best.x), rel=1e-4)
+
+
+def test_surrogates_inflate_suites_without_labels_only():
+    said = spreads(2000)
+    made = fit_variance(predictions(said, said)).inflated([predictions(said, 2 * said, seed=3)])
+    assert made.inflation == pytest.approx((4, 4), rel=0.15)
+    given = predictions(said, said)
+    source, target = (made.apply(given, labelled=labelled) for labelled in (True, False))
+    assert target.std == pytest.approx(source.std * np.sqrt(made.inflation))
+
+
+def test_surrogates_never_shrink_error_bars():
+    said = spreads(200)
+    made = fit_variance(predictions(said, said)).inflated([predictions(said, 0.5 * said)])
+    assert made.inflation == (1.0, 1.0)
+
+
+def test_survives_storage():
+    made = fit_variance(predictions(spreads(50), spreads(50)))
+    assert VarianceScale.from_dict(made.to_dict()) == made
+
+
+def test_needs_some_truth():
+    given = predictions(spreads(5), spreads(5))
+    with pytest.raises(ValueError, match="known truth"):
+        fit_variance(replace(given, truth=np.full_like(given.truth, np.nan)))
