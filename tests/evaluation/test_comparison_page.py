@@ -11,6 +11,7 @@ from dagnn.evaluation.comparison.console import comparison_console
 from dagnn.evaluation.comparison.page import comparison_figures, write_comparison
 from dagnn.evaluation.comparison.runs import group_runs
 from dagnn.evaluation.comparison.summary import summarise
+from dagnn.evaluation.comparison.words import opening
 from dagnn.evaluation.figures import save_figure
 
 OTHER = {"loss": {"terms": {"coral": {"weight": 1.0}}}}
@@ -90,6 +91,21 @@ def test_a_matrix_has_its_table_and_figure(write, tmp_path):
     assert list(figures) == ["matrix_Omega_m", "comparison_Omega_m"]
     for name, figure in figures.items():
         assert all(path.stat().st_size > 1000 for path in save_figure(figure, tmp_path, name))
+
+
+def test_the_opening_of_a_matrix_tells_ranges_from_small_to_large():
+    runs = [
+        finished("a", scale=0.02),
+        finished("b", source=("simba",), target=("tng",), scale=0.06),
+    ]
+    groups = group_runs(runs)
+    errors = [
+        summarise(group)[suite, "target", "test", "Omega_m"]["model"]["relative_error"].mean
+        for group, suite in zip(groups, ("simba", "tng"), strict=True)
+    ]
+    # As text, the larger one would come first.
+    assert errors[0] < 0.1 < errors[1]
+    assert f"{errors[0]:.1%} to {errors[1]:.1%} on suites that were not" in opening(groups)
 
 
 def test_without_truths_the_page_says_so(write):

@@ -89,7 +89,7 @@ def _matrix(matrix: Matrix) -> str:
             if matrix.is_same_suite(sources, suite) == same and METRIC in cell
         ]
         if values:
-            ends = sorted({number(METRIC, end) for end in (min(values), max(values))})
+            ends = dict.fromkeys(number(METRIC, end) for end in (min(values), max(values)))
             ranges.append(("own" if same else "other", " to ".join(ends)))
     words = {"own": "on the suites that were labelled", "other": "on suites that were not"}
     parts = [f"{text} {words[which]}" for which, text in ranges]
