@@ -70,6 +70,23 @@ class Standardize(nn.Module):
         self.mean[domain] = mean.to(self.mean)
         self.std[domain] = torch.where(std > 1e-8, std, torch.ones_like(std)).to(self.std)
 
+    def refer(self, domain: int, values: Tensor) -> None:
+        """Make the items of a domain come out with the mean and spread of some values.
+
+        Instead of mean zero and deviation one: what a domain gets whose items are known
+        to be spread like only some of another domain's.
+
+        Args:
+            domain: whose statistics, fitted before, are changed.
+            values: standardised values ``[n, F]`` of those items of the other domain.
+        """
+        wide = values.double()
+        mean, std = wide.mean(0), wide.std(0, correction=0)
+        std = torch.where(std > 1e-8, std, torch.ones_like(std))
+        ratio = self.std[domain].double() / std
+        self.mean[domain] -= (ratio * mean).to(self.mean)
+        self.std[domain] = ratio.to(self.std)
+
     def forward(self, values: Tensor, domain: int = 0) -> Tensor:
         """Return standardised values, same shape ``[..., F]``."""
         row = domain if len(self.mean) > 1 else 0

@@ -62,6 +62,8 @@ class Data(Component):
         split: shares of train, validation and test.
         mock_boxes: how many mock boxes per suite to make where there are no data.
         workers: processes that read files.
+        target_prior: keep only targets whose parameter lies in a range, ``{Omega_m: [0.3,
+            0.5]}``: a stress test, which reads target labels for this and nothing else.
     """
 
     name: str = "galaxies"
@@ -74,11 +76,20 @@ class Data(Component):
     split: tuple[float, float, float] = (0.7, 0.15, 0.15)
     mock_boxes: int = Field(default=300, ge=10)
     workers: int = Field(default=2, ge=1)
+    target_prior: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
     @field_validator("parameters")
     @classmethod
     def _canonical(cls, names: list[str]) -> list[str]:
         return [parameter(name).name for name in names]
+
+    @field_validator("target_prior")
+    @classmethod
+    def _ranges(cls, found: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for name, (low, high) in found.items():
+            if not low < high:
+                raise ValueError(f"{name}: the range {low:g} to {high:g} is empty")
+        return {parameter(name).name: ends for name, ends in found.items()}
 
     @field_validator("split")
     @classmethod
@@ -108,11 +119,20 @@ class Model(_Strict):
 
 
 class Loss(_Strict):
-    """Task loss, domain terms, and how they are added up."""
+    """Task loss, domain terms, and how they are added up.
+
+    Attributes:
+        task: read on labelled sources.
+        objective: how task loss and terms become one number.
+        terms: what aligns the domains.
+        prior_guard: estimate the range of parameters that each target spans, and align within
+            it where it is narrower than the source's.
+    """
 
     task: Component
     objective: str = "weighted_sum"
     terms: dict[str, Term] = Field(default_factory=dict)
+    prior_guard: bool = True
 
     @field_validator("terms")
     @classmethod
@@ -145,10 +165,35 @@ class Training(_Strict):
     device: str = "auto"
 
 
+class Calibration(_Strict):
+    """How error bars are calibrated; never with a target label.
+
+    Attributes:
+        variance: ``source`` scales and blends variances on the source's validation items.
+        surrogate: ``redshift`` also trains on the source with itself at another redshift as
+            target, and inflates the error bars of unlabelled suites as it asks for. Takes
+            another training; left out, and said so, where there is no other redshift.
+    """
+
+    variance: Literal["none", "source"] = "source"
+    surrogate: Literal["none", "redshift"] = "none"
+
+
 class Evaluation(_Strict):
-    """What is measured and drawn after training."""
+    """What is measured and drawn after training.
+
+    Attributes:
+        compare_source_only: also train without adaptation.
+        compare_oracle: also train on the labels of the target, stamped ORACLE.
+        baselines: also fit ridge regressions on summaries.
+        bootstrap: resamples behind each interval.
+        latent_map: how latents are drawn in two dimensions.
+        suites: further suites to evaluate on, unseen in training.
+    """
 
     compare_source_only: bool = False
+    compare_oracle: bool = False
+    baselines: bool = True
     bootstrap: int = Field(default=1000, ge=100)
     latent_map: Literal["isomap", "tsne", "pca"] = "isomap"
     suites: Names = Field(default_factory=list)
@@ -166,6 +211,7 @@ class Experiment(_Strict):
     model: Model
     loss: Loss
     training: Training = Training()
+    calibration: Calibration = Calibration()
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")
@@ -181,6 +227,12 @@ class Experiment(_Strict):
         model = self.model.model_copy(update={"statistics": "shared"})
         name = f"{self.name}-source-only"
         return self.model_copy(update={"name": name, "loss": loss, "model": model})
+
+    def on_target_labels(self) -> "Experiment":
+        """Return the same experiment trained on the labels of the targets: the ORACLE."""
+        alone = self.without_adaptation()
+        roles = {"name": f"{self.name}-oracle", "source": self.target, "target": []}
+        return alone.model_copy(update=roles)
 
     def to_yaml(self) -> str:
         """Write the resolved experiment as YAML that :func:`load_experiment` reads back."""

@@ -37,6 +37,10 @@ class Objective(nn.Module):
         terms: ``name → (term, weight, ramp)``; see :data:`dagnn.losses.TERMS`
             and :data:`dagnn.losses.ramps.RAMPS`.
 
+    Attributes:
+        window: what domain terms see of a pair; all of it, unless a
+            :class:`~dagnn.losses.window.Window` is put here.
+
     Raises:
         ValueError: a weight is negative or not finite.
         UsageError: a ramp is unknown.
@@ -58,16 +62,22 @@ class Objective(nn.Module):
         self.terms = nn.ModuleDict({name: value.term for name, value in weighted.items()})
         self.weights = {name: value.weight for name, value in weighted.items()}
         self.ramps = {name: value.ramp for name, value in weighted.items()}
+        self.window: nn.Module = nn.Identity()
 
     @property
     def needs_target(self) -> bool:
         """Whether any term with a weight reads target outputs."""
         return any(term.needs_target for name, term in self.terms.items() if self.weights[name])
 
+    def look_through(self, window: nn.Module) -> None:
+        """Let domain terms see a pair through a window from now on."""
+        self.window = window
+
     def forward(self, pair: Pair) -> Terms:
         """Return the total, the task loss and each term's own, unweighted value."""
         task = self.task(pair.source.prediction, pair.labels)
-        values = {name: term(pair) for name, term in self.terms.items() if self.weights[name]}
+        seen = self.window(pair)
+        values = {name: term(seen) for name, term in self.terms.items() if self.weights[name]}
         total = task
         for name, value in values.items():
             total = total + self.contribution(name, value, pair.progress)

@@ -65,6 +65,12 @@ class PerMember(nn.Module):
         """Whether any term with a weight reads target outputs."""
         return self.first.needs_target
 
+    def look_through(self, window: nn.Module) -> None:
+        """Let the domain terms of every member see a pair through a window from now on."""
+        for member in self.members:
+            assert isinstance(member, Objective)
+            member.look_through(window)
+
     def forward(self, pair: Pair) -> Terms:
         """Return the means over members of total, task loss and unweighted terms.
 

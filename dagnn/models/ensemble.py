@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from dagnn.models.network import Network
+from dagnn.models.normalize import RunningNorm
 from dagnn.records import Output
 
 State = dict[str, Tensor]
@@ -127,9 +128,22 @@ class Ensemble(Network):
         for number in range(self.member_count):
             member = self.member(number)
             member.fit_inputs(*batches)
-            mine, fitted = self._states()[number], _tensors(member)
-            for name, _ in self.named_buffers():
-                mine[name].copy_(fitted[name])
+            self._take_buffers(number, member)
+
+    def refer_inputs(self, domain: int, *batches: Any) -> None:
+        """Refer the inputs of a domain in every member, see :meth:`Network.refer_inputs`."""
+        member = self.member(0)
+        member.refer_inputs(domain, *batches)
+        # Input statistics are shared, so one member's are all members'.
+        self._take_buffers(0, member)
+        for mine, referred in zip(self.modules(), member.modules(), strict=False):
+            if isinstance(mine, RunningNorm) and isinstance(referred, RunningNorm):
+                mine.rows = list(referred.rows)
+
+    def _take_buffers(self, number: int, member: Network) -> None:
+        mine, fitted = self._states()[number], _tensors(member)
+        for name, _ in self.named_buffers():
+            mine[name].copy_(fitted[name])
 
     def adapted(self, *batches: Any) -> "Ensemble":
         """Return a copy whose members have adapted, see :meth:`Network.adapted`."""

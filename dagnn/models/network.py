@@ -1,13 +1,15 @@
 """An encoder and a head make a network."""
 
 import copy
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dagnn.models.normalize import RunningNorm
 from dagnn.models.normalize_images import ChannelNorm
+from dagnn.nn import Standardize
 from dagnn.records import Output
 
 
@@ -48,6 +50,40 @@ class Network(nn.Module):
         if fit is not None:
             fit(*batches)
 
+    def refer_inputs(self, domain: int, *batches: Any) -> None:
+        """Let a domain's inputs be spread like some items of another domain.
+
+        For a target whose parameters span less than the source's: its statistics are
+        fitted first, then referred to the source items that span as much. Latents
+        are normalised by the statistics of that other domain from then on, since
+        equal inputs need no translation of their own.
+
+        Args:
+            domain: whose statistics are changed.
+            *batches: items of other domains, one batch per domain.
+        """
+        seen: dict[Standardize, list[Tensor]] = {}
+        hooks = [
+            module.register_forward_hook(partial(_remember, seen))
+            for module in self.modules()
+            if isinstance(module, Standardize)
+        ]
+        training = self.training
+        try:
+            self.eval()
+            with torch.no_grad():
+                for batch in batches:
+                    Network.forward(self, batch)
+        finally:
+            self.train(training)
+            for hook in hooks:
+                hook.remove()
+        for standardize, values in seen.items():
+            standardize.refer(domain, torch.cat(values))
+        for module in self.modules():
+            if isinstance(module, RunningNorm):
+                module.share(domain, batches[0].domain)
+
     def adapted(self, *batches: Any) -> "Network":
         """Return a copy whose statistics of domain 0 are those of unlabelled items.
 
@@ -68,3 +104,9 @@ class Network(nn.Module):
             for batch in batches:
                 other(batch)
         return other.eval()
+
+
+def _remember(
+    seen: dict[Standardize, list[Tensor]], module: Standardize, _: Any, output: Tensor
+) -> None:
+    seen.setdefault(module, []).append(output)

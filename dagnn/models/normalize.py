@@ -37,10 +37,23 @@ class RunningNorm(nn.Module):
         self.register_buffer("mean", torch.zeros(domains, width))
         self.register_buffer("variance", torch.ones(domains, width))
         self.register_buffer("batches", torch.zeros(domains, dtype=torch.long))
+        self.rows = list(range(domains))
+
+    def share(self, domain: int, owner: int) -> None:
+        """Let a domain be normalised by the statistics of another one."""
+        self.rows[domain] = owner
+
+    def get_extra_state(self) -> Tensor:
+        """Return whose statistics each domain uses, for the checkpoint."""
+        return torch.tensor(self.rows)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Restore whose statistics each domain uses."""
+        self.rows = [int(row) for row in state]
 
     def forward(self, values: Tensor, domain: int = 0) -> Tensor:
         """Return normalised values ``[B, W]``; in training also update the statistics."""
-        row = domain if len(self.mean) > 1 else 0
+        row = self.rows[domain] if len(self.rows) > 1 else 0
         if self.training and len(values) > 1:
             values = self._renormalise(values, row)
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dagnn.catalogs.suites import find_suite
 from dagnn.config import Experiment, Term, build, check_options, lookup
@@ -208,9 +208,9 @@ def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
     network, objective = make_members(experiment, sizes, domains)
     if own:
         for suite in learned:
-            network.fit_inputs(_training_batch(suite))
+            network.fit_inputs(training_batch(suite))
     else:
-        network.fit_inputs(*map(_training_batch, sources))
+        network.fit_inputs(*map(training_batch, sources))
     streams = Domains(
         [_stream(experiment, suite, device) for suite in sources],
         [_stream(experiment, suite, device) for suite in targets],
@@ -226,9 +226,19 @@ def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
     )
 
 
-def _training_batch(suite: SuiteData) -> Any:
-    items = suite.parts()["train"][:_FIT_ITEMS]
-    return suite.loaded.dataset.batch(items, domain=suite.domain)
+def training_batch(
+    suite: SuiteData, items: Tensor | None = None, where: torch.device | str = "cpu"
+) -> Any:
+    """Gather training items of a suite, as many as statistics are worth.
+
+    Args:
+        suite: a trained suite.
+        items: some of its training items; all of them if None.
+        where: device of the batch.
+    """
+    items = suite.parts()["train"] if items is None else items
+    dataset = suite.loaded.dataset.to(where)
+    return dataset.batch(items[:_FIT_ITEMS].to(where), domain=suite.domain)
 
 
 def _stream(experiment: Experiment, suite: SuiteData, device: torch.device) -> Stream:

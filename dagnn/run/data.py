@@ -18,9 +18,11 @@ from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES, Loaded, Modality, Request
 from dagnn.data.splits import PARTS, Split, split_groups
 from dagnn.errors import MissingDataError, UsageError
+from dagnn.evaluation.label_shift import PriorInterval
 from dagnn.mocks.suites import SUITES, relations
 from dagnn.mocks.universe import make_universe, recipe
 from dagnn.parameters import Scaling
+from dagnn.records import Dataset
 from dagnn.run.progress import progress_bar
 
 # Domain terms compare pairs of items, and a bootstrap resamples them.
@@ -65,11 +67,13 @@ class Prepared:
         suites: sources first, then targets, then others.
         scaling: between physical and prior units.
         folder: where the data were read.
+        intervals: how much of the prior each target seems to span, where that was asked.
     """
 
     suites: tuple[SuiteData, ...]
     scaling: Scaling
     folder: Path
+    intervals: tuple[PriorInterval, ...] = ()
 
     @property
     def mock(self) -> bool:
@@ -206,7 +210,10 @@ def prepare(
         loaded = _load(modality, request, name, console)
         split, number = None, 0
         if role != "other":
-            split, number = _split(experiment, name, loaded, (splits or {}).get(name)), domain
+            ranges = experiment.data.target_prior if role == "target" else {}
+            rows = within(loaded.dataset, scaling, ranges, name)
+            ids = (splits or {}).get(name)
+            split, number = _split(experiment, name, loaded, rows, ids), domain
         suites.append(SuiteData(suite, role, number, loaded, split))
     return Prepared(tuple(suites), scaling, folder)
 
@@ -224,19 +231,53 @@ def widest_scaling(names: Sequence[str], suites: Sequence[Suite]) -> Scaling:
     return Scaling(tuple(names), low, high)
 
 
+def within(
+    dataset: Dataset, scaling: Scaling, ranges: Mapping[str, tuple[float, float]], name: str
+) -> Tensor:
+    """Return the items whose truth lies in every range; all of them where there is none.
+
+    Args:
+        dataset: of one suite.
+        scaling: names the parameters of its truth.
+        ranges: parameter → lower and upper end, in physical units.
+        name: of the suite, for messages.
+
+    Raises:
+        UsageError: a parameter is not inferred, or its truth is unknown.
+    """
+    inside = torch.ones(len(dataset), dtype=torch.bool)
+    for parameter_name, (low, high) in ranges.items():
+        if parameter_name not in scaling.names:
+            raise UsageError(
+                f"data.target_prior: {parameter_name} is not among the inferred parameters "
+                f"({', '.join(scaling.names)})."
+            )
+        truth = dataset.y[:, scaling.names.index(parameter_name)].cpu()
+        if truth.isnan().any():
+            raise UsageError(
+                f"data.target_prior needs the {parameter_name} of every simulation of {name}, and "
+                "some are unknown. It is for stress tests with known truth."
+            )
+        inside &= (truth >= low) & (truth <= high)
+    return torch.nonzero(inside).flatten()
+
+
 def _split(
     experiment: Experiment,
     name: str,
     loaded: Loaded,
+    rows: Tensor,
     ids: Mapping[str, Sequence[str]] | None,
 ) -> Split:
     dataset = loaded.dataset
     if ids is not None:
         return Split.from_ids(ids, dataset.ids)
-    split = split_groups(dataset.groups, experiment.data.split, seed=experiment.seed)
+    groups = [dataset.groups[row] for row in rows.tolist()]
+    split = split_groups(groups, experiment.data.split, seed=experiment.seed)
+    split = Split(*(rows.numpy()[getattr(split, part)] for part in PARTS))
     if min(len(split.train), len(split.valid), len(split.test)) < FEWEST_PER_PART:
         raise UsageError(
-            f"The {len(dataset)} simulations of {name} leave fewer than {FEWEST_PER_PART} for "
+            f"The {len(rows)} simulations of {name} leave fewer than {FEWEST_PER_PART} for "
             f"training, validation or test ({len(split.train)}, {len(split.valid)}, "
             f"{len(split.test)}). Use more simulations, or other shares in data.split."
         )
