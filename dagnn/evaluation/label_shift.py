@@ -31,7 +31,7 @@ from torch import Tensor
 from dagnn.records import FloatArray
 
 WHOLE = (0.0, 1.0)
-ALARM_WIDTH = 0.94
+ALARM_WIDTH = 0.95
 """Narrower fitted intervals, in units of the source's prior, raise the alarm."""
 FEWEST = 50
 """Items of source and of target below which nothing is estimated."""
