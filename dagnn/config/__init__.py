@@ -7,7 +7,14 @@ options against the constructor, so a new part needs no line in this room.
 """
 
 from dagnn.config.building import build, check_options, lookup
-from dagnn.config.loading import experiment_from, find_config, load_experiment, merge
+from dagnn.config.loading import (
+    experiment_from,
+    find_config,
+    load_experiment,
+    merge,
+    read_yaml,
+    validated,
+)
 from dagnn.config.schema import Component, Experiment, Term
 
 __all__ = [
@@ -21,4 +28,6 @@ __all__ = [
     "load_experiment",
     "lookup",
     "merge",
+    "read_yaml",
+    "validated",
 ]

@@ -66,9 +66,8 @@ def check_options(
     checked = {}
     for key, value in part.options.items():
         if key not in allowed:
-            raise ConfigError(
-                f"{where} ({part.name}) has no option {key!r}. {nearest(key, allowed)}"
-            )
+            known = {*allowed, *type(part).model_fields} - {"name"}
+            raise ConfigError(f"{where} ({part.name}) has no option {key!r}. {nearest(key, known)}")
         try:
             checked[key] = TypeAdapter(hints.get(key, Any)).validate_python(value)
         except ValidationError as error:

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 from dagnn.config.schema import Experiment
 from dagnn.errors import ConfigError, nearest
 from dagnn.resources import resource_folder
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def load_experiment(
@@ -38,10 +40,21 @@ def load_experiment(
 
 def experiment_from(tree: Mapping[str, Any], where: str = "experiment") -> Experiment:
     """Validate a plain mapping, for example one read from a finished run."""
+    return validated(Experiment, tree, f"The configuration {where!r}")
+
+
+def validated(model: type[Model], tree: Mapping[str, Any], what: str) -> Model:
+    """Make a record from a plain mapping, or say field by field why that cannot be.
+
+    Args:
+        model: the record.
+        tree: what a file holds.
+        what: how messages call it.
+    """
     try:
-        return Experiment.model_validate(tree)
+        return model.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(_explain(error, where, Experiment)) from None
+        raise ConfigError(_explain(error, what, model)) from None
 
 
 def find_config(source: str | Path) -> Path:
@@ -59,14 +72,24 @@ def find_config(source: str | Path) -> Path:
     )
 
 
-def _read(path: Path, below: Sequence[Path] = ()) -> dict[str, Any]:
-    """Read a file and what it extends; ``below`` are the files that led here."""
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of keys and values.
+
+    Raises:
+        ConfigError: it holds something else.
+    """
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} should hold keys and values, and holds {type(tree).__name__}.")
+    return tree
+
+
+def _read(path: Path, below: Sequence[Path] = ()) -> dict[str, Any]:
+    """Read a file and what it extends; ``below`` are the files that led here."""
+    tree = read_yaml(path)
     parent = tree.pop("extends", None)
     if parent is None:
         return tree
@@ -128,9 +151,9 @@ def _number(text: str) -> str | float:
         return text
 
 
-def _explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
+def _explain(error: ValidationError, what: str, model: type[BaseModel]) -> str:
     lines = [_explain_one(dict(item), model) for item in error.errors()]
-    return "\n".join([f"The configuration {where!r} does not validate:", *lines])
+    return "\n".join([f"{what} does not validate:", *lines])
 
 
 def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:

@@ -1,5 +1,6 @@
 """Train an experiment, evaluate it on every suite, and write the run directory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from dagnn.run.facts import checkpoint_meta, require_same_data, run_facts
 from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.outputs import measure, show_table, title, write_pages, write_tables
 from dagnn.training import (
+    Callback,
     Checkpoint,
     Checkpoints,
     MetricsLog,
@@ -157,6 +159,7 @@ def fit_network(
     initial: Checkpoint | None,
     label: str,
     root: Path,
+    callbacks: Sequence[Callback] = (),
 ) -> Network:
     """Train the network of an experiment, or continue where its folder stands.
 
@@ -168,6 +171,7 @@ def fit_network(
         initial: checkpoint whose weights to start from; fresh ones if None.
         label: how progress calls this training.
         root: the run that a user would resume.
+        callbacks: told of steps and epochs after progress and log.
     """
     made = assemble(experiment, prepared)
     if initial is not None:
@@ -186,7 +190,7 @@ def fit_network(
         made.domains,
         settings=made.settings,
         validate=_validation(made, prepared),
-        callbacks=[ProgressReport(console, title=label), MetricsLog(folder.metrics)],
+        callbacks=[ProgressReport(console, title=label), MetricsLog(folder.metrics), *callbacks],
         checkpoints=checkpoints,
         resume=last if last.is_file() else None,
     )
