@@ -5,11 +5,16 @@ tests in ``tests/losses`` then test it by name.
 """
 
 from dagnn.losses.adversarial import DANN, domain_cross_entropy
+from dagnn.losses.classes import CrossEntropy, balanced_weights, cross_entropy
+from dagnn.losses.clustering import AdaptiveClustering, adaptive_clustering
 from dagnn.losses.coral import CORAL, coral
+from dagnn.losses.entropy import EntropySeparation, TargetEntropy, entropies
+from dagnn.losses.fisher import Fisher, FisherDifference, scatters
 from dagnn.losses.gram import DareGram, dare_gram
 from dagnn.losses.joint import JointAlignment, joint_mmd
 from dagnn.losses.mmd import MMD, mmd
 from dagnn.losses.moments import MomentAlignment, moment_distance
+from dagnn.losses.neighbourhood import Neighbourhood, neighbourhood_entropy
 from dagnn.losses.objective import LogSumObjective, Objective, Weighted
 from dagnn.losses.per_member import PerMember
 from dagnn.losses.ramps import RAMPS
@@ -22,6 +27,7 @@ from dagnn.losses.term import DomainTerm, NoAdaptation
 TASKS: dict[str, type[TaskLoss]] = {
     "moments": MomentsLoss,
     "gaussian_nll": GaussianNLL,
+    "cross_entropy": CrossEntropy,
 }
 
 TERMS: dict[str, type[DomainTerm]] = {
@@ -34,6 +40,12 @@ TERMS: dict[str, type[DomainTerm]] = {
     "sinkhorn": Sinkhorn,
     "dare_gram": DareGram,
     "dann": DANN,
+    "fisher": Fisher,
+    "fisher_difference": FisherDifference,
+    "entropy": TargetEntropy,
+    "entropy_separation": EntropySeparation,
+    "clustering": AdaptiveClustering,
+    "neighbourhood": Neighbourhood,
 }
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -50,26 +62,39 @@ __all__ = [
     "RAMPS",
     "TASKS",
     "TERMS",
+    "AdaptiveClustering",
+    "CrossEntropy",
     "DareGram",
     "DomainTerm",
+    "EntropySeparation",
+    "Fisher",
+    "FisherDifference",
     "GaussianNLL",
     "JointAlignment",
     "LogSumObjective",
     "MomentAlignment",
     "MomentsLoss",
+    "Neighbourhood",
     "NoAdaptation",
     "Objective",
     "PerMember",
     "SelfTunedObjective",
     "Sinkhorn",
     "StatisticsOnly",
+    "TargetEntropy",
     "TaskLoss",
     "Weighted",
+    "adaptive_clustering",
+    "balanced_weights",
     "coral",
+    "cross_entropy",
     "dare_gram",
     "domain_cross_entropy",
+    "entropies",
     "joint_mmd",
     "mmd",
     "moment_distance",
+    "neighbourhood_entropy",
+    "scatters",
     "sinkhorn_divergence",
 ]

@@ -1,9 +1,10 @@
-"""Joint alignment for regression: latents must agree together with what is said of them."""
+"""Joint alignment: latents must agree together with what is said of them."""
 
 import torch
 from torch import Tensor
 
 from dagnn.errors import UsageError
+from dagnn.losses.classes import membership
 from dagnn.losses.mmd import (
     ESTIMATORS,
     check_choice,
@@ -46,8 +47,8 @@ def joint_mmd(
     Args:
         source: latents ``[n, W]``.
         target: latents ``[m, W]``.
-        source_labels: ``[n, P]``, in scaled units.
-        target_labels: ``[m, P]``.
+        source_labels: ``[n, P]``, in scaled units; or class probabilities ``[n, K]``.
+        target_labels: ``[m, P]`` or ``[m, K]``.
         widths: number of bandwidths around each median.
         estimator: ``unbiased`` or ``biased``.
 
@@ -56,7 +57,7 @@ def joint_mmd(
 
     References:
         Long et al. 2017, arXiv:1605.06636 (joint MMD over network
-        layers), with the regression label in the place of the class probabilities.
+        layers); a regression label may take the place of the class probabilities.
 
     Example:
         >>> latent, label = torch.randn(6, 2), torch.arange(6.0)[:, None]
@@ -71,7 +72,10 @@ def joint_mmd(
 
 
 class JointAlignment(DomainTerm):
-    """Module form of :func:`joint_mmd`, with predicted means as the labels of the target.
+    """Module form of :func:`joint_mmd`, with predictions as the labels of the target.
+
+    Labels are predicted means and the truth, or for classes the predicted
+    probabilities and a one for the true class.
 
     Args:
         estimator: ``unbiased`` (default) or ``biased``.
@@ -116,7 +120,6 @@ class JointAlignment(DomainTerm):
         """Return the discrepancy of latents ``[B, W]`` with labels ``[B, P]`` of both domains.
 
         Raises:
-            TypeError: the network predicts classes.
             UsageError: a batch has fewer than two items of a domain.
         """
         source, target = pair.source.latent, pair.target.latent
@@ -126,7 +129,8 @@ class JointAlignment(DomainTerm):
                 f"got {len(source)} and {len(target)}. Use larger batches."
             )
         truth = self.source_labels == "truth"
-        labels = pair.labels if truth else self._predicted(pair.source.prediction)
+        said = pair.source.prediction
+        labels = _true_labels(said, pair.labels) if truth else self._predicted(said)
         value = joint_mmd(
             source,
             target,
@@ -138,12 +142,10 @@ class JointAlignment(DomainTerm):
         return value.to(source.dtype)
 
     def _predicted(self, prediction: Moments | Logits) -> Tensor:
-        if not isinstance(prediction, Moments):
-            raise TypeError(
-                f"Joint alignment needs predicted means (Moments), got "
-                f"{type(prediction).__name__}. Give the network a moments head."
-            )
-        return prediction.mean.detach() if self.detach else prediction.mean
+        labels = (
+            prediction.mean if isinstance(prediction, Moments) else prediction.logits.softmax(-1)
+        )
+        return labels.detach() if self.detach else labels
 
     def extra_repr(self) -> str:
         """Tell estimator and labels."""
@@ -151,3 +153,10 @@ class JointAlignment(DomainTerm):
             f"estimator={self.estimator}, widths={self.widths}, detach={self.detach}, "
             f"source_labels={self.source_labels}"
         )
+
+
+def _true_labels(prediction: Moments | Logits, labels: Tensor) -> Tensor:
+    """Return the truth in the form of a prediction: parameters, or ones and zeros of classes."""
+    if isinstance(prediction, Moments):
+        return labels
+    return membership(labels, prediction.logits.shape[-1]).to(prediction.logits)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dagnn.errors import UsageError, nearest
+from dagnn.losses.scale import standardised
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 
@@ -125,6 +126,11 @@ def mmd(
 ) -> Tensor:
     """Return the squared maximum mean discrepancy of two samples.
 
+    With the median heuristic the samples are first put in units of their common
+    spread (:func:`~dagnn.losses.scale.standardised`, gradient included). That leaves
+    the value as it is, and takes from the gradient the component along a common
+    factor of both latents, which a detached median has.
+
     Args:
         source: ``[n, W]``.
         target: ``[m, W]``.
@@ -140,10 +146,13 @@ def mmd(
         >>> mmd(torch.zeros(4, 2), torch.zeros(3, 2) + 100, estimator="biased") > 0.1
         tensor(True)
     """
+    kind = source.dtype
+    if bandwidths is None:
+        source, target = standardised(source, target)
     distances = squared_distances(torch.cat([source, target]))
     chosen = median_bandwidths(distances, widths) if bandwidths is None else bandwidths
     value = mean_discrepancy(multi_kernel(distances, chosen), len(source), estimator)
-    return (value / (len(chosen) if combine == "mean" else 1)).to(source.dtype)
+    return (value / (len(chosen) if combine == "mean" else 1)).to(kind)
 
 
 class MMD(DomainTerm):

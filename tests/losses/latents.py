@@ -1,10 +1,15 @@
 """Gaussian latents of two domains, for the tests of this room."""
 
+import inspect
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from dagnn.losses import TERMS, DomainTerm
-from dagnn.records import Moments, Output, Pair
+from dagnn.records import Logits, Moments, Output, Pair
+
+CLASSES = 3
 
 
 def make_pair(source: Tensor, target: Tensor, progress: float = 0.5) -> Pair:
@@ -24,6 +29,20 @@ def make_pair(source: Tensor, target: Tensor, progress: float = 0.5) -> Pair:
     )
 
 
+def make_class_pair(source: Tensor, target: Tensor, progress: float = 0.5) -> Pair:
+    """Pair two latents whose first three features are class scores; the largest is the truth."""
+
+    def output(latent: Tensor) -> Output:
+        return Output(latent, Logits(2 * latent[:, :CLASSES]))
+
+    return replace(
+        make_pair(source, target, progress),
+        source=output(source),
+        target=output(target),
+        labels=source[:, :CLASSES].argmax(1).detach(),
+    )
+
+
 # What the value of a term measures decides which laws it can obey. These
 # lists are explicit; every other term of the table obeys them all.
 ADVERSARIAL = ["dann"]  # the loss of a discriminator: large where the domains agree
@@ -31,12 +50,32 @@ SILENT = ["none", "statistics"]  # zero whatever the latents
 MEAN_BLIND = ["coral"]  # unchanged by a shift, so tested with a stretch
 
 
+# Terms about classes: whose outputs they read, and hence move. Zero or not, they do not
+# compare the domains.
+CLASS_TERMS = {
+    "fisher": "source",
+    "fisher_difference": "source",
+    "entropy": "target",
+    "entropy_separation": "target",
+    "clustering": "both",
+    "neighbourhood": "target",
+}
+# Lowest where the classes are decided and lie apart. Entropy separation has a second low, for the
+# undecided; neighbours are fewest for the scattered.
+SEPARATING = ["fisher", "fisher_difference", "entropy", "clustering"]
+SIZES = {"width": 4, "classes": CLASSES, "items": 600}
+
+
 def make_term(name: str, **options) -> DomainTerm:
-    """Make a term for latents of width four; one with a discriminator from a fixed seed."""
-    if name not in ADVERSARIAL:
-        return TERMS[name](**options)
+    """Make a term for latents of width four, with its own weights from a fixed seed."""
     torch.manual_seed(0)
-    return TERMS[name](width=4, **options)
+    asked = inspect.signature(TERMS[name]).parameters
+    return TERMS[name](**{key: SIZES[key] for key in SIZES if key in asked}, **options)
+
+
+def pair_for(name: str, source: Tensor, target: Tensor) -> Pair:
+    """Pair two latents with the kind of prediction that a term reads."""
+    return (make_class_pair if name in CLASS_TERMS else make_pair)(source, target)
 
 
 def displaced(name: str, target: Tensor, amount: float | Tensor) -> Tensor:

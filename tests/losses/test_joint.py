@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from latents import make_pair, samples
+from latents import make_class_pair, make_pair, samples
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 
 from dagnn.errors import UsageError
@@ -70,11 +70,28 @@ def test_labels_of_the_source_are_its_truth_or_what_is_predicted():
     )
 
 
-def test_classes_are_refused_with_a_reason():
-    pair = make_pair(*samples(0.5, 5, 5))
-    scores = Output(pair.target.latent, Logits(pair.target.latent))
-    with pytest.raises(TypeError, match=r"got Logits.*moments head"):
-        JointAlignment()(replace(pair, target=scores))
+def test_classes_stand_as_ones_and_as_probabilities():
+    source, target = samples(0.5, 12, 9)
+    pair = make_class_pair(source, target)
+    pair = replace(pair, labels=pair.labels.index_fill(0, torch.tensor([0]), -1))
+    truth = torch.zeros(12, 3)
+    truth[torch.arange(1, 12), pair.labels[1:]] = 1.0  # the first item has no label
+    said = [(2 * latent[:, :3]).softmax(1) for latent in (source, target)]
+    torch.testing.assert_close(
+        JointAlignment()(pair), joint_mmd(source, target, truth, said[1]).float()
+    )
+    torch.testing.assert_close(
+        JointAlignment(source_labels="prediction")(pair), joint_mmd(source, target, *said).float()
+    )
+
+
+def test_a_swapped_class_costs_although_both_latents_agree():
+    source, target = samples(0.0)
+    pair = make_class_pair(source, target)
+    swapped = Output(target, Logits(pair.target.prediction.logits.flip(1)))
+    term = JointAlignment(source_labels="prediction")
+    assert abs(float(term(pair))) < 0.01
+    assert float(term(replace(pair, target=swapped))) > 0.03
 
 
 def test_one_item_is_too_few():

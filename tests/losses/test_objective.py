@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from latents import make_pair, make_term, samples
+from latents import CLASS_TERMS, make_pair, make_term, pair_for, samples
 from torch import nn
 
 from dagnn.errors import UsageError
@@ -12,6 +12,7 @@ from dagnn.losses import (
     MMD,
     OBJECTIVES,
     RAMPS,
+    TASKS,
     TERMS,
     DomainTerm,
     LogSumObjective,
@@ -100,8 +101,9 @@ def test_unknown_ramp_names_the_nearest():
 @pytest.mark.parametrize("kind", OBJECTIVES.values(), ids=OBJECTIVES)
 @pytest.mark.parametrize("name", TERMS)
 def test_every_term_works_in_every_objective(kind, name):
-    objective = kind(MomentsLoss(), {name: (make_term(name), 1.0, "constant")})
-    assert torch.isfinite(objective(make_pair(*samples(1.0))).total)
+    task = TASKS["cross_entropy" if name in CLASS_TERMS else "moments"]()
+    objective = kind(task, {name: (make_term(name), 1.0, "constant")})
+    assert torch.isfinite(objective(pair_for(name, *samples(1.0))).total)
 
 
 def test_needs_target_follows_the_terms_that_have_a_weight():
@@ -111,16 +113,23 @@ def test_needs_target_follows_the_terms_that_have_a_weight():
     assert Objective(MomentsLoss(), {"mmd": (MMD(), 0.1, "constant")}).needs_target
 
 
+LEARNED = {"fisher": {"centres": "learned"}, "fisher_difference": {"centres": "learned"}}
+
+
 @pytest.mark.parametrize("name", ["critic", *TERMS])
 def test_parameters_of_terms_belong_to_the_objective_and_move(name):
-    term = Critic() if name == "critic" else make_term(name)
-    objective = Objective(MomentsLoss(), {"term": (term, 1.0, "constant")})
+    term = Critic() if name == "critic" else make_term(name, **LEARNED.get(name, {}))
+    objective = Objective(
+        TASKS["cross_entropy" if name in CLASS_TERMS else "moments"](),
+        {"term": (term, 1.0, "constant")},
+    )
     before = {name: value.detach().clone() for name, value in objective.named_parameters()}
     assert len(before) == len(list(term.parameters()))
     if before:
         optimizer = torch.optim.SGD(objective.parameters(), lr=0.1)
-        objective(make_pair(*samples(1.0))).total.backward()
+        objective(pair_for(name, *samples(1.0))).total.backward()
         optimizer.step()
+    assert name not in LEARNED or before
     moved = [not torch.equal(value, before[name]) for name, value in objective.named_parameters()]
     assert any(moved) or not before
 

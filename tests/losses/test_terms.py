@@ -2,13 +2,24 @@
 
 import pytest
 import torch
-from latents import ADVERSARIAL, SILENT, displaced, make_pair, make_term, samples
+from latents import (
+    ADVERSARIAL,
+    CLASS_TERMS,
+    SEPARATING,
+    SILENT,
+    displaced,
+    make_class_pair,
+    make_pair,
+    make_term,
+    pair_for,
+    samples,
+)
 
 from dagnn.losses import TERMS
 
-ADAPTING = sorted(TERMS.keys() - {*SILENT, *ADVERSARIAL})
+ADAPTING = sorted(TERMS.keys() - {*SILENT, *ADVERSARIAL, *CLASS_TERMS})
 # Unchanged by a common scale, and without a gradient along it.
-SCALE_FREE = ["coral", "dare_gram", "joint", "moments", "sinkhorn"]
+SCALE_FREE = ["coral", "dare_gram", "joint", "mmd", "moments", "sinkhorn"]
 
 
 def value(name: str, shift: float) -> float:
@@ -50,7 +61,7 @@ def test_following_the_gradient_brings_the_domains_together(name):
 @pytest.mark.parametrize("name", TERMS)
 @pytest.mark.parametrize(("sources", "targets"), [(5, 17), (17, 5), (2, 2)])
 def test_batches_may_differ_in_size(name, sources, targets):
-    result = make_term(name)(make_pair(*samples(0.3, sources, targets)))
+    result = make_term(name)(pair_for(name, *samples(0.3, sources, targets)))
     assert result.shape == ()
     assert torch.isfinite(result)
 
@@ -59,15 +70,15 @@ def test_batches_may_differ_in_size(name, sources, targets):
 def test_order_of_items_does_not_matter(name):
     source, target = samples(0.5, 12, 9)
     term = make_term(name).eval()
-    shuffled = make_pair(source[torch.randperm(12)], target[torch.randperm(9)])
-    torch.testing.assert_close(term(shuffled), term(make_pair(source, target)))
+    shuffled = pair_for(name, source[torch.randperm(12)], target[torch.randperm(9)])
+    torch.testing.assert_close(term(shuffled), term(pair_for(name, source, target)))
 
 
 @pytest.mark.parametrize("name", TERMS)
 def test_coinciding_latents_give_finite_value_and_gradient(name):
     source = torch.ones(4, 4, requires_grad=True)
     target = torch.ones(5, 4, requires_grad=True)
-    result = make_term(name)(make_pair(source, target)) + 0 * (source.sum() + target.sum())
+    result = make_term(name)(pair_for(name, source, target)) + 0 * (source.sum() + target.sum())
     result.backward()
     assert torch.isfinite(result)
     assert torch.isfinite(source.grad).all()
@@ -99,13 +110,13 @@ def test_the_latent_cannot_be_collapsed_for_a_smaller_value(name):
     assert abs(slope) < 1e-8 * steepest.norm() * source.norm()
 
 
-@pytest.mark.parametrize("name", ADAPTING)
+@pytest.mark.parametrize("name", [*ADAPTING, *CLASS_TERMS])
 def test_a_dead_feature_changes_nothing_that_is_not_finite(name):
-    source, target = samples(0.5, 12, 9)
-    source, target = (torch.cat([x, torch.full_like(x[:, :1], 0.1)], 1) for x in (source, target))
-    source.requires_grad_()
-    make_term(name)(make_pair(source, target)).backward()
-    assert torch.isfinite(source.grad).all()
+    samples_ = [x.index_fill(1, torch.tensor([3]), 0.1) for x in samples(0.5, 12, 9)]
+    source, target = (sample.requires_grad_() for sample in samples_)
+    make_term(name)(pair_for(name, source, target)).backward()
+    for sample in (source, target):
+        assert sample.grad is None or torch.isfinite(sample.grad).all()
 
 
 def test_statistics_asks_for_a_target_and_pulls_on_nothing():
@@ -121,3 +132,78 @@ def test_no_adaptation_is_zero_and_asks_for_no_target():
     term = TERMS["none"]()
     assert not term.needs_target
     assert float(term(make_pair(*samples(5.0)))) == 0.0
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_every_term_takes_class_scores_and_integer_labels(name):
+    source, target = (sample.requires_grad_() for sample in samples(1.0, 12, 9))
+    result = make_term(name)(make_class_pair(source, target))
+    assert result.shape == ()
+    assert torch.isfinite(result)
+    (result + 0 * (source.sum() + target.sum())).backward()
+    assert torch.isfinite(source.grad).all()
+    assert torch.isfinite(target.grad).all()
+
+
+@pytest.mark.parametrize("name", ADAPTING)
+def test_domains_are_compared_alike_whatever_is_predicted(name):
+    """Only joint alignment reads predictions; soft ones do not equal the truth they stand for."""
+    options = {"source_labels": "prediction"} if name == "joint" else {}
+    source, target = samples(0.0, 300, 300)
+    values = [
+        float(make_term(name, **options)(make_class_pair(source, displaced(name, target, shift))))
+        for shift in (0.0, 1.0, 2.0)
+    ]
+    assert values == sorted(values)
+    assert abs(values[0]) < 0.1 * values[-1]
+
+
+def clouds(gap: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents of three classes, ``gap`` from the origin each, in both domains."""
+    source, target = samples(0.0, 60, 60)
+    corners = gap * torch.eye(4)[torch.arange(60) % 3]
+    return 0.3 * source + corners, 0.3 * target + corners
+
+
+@pytest.mark.parametrize("name", SEPARATING)
+def test_decided_and_separate_classes_score_lower(name):
+    term = make_term(name)
+    values = [float(term(pair_for(name, *clouds(gap)))) for gap in (0.3, 1.0, 3.0)]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < values[0] - 0.01
+
+
+@pytest.mark.parametrize(("name", "reads"), CLASS_TERMS.items())
+def test_class_terms_move_what_they_read_and_nothing_else(name, reads):
+    source, target = (sample.requires_grad_() for sample in clouds(1.0))
+    term, pair = make_term(name), pair_for(name, source, target)
+    assert term.needs_target == (reads != "source")
+    term(pair)
+    gradients = torch.autograd.grad(term(pair), (source, target), allow_unused=True)
+    for side, gradient in zip(("source", "target"), gradients, strict=True):
+        if reads in (side, "both"):
+            assert torch.isfinite(gradient).all()
+            assert gradient.abs().sum() > 0
+        else:
+            assert gradient is None
+
+
+@pytest.mark.parametrize("name", CLASS_TERMS)
+def test_following_the_gradient_lowers_a_class_term(name):
+    source, target = (sample.requires_grad_() for sample in clouds(1.0))
+    term = make_term(name)
+    optimizer = torch.optim.Adam([source, target], lr=0.03)
+    values = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        value = term(pair_for(name, source, target))
+        value.backward()
+        optimizer.step()
+        values.append(value.item())
+    assert values[-1] < values[1] - 0.01 * abs(values[1])
+
+
+@pytest.mark.parametrize("name", CLASS_TERMS)
+def test_class_terms_refuse_moments_with_a_reason(name):
+    with pytest.raises(TypeError, match=r"got Moments.*class head"):
+        make_term(name)(make_pair(*samples(0.5, 6, 5)))
