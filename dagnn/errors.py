@@ -75,6 +75,10 @@ class CheckpointError(DataError):
     """A checkpoint is absent, broken, or belongs to another experiment."""
 
 
+class StorageError(DataError):
+    """The storage of a study cannot be reached or read."""
+
+
 class NonFiniteLossError(DagnnError):
     """The loss became NaN or infinite; the last good checkpoint is kept."""
 
