@@ -10,6 +10,8 @@ from dagnn.parameters import PARAMETERS, canonical_name, parameter
 
 #: Relative in (1 + z). Neighbouring CAMELS snapshots differ by at least 0.019.
 REDSHIFT_TOLERANCE = 0.009
+#: Relative in (1 + z). Between the snapshots that old files kept lie at most about 0.05.
+NEARBY = 0.03
 
 
 def same_redshift(one: float, other: float) -> bool:
@@ -164,6 +166,12 @@ class Suite(_Strict):
     def old_snapshot_numbers(self, redshift: float) -> tuple[int, ...]:
         """Return the old snapshot numbers of a redshift, for files that count in the old way.
 
+        Fewer snapshots were kept in the old way, so a redshift without one stands for those
+        nearby: z = 1 for 1.05, say.
+
+        Returns:
+            One number where it is that of the redshift; else those nearby, the nearest first.
+
         Raises:
             UsageError: the suite keeps no snapshot there, or none with an old number.
 
@@ -171,12 +179,23 @@ class Suite(_Strict):
             >>> from dagnn.catalogs import find_suite
             >>> find_suite("tng").old_snapshot_numbers(0.0)
             (33,)
+            >>> find_suite("tng").old_snapshot_numbers(1.0)
+            (18, 19)
         """
         current = {number: old for old, number in enumerate(self.snapshots.old)}
-        numbers = [current[n] for n in self.snapshot_numbers(redshift)[:1] if n in current]
-        if not numbers:
+        exact = [current[n] for n in self.snapshots.numbers(redshift)[:1] if n in current]
+        if exact:
+            return tuple(exact)
+        apart = {old: abs(self.old_redshift(old) - redshift) for old in current.values()}
+        near = sorted((d, old) for old, d in apart.items() if d <= NEARBY * (1 + redshift))
+        if not near:
+            self.snapshot_numbers(redshift)
             raise UsageError(f"Redshift {redshift:g} has no snapshot in the old numbering.")
-        return tuple(numbers)
+        return tuple(old for _, old in near)
+
+    def old_redshift(self, number: int) -> float:
+        """Return the redshift of an old snapshot number."""
+        return self.snapshots.redshifts[self.snapshots.old[number]]
 
     def prior(self, name: str) -> tuple[float, float]:
         """Return the lower and the upper end of a parameter's prior in this suite."""

@@ -26,6 +26,13 @@ InitFrom = Annotated[Path | None, typer.Option(help="Start from the weights of a
 CompareSourceOnly = Annotated[
     bool, typer.Option(help="Also train without adaptation and show both.")
 ]
+CompareOracle = Annotated[
+    bool, typer.Option(help="Also train on target labels and show it, stamped ORACLE.")
+]
+TargetPrior = Annotated[
+    list[str] | None,
+    typer.Option(help="Stress test: keep targets within a range, Omega_m=0.3:0.5; repeatable."),
+]
 
 
 @guarded
@@ -47,6 +54,8 @@ def train(
     seeds: Seeds = 1,
     members: Members = None,
     compare_source_only: CompareSourceOnly = False,
+    compare_oracle: CompareOracle = False,
+    target_prior: TargetPrior = None,
     resume: Annotated[
         Path | None, typer.Option(help="Continue an interrupted run, exactly.")
     ] = None,
@@ -61,8 +70,11 @@ def train(
     from dagnn import run
 
     if resume is not None:
-        given = (source, target, config, override, data, out, seed, members, init_from)
-        if any(value is not None for value in given) or mock or compare_source_only or seeds > 1:
+        given = (
+            source, target, config, override, data, out, seed, members, init_from, target_prior
+        )  # fmt: skip
+        asked = mock or compare_source_only or compare_oracle or seeds > 1
+        if any(value is not None for value in given) or asked:
             raise UsageError(
                 "--resume continues a run as it was started; give no other flag with it."
             )
@@ -79,6 +91,8 @@ def train(
         init_from=init_from,
         members=members,
         compare_source_only=compare_source_only,
+        compare_oracle=compare_oracle,
+        target_prior=ranges(target_prior),
     )
     if seeds > 1:
         run.train_seeds(experiment, seeds, out=out, mock=mock)
@@ -105,6 +119,8 @@ def matrix(
     seeds: Seeds = 1,
     members: Members = None,
     compare_source_only: CompareSourceOnly = False,
+    compare_oracle: CompareOracle = False,
+    target_prior: TargetPrior = None,
 ) -> None:
     """Train every ordered pair of suites; end with a suite × suite matrix.
 
@@ -123,6 +139,8 @@ def matrix(
         data=data,
         members=members,
         compare_source_only=compare_source_only,
+        compare_oracle=compare_oracle,
+        target_prior=ranges(target_prior),
     )
     run.train_matrix(
         experiment, names, seeds=seeds, leave_one_out=leave_one_out, out=out, mock=mock
@@ -133,3 +151,26 @@ def require_one_place(data: Path | None, mock: bool) -> None:
     """Refuse --data together with --mock."""
     if data is not None and mock:
         raise UsageError("--data and --mock exclude each other.")
+
+
+def ranges(given: list[str] | None) -> dict[str, tuple[float, float]]:
+    """Read ``NAME=LOW:HIGH`` of every option.
+
+    Raises:
+        UsageError: one of them is written otherwise.
+
+    Example:
+        >>> ranges(["Omega_m=0.3:0.5"])
+        {'Omega_m': (0.3, 0.5)}
+    """
+    found = {}
+    for text in given or []:
+        name, _, ends = text.partition("=")
+        low, _, high = ends.partition(":")
+        try:
+            found[name] = (float(low), float(high))
+        except ValueError:
+            raise UsageError(
+                f"--target-prior takes NAME=LOW:HIGH, such as Omega_m=0.3:0.5; got {text!r}."
+            ) from None
+    return found

@@ -14,6 +14,7 @@ from dagnn.catalogs.collection import load_suite
 from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
+from dagnn.data.power import SPACINGS, available_redshifts
 from dagnn.data.requests import Loaded, Modality, Progress, Request
 from dagnn.data.spectra import load_spectra, read_spectra
 from dagnn.data.surveys import SurveyImages
@@ -29,6 +30,9 @@ __all__ = ["MODALITIES", "Loaded", "Modality", "Progress", "Request"]
 class _Simulations:
     """What modalities of simulation suites share: names and priors come from ``catalogs/``."""
 
+    # LH_0 of one suite has nothing to do with LH_0 of another.
+    shared_objects = False
+
     def name(self, suite: str) -> str:
         """Return the short name of a suite in any spelling."""
         return find_suite(suite).short_name
@@ -39,6 +43,14 @@ class _Simulations:
         """Return the parameters, scaled by priors that are wide enough for every suite."""
         suites = [find_suite(suite) for suite in (*sources, *targets)]
         return Truth(scaling=widest_scaling(parameters, suites))
+
+    def prior(self, suite: str, parameter: str) -> tuple[float, float]:
+        """Return lower and upper end of a parameter's prior in a suite."""
+        return find_suite(suite).prior(parameter)
+
+    def redshifts(self, suite: str, data: Path, set_name: str) -> tuple[float, ...]:
+        """Return nothing: catalogues are not searched for other snapshots."""
+        return ()
 
 
 class Galaxies(_Simulations):
@@ -147,13 +159,21 @@ class PowerSpectra(_Simulations):
     """Galaxy power spectra as summary vectors.
 
     Args:
-        bins: logarithmic bins per redshift; None keeps every bin of the file.
+        bins: bins of wavenumber per redshift; None keeps every column of the file.
+        spacing: of the bins, see :data:`dagnn.data.power.SPACINGS`.
     """
 
-    def __init__(self, bins: int | None = 20) -> None:
+    def __init__(self, bins: int | None = 20, spacing: str = "log") -> None:
         if bins is not None and bins < 1:
             raise ValueError(f"bins must be at least 1, or null; got {bins}")
+        if spacing not in SPACINGS:
+            raise ValueError(f"unknown spacing {spacing!r}. {nearest(spacing, SPACINGS)}")
         self.bins = bins
+        self.spacing = spacing
+
+    def redshifts(self, suite: str, data: Path, set_name: str) -> tuple[float, ...]:
+        """Return the redshifts that there are files of."""
+        return available_redshifts(find_suite(suite), data, set_name)
 
     def load(self, request: Request) -> Loaded:
         """Read a suite's spectra."""
@@ -163,13 +183,14 @@ class PowerSpectra(_Simulations):
             redshifts=request.redshifts,
             parameters=request.scaling,
             bins=self.bins,
+            spacing=self.spacing,
             set=request.set,
             volume=request.volume,
             limit=request.limit,
             labelled=request.labelled,
         )
         dropped = [f"left out {name}: power not positive and finite" for name in spectra.dropped]
-        return Loaded(spectra, False, spectra.fingerprint, _few(dropped))
+        return Loaded(spectra, False, spectra.fingerprint, (*_few(dropped), *spectra.notes))
 
     def read(
         self,
@@ -180,7 +201,7 @@ class PowerSpectra(_Simulations):
         classes: Sequence[str] = (),
     ) -> Loaded:
         """Read loose files of spectra; as many consecutive ones as redshifts form an input."""
-        spectra = read_spectra(files, scaling, self.bins, len(redshifts))
+        spectra = read_spectra(files, scaling, self.bins, len(redshifts), spacing=self.spacing)
         return Loaded(spectra, False, "", suite=_common_suite(files))
 
 

@@ -13,9 +13,13 @@ from dagnn.records import FloatArray
 # Folders below the data folder that may hold the files (PS_files: CosmoGraphNet).
 _FOLDERS = ("", "PS_files")
 _MAGIC = b"\x93NUMPY"
+SAME_REDSHIFT = 0.006
+"""Redshifts as near as this are one snapshot, rounded."""
 
 
-def find_power(data: Path, suite: Suite, redshift: float, simulation_set: str) -> Path:
+def find_power(
+    data: Path, suite: Suite, redshift: float, simulation_set: str
+) -> tuple[Path, float]:
     """Find ``Pk_galaxies_{suite}_{set}_{snapshot}_kmax=*.npy`` of one redshift.
 
     Args:
@@ -26,27 +30,53 @@ def find_power(data: Path, suite: Suite, redshift: float, simulation_set: str) -
         redshift: of the snapshot.
         simulation_set: for example ``LH``.
 
+    Returns:
+        The file, and the redshift of its snapshot: the one asked for, or the nearest.
+
     Raises:
         MissingDataError: no such file; the message lists what was looked for and
             what is there.
         UsageError: the suite keeps no snapshot at this redshift.
     """
-    patterns = [
-        f"Pk_galaxies_{spelling}_{simulation_set}_{number}_kmax=*.npy"
-        for number in suite.old_snapshot_numbers(redshift)
-        for spelling in suite.spellings
-    ]
-    folders = [data / folder for folder in _FOLDERS]
-    for pattern in patterns:
-        found = sorted(path for folder in folders for path in folder.glob(pattern))
+    numbers = suite.old_snapshot_numbers(redshift)
+    for number in numbers:
+        found = _files(data, suite, number, simulation_set)
         if found:
-            return found[0]
+            return found[0], suite.old_redshift(number)
+    folders = [data / folder for folder in _FOLDERS]
+    patterns = [_pattern(suite.spellings[0], simulation_set, number) for number in numbers]
     present = sorted(path.name for folder in folders for path in folder.glob("Pk_*.npy"))
     raise MissingDataError(
         f"No power spectra of {suite.name} at z={redshift:g} in {data}. "
         f"Looked for {' and '.join(patterns)}; "
         f"there {'are ' + ', '.join(present) if present else 'is no Pk_*.npy at all'}."
     )
+
+
+def _pattern(spelling: str, simulation_set: str, number: int) -> str:
+    return f"Pk_galaxies_{spelling}_{simulation_set}_{number}_kmax=*.npy"
+
+
+def _files(data: Path, suite: Suite, number: int, simulation_set: str) -> list[Path]:
+    return [
+        path
+        for spelling in suite.spellings
+        for folder in _FOLDERS
+        for path in sorted((data / folder).glob(_pattern(spelling, simulation_set, number)))
+    ]
+
+
+def available_redshifts(suite: Suite, data: Path, simulation_set: str) -> tuple[float, ...]:
+    """Return the redshifts of a suite's files of spectra, increasing.
+
+    Args:
+        suite: gives spellings and snapshot numbers.
+        data: data folder.
+        simulation_set: for example ``LH``.
+    """
+    numbers = range(len(suite.snapshots.old))
+    there = [number for number in numbers if _files(data, suite, number, simulation_set)]
+    return tuple(sorted(suite.old_redshift(number) for number in there))
 
 
 def read_power(path: Path) -> FloatArray:
@@ -141,8 +171,31 @@ def _finer(place: FloatArray, bins: int) -> Iterator[FloatArray]:
     yield np.quantile(place, np.arange(bins) / bins)  # no count fills exactly `bins`
 
 
-def rebin(log_power: FloatArray, wavenumbers: FloatArray, bins: int) -> FloatArray:
-    """Average ``log10 P`` ``[n, K]`` over logarithmic bins of wavenumber, ``[n, bins]``.
+def linear_bins(wavenumbers: FloatArray, bins: int) -> NDArray[np.int64]:
+    """Assign wavenumbers to ``bins`` bins of equally many of them.
+
+    They are measured at equal distances, so the bins are equally wide.
+
+    Raises:
+        ConfigError: there are fewer wavenumbers than bins.
+
+    Example:
+        >>> linear_bins(np.arange(1.0, 9.0), 4)
+        array([0, 0, 1, 1, 2, 2, 3, 3])
+    """
+    if not 1 <= bins <= len(wavenumbers):
+        raise ConfigError(f"bins must lie between 1 and {len(wavenumbers)} here, got {bins}.")
+    edges = np.linspace(0, len(wavenumbers), bins + 1).astype(int)[1:]
+    return np.searchsorted(edges, np.arange(len(wavenumbers)), side="right").astype(np.int64)
+
+
+SPACINGS = {"log": log_bins, "linear": linear_bins}
+
+
+def rebin(
+    log_power: FloatArray, wavenumbers: FloatArray, bins: int, spacing: str = "log"
+) -> FloatArray:
+    """Average ``log10 P`` ``[n, K]`` over bins of wavenumber, ``[n, bins]``.
 
     The mean of the logarithm, unlike the logarithm of the mean, gives every
     measured wavenumber in a bin the same say, whatever its power.
@@ -156,7 +209,7 @@ def rebin(log_power: FloatArray, wavenumbers: FloatArray, bins: int) -> FloatArr
             f"The spectra have {log_power.shape[1]} columns, k_values.txt lists "
             f"{len(wavenumbers)} wavenumbers."
         )
-    which = log_bins(wavenumbers, bins)
+    which = SPACINGS[spacing](wavenumbers, bins)
     average = np.zeros((len(wavenumbers), bins))
     average[np.arange(len(wavenumbers)), which] = 1 / np.bincount(which, minlength=bins)[which]
     return np.asarray(log_power @ average)

@@ -71,7 +71,14 @@ class Loaded:
 
 
 class Modality(Protocol):
-    """How suites and loose files become datasets."""
+    """How suites and loose files become datasets.
+
+    Attributes:
+        shared_objects: whether equal group names in two suites mean the same object, which
+            a split must then keep in one part of both.
+    """
+
+    shared_objects: bool
 
     def name(self, suite: str) -> str:
         """Return the short name of a suite in any spelling."""
@@ -81,6 +88,14 @@ class Modality(Protocol):
         self, sources: Sequence[str], targets: Sequence[str], parameters: Sequence[str], data: Path
     ) -> Truth:
         """Say what a network trained on these suites is asked for: parameters or classes."""
+        ...
+
+    def prior(self, suite: str, parameter: str) -> tuple[float, float]:
+        """Return lower and upper end of a parameter's prior in a suite."""
+        ...
+
+    def redshifts(self, suite: str, data: Path, set_name: str) -> tuple[float, ...]:
+        """Return the redshifts that a suite is there at, increasing; none where unknown."""
         ...
 
     def load(self, request: Request) -> Loaded:

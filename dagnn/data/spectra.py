@@ -16,7 +16,7 @@ from dagnn.catalogs.layouts import find_table
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite
 from dagnn.catalogs.tables import ParameterTable, read_table
-from dagnn.data.power import find_power, read_power, read_wavenumbers, rebin
+from dagnn.data.power import SAME_REDSHIFT, find_power, read_power, read_wavenumbers, rebin
 from dagnn.data.truth import checked_truth, truth_groups
 from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError
 from dagnn.parameters import Scaling
@@ -50,6 +50,7 @@ class Spectra:
             truth is equal, and every item of unknown truth for itself.
         dropped: names of simulations left out because a power was not positive
             and finite.
+        notes: what a person should know about how they were read.
 
     Raises:
         DataError: there is no item.
@@ -64,6 +65,7 @@ class Spectra:
         scaling: Scaling,
         groups: Sequence[str] | None = None,
         dropped: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ) -> None:
         self.x = torch.as_tensor(np.array(x, dtype=np.float32))
         if len(self.x) == 0:
@@ -73,6 +75,7 @@ class Spectra:
         self.groups = tuple(groups) if groups is not None else truth_groups(ids, self.y)
         self.scaling = scaling
         self.dropped = tuple(dropped)
+        self.notes = tuple(notes)
         self._scaled = scaling.to_unit(self.y).float()
 
     @property
@@ -126,6 +129,7 @@ def load_spectra(
     redshifts: Sequence[float] = (0.0,),
     parameters: Sequence[str] | Scaling = ("Omega_m",),
     bins: int | None = 20,
+    spacing: str = "log",
     set: str = "LH",  # noqa: A002 - what CAMELS calls it
     volume: str = "L25n256",
     limit: int | None = None,
@@ -143,7 +147,8 @@ def load_spectra(
         data: data folder.
         redshifts: snapshots that form one input, in this order.
         parameters: what is inferred; a scaling brings priors of its own.
-        bins: logarithmic bins per redshift; None keeps the columns of the file.
+        bins: bins per redshift; None keeps the columns of the file.
+        spacing: of the bins, see :data:`dagnn.data.power.SPACINGS`.
         set: simulation set, for example ``LH``.
         volume: for example ``L25n256``.
         limit: at most this many simulations, the first ones.
@@ -160,7 +165,8 @@ def load_spectra(
     scaling = Scaling.of(parameters)
     table = _table(suite, data, set, volume, labelled)
     numbers = _numbers(table, set) if table else None
-    files = [find_power(data, suite, z, set) for z in redshifts]
+    found = [find_power(data, suite, z, set) for z in redshifts]
+    files = [file for file, _ in found]
     rows = (np.arange(len(read_power(files[0]))) if numbers is None else numbers)[:limit]
     wanted = [f"{set}_{row}" for row in rows]
     power = [_rows_of(file, rows) for file in files]
@@ -169,10 +175,17 @@ def load_spectra(
     dropped = [name for name, good in zip(wanted, usable, strict=True) if not good]
     if not ids:
         raise DataError(f"{files[0]}: no spectrum is positive and finite everywhere.")
-    features = [_features(p[usable], file, bins) for p, file in zip(power, files, strict=True)]
+    columns = [
+        _features(p[usable], file, bins, spacing) for p, file in zip(power, files, strict=True)
+    ]
+    notes = [
+        f"z={asked:g} is read from the snapshot at z={there:.2f}"
+        for asked, (_, there) in zip(redshifts, found, strict=True)
+        if abs(asked - there) > SAME_REDSHIFT
+    ]
     unknown = np.full((len(ids), len(scaling.names)), np.nan)
     truth = table.truth(ids, scaling.names) if table else unknown
-    return Spectra(np.concatenate(features, 1), ids, truth, scaling, dropped=dropped)
+    return Spectra(np.concatenate(columns, 1), ids, truth, scaling, dropped=dropped, notes=notes)
 
 
 def _table(
@@ -192,6 +205,7 @@ def read_spectra(
     parameters: Sequence[str] | Scaling = ("Omega_m",),
     bins: int | None = 20,
     redshifts: int = 1,
+    spacing: str = "log",
 ) -> Spectra:
     """Read loose files of spectra whose truth is unknown.
 
@@ -200,6 +214,7 @@ def read_spectra(
         parameters: what a network will infer.
         bins: as in :func:`load_spectra`.
         redshifts: how many consecutive files form one input.
+        spacing: as in :func:`load_spectra`.
 
     Raises:
         UsageError: the number of files is not a multiple of ``redshifts``.
@@ -213,7 +228,7 @@ def read_spectra(
     names: list[str] = []
     blocks = []
     for start in range(0, len(files), redshifts):
-        block = _one_input([Path(file) for file in files[start : start + redshifts]], bins)
+        block = _one_input([Path(file) for file in files[start : start + redshifts]], bins, spacing)
         blocks.append(block)
         names += [f"{Path(files[start]).stem}[{row}]" for row in range(len(block))]
     scaling = Scaling.of(parameters)
@@ -221,7 +236,7 @@ def read_spectra(
     return Spectra(np.concatenate(blocks), names, unknown, scaling)
 
 
-def _one_input(files: Sequence[Path], bins: int | None) -> FloatArray:
+def _one_input(files: Sequence[Path], bins: int | None, spacing: str) -> FloatArray:
     """Read the files of one input and lay their features side by side."""
     power = [read_power(file) for file in files]
     if len({len(p) for p in power}) > 1:
@@ -231,7 +246,7 @@ def _one_input(files: Sequence[Path], bins: int | None) -> FloatArray:
         bad = np.flatnonzero(~(np.isfinite(p) & (p > 0)).all(1))
         if len(bad):
             raise DataError(f"{file}: power is not positive and finite in rows {bad[:5].tolist()}.")
-    features = [_features(p, file, bins) for p, file in zip(power, files, strict=True)]
+    features = [_features(p, file, bins, spacing) for p, file in zip(power, files, strict=True)]
     return np.concatenate(features, 1)
 
 
@@ -259,6 +274,6 @@ def _rows_of(file: Path, rows: NDArray[np.int64]) -> FloatArray:
     return power[rows]
 
 
-def _features(power: FloatArray, file: Path, bins: int | None) -> FloatArray:
+def _features(power: FloatArray, file: Path, bins: int | None, spacing: str) -> FloatArray:
     log_power = np.log10(power)
-    return log_power if bins is None else rebin(log_power, read_wavenumbers(file), bins)
+    return log_power if bins is None else rebin(log_power, read_wavenumbers(file), bins, spacing)

@@ -14,7 +14,7 @@ from dagnn.data.images import Images
 from dagnn.data.requests import Loaded, Request
 from dagnn.data.survey_table import UNWANTED, Survey, cut_groups, join_blocks, keep_usable
 from dagnn.data.truth import NO_PARAMETERS, Truth
-from dagnn.errors import DataError, MismatchError, UsageError, nearest
+from dagnn.errors import ConfigError, DataError, MismatchError, UsageError, nearest
 from dagnn.parameters import Scaling
 from dagnn.records import IntArray
 
@@ -70,6 +70,9 @@ class SurveyImages:
         self.unknown = tuple(unknown or ())
         self.layout, self.crop, self.size = layout, crop, size
 
+    # An object id names the same galaxy in every survey.
+    shared_objects = True
+
     def name(self, suite: str) -> str:
         """Return the name of a survey in small letters.
 
@@ -107,6 +110,14 @@ class SurveyImages:
                 "needs labels of at least two classes. Name their file with data.labels."
             )
         return Truth(classes=tuple(found))
+
+    def prior(self, suite: str, parameter: str) -> tuple[float, float]:
+        """Refuse: images are asked for classes."""
+        raise ConfigError(f"Images have classes, not parameters such as {parameter}.")
+
+    def redshifts(self, suite: str, data: Path, set_name: str) -> tuple[float, ...]:
+        """Return nothing: images are not snapshots."""
+        return ()
 
     def load(self, request: Request) -> Loaded:
         """Read the images of a survey.

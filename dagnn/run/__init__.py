@@ -8,7 +8,7 @@ From Python, the same in a few lines:
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dagnn.config import Experiment, load_experiment
@@ -50,6 +50,8 @@ def load(
     init_from: Path | None = None,
     members: int | None = None,
     compare_source_only: bool = False,
+    compare_oracle: bool = False,
+    target_prior: Mapping[str, tuple[float, float]] | None = None,
 ) -> Experiment:
     """Load an experiment as the command line does.
 
@@ -64,6 +66,8 @@ def load(
             was trained on does not come back as a test.
         members: number of networks of a deep ensemble.
         compare_source_only: also train without adaptation.
+        compare_oracle: also train on target labels, stamped ORACLE.
+        target_prior: parameter → range that targets are restricted to, a stress test.
 
     Raises:
         ConfigError: something in it cannot be meant.
@@ -75,6 +79,10 @@ def load(
         overrides.append(f"model.members={members}")
     if compare_source_only:
         overrides.append("evaluation.compare_source_only=true")
+    if compare_oracle:
+        overrides.append("evaluation.compare_oracle=true")
+    for name, (low, high) in (target_prior or {}).items():
+        overrides.append(f"data.target_prior.{name}=[{low!r}, {high!r}]")
     if source is not None and target is None:
         target = []
     if init_from is not None:

@@ -1,22 +1,27 @@
 """From an experiment to network, objective, streams and settings."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dagnn.catalogs.suites import find_suite
 from dagnn.config import Experiment, Term, build, check_options, lookup
 from dagnn.data.domains import Domains, Stream
-from dagnn.data.modalities import MODALITIES
+from dagnn.data.modalities import MODALITIES, Modality
+from dagnn.data.truth import Truth
 from dagnn.errors import UsageError
 from dagnn.losses import OBJECTIVES, TASKS, TERMS, DomainTerm, Objective, PerMember
 from dagnn.models import ENCODERS, HEADS, Ensemble, Network
 from dagnn.run.data import Prepared, SuiteData
 from dagnn.training import TrainSettings
+
+Facts = dict[str, Any]
+"""What parts are told of the data: ``width`` of the latent, ``parameters`` or ``classes`` to
+predict, ``counts`` of training items per class, target training ``items``."""
+_ANY: Facts = {"width": 1, "parameters": 1, "classes": 2, "counts": [1, 1], "items": 1}
 
 # An input statistic from this many items is as good as from all of them.
 _FIT_ITEMS = 2048
@@ -50,69 +55,97 @@ def check(experiment: Experiment) -> None:
     Raises:
         ConfigError: an unknown name or option, or a value that its part refuses.
     """
-    build(MODALITIES, experiment.data, "data")
-    _check_roles(experiment)
+    modality = build(MODALITIES, experiment.data, "data")
+    _check_roles(experiment, modality)
     encoder, head = experiment.model.encoder, experiment.model.head
     chosen = lookup(ENCODERS, encoder.name, "model.encoder")
     check_options(chosen, encoder, "model.encoder", {"sizes": {}, "domains": 1})
-    given = {"width": 0, "parameters": 0}
-    check_options(lookup(HEADS, head.name, "model.head"), head, "model.head", given)
-    make_objective(experiment, width=1)
+    constructor = lookup(HEADS, head.name, "model.head")
+    check_options(constructor, head, "model.head", _wanted(constructor, _ANY, "model.head"))
+    make_objective(experiment, _ANY)
     make_settings(experiment)
     choose_device(experiment.training.device)
 
 
-def _check_roles(experiment: Experiment) -> None:
+def _check_roles(experiment: Experiment, modality: Modality) -> None:
     """Refuse a suite that is source and target, however it is spelt."""
     source, target = (
-        {find_suite(name).short_name for name in names}
-        for names in (experiment.source, experiment.target)
+        {modality.name(name) for name in names} for names in (experiment.source, experiment.target)
     )
     if source & target:
         raise UsageError(f"{', '.join(sorted(source & target))} is source and target at once.")
 
 
-def make_network(experiment: Experiment, sizes: dict[str, int], domains: int) -> Network:
+def make_network(
+    experiment: Experiment, sizes: Mapping[str, int], domains: int, truth: Truth
+) -> Network:
     """Build the network, or the ensemble of networks, with fresh weights.
 
     Args:
         experiment: names encoder and head, and tells the number of members.
         sizes: feature widths of the dataset.
         domains: number of suites that keep statistics of their own; 1 shares them.
+        truth: what is predicted.
     """
-    return _joined(
-        [_make_member(experiment, sizes, domains) for _ in range(experiment.model.members)]
-    )
+    facts = _asked(truth)
+    members = range(experiment.model.members)
+    return _joined([_make_member(experiment, sizes, domains, facts) for _ in members])
+
+
+def _asked(truth: Truth) -> Facts:
+    kind = "parameters" if truth.scaling.names else "classes"
+    return {kind: len(truth.names)}
 
 
 def _joined(members: Sequence[Network]) -> Network:
     return Ensemble(members) if len(members) > 1 else members[0]
 
 
-def _make_member(experiment: Experiment, sizes: dict[str, int], domains: int) -> Network:
-    part = experiment.model.encoder
-    encoder = build(ENCODERS, part, "model.encoder", sizes=sizes, domains=domains)
-    head = build(
-        HEADS,
-        experiment.model.head,
-        "model.head",
-        width=encoder.width,
-        parameters=len(experiment.data.parameters),
-    )
-    return Network(encoder, head)
+def _make_member(
+    experiment: Experiment, sizes: Mapping[str, int], domains: int, facts: Facts
+) -> Network:
+    part, head = experiment.model.encoder, experiment.model.head
+    encoder = build(ENCODERS, part, "model.encoder", sizes=dict(sizes), domains=domains)
+    facts = facts | {"width": encoder.width}
+    wanted = _wanted(lookup(HEADS, head.name, "model.head"), facts, "model.head")
+    return Network(encoder, build(HEADS, head, "model.head", **wanted))
 
 
-def make_objective(experiment: Experiment, width: int) -> Objective:
+def _wanted(constructor: Callable[..., Any], facts: Facts, where: str) -> Facts:
+    """Return the facts that a constructor asks for by name.
+
+    Raises:
+        UsageError: one of them does not exist for these data.
+    """
+    signature = inspect.signature(constructor).parameters
+    absent = [
+        name
+        for name in _ANY
+        if name in signature
+        and name not in facts
+        and signature[name].default is inspect.Parameter.empty
+    ]
+    if absent:
+        kind = "parameters" if "parameters" in facts else "classes"
+        raise UsageError(
+            f"{where} needs {' and '.join(absent)}, and these data ask for {kind}. Choose a part "
+            f"that is made for {kind}."
+        )
+    return {name: value for name, value in facts.items() if name in signature}
+
+
+def make_objective(experiment: Experiment, facts: Facts) -> Objective:
     """Build the task loss, the domain terms and their sum.
 
     Args:
         experiment: names them.
-        width: of the latent, for terms that own a network which reads it.
+        facts: what they may be told of the data.
     """
     loss = experiment.loss
-    task = build(TASKS, loss.task, "loss.task")
+    tasks = lookup(TASKS, loss.task.name, "loss.task")
+    task = build(TASKS, loss.task, "loss.task", **_wanted(tasks, facts, "loss.task"))
     terms = {
-        key: (_make_term(term, f"loss.terms.{key}", width), term.weight, term.ramp)
+        key: (_make_term(term, f"loss.terms.{key}", facts), term.weight, term.ramp)
         for key, term in loss.terms.items()
     }
     objective = lookup(OBJECTIVES, loss.objective, "loss.objective")
@@ -129,7 +162,7 @@ def make_objective(experiment: Experiment, width: int) -> Objective:
 
 
 def make_members(
-    experiment: Experiment, sizes: dict[str, int], domains: int
+    experiment: Experiment, sizes: Mapping[str, int], domains: int, facts: Facts
 ) -> tuple[Network, Objective | PerMember]:
     """Build network and objective, or an ensemble of networks and an objective for each.
 
@@ -140,19 +173,31 @@ def make_members(
         experiment: names their parts, and tells the number of members.
         sizes: feature widths of the dataset.
         domains: number of suites that keep statistics of their own; 1 shares them.
+        facts: what parts may be told of the data.
     """
     networks, objectives = [], []
     for _ in range(experiment.model.members):
-        networks.append(_make_member(experiment, sizes, domains))
-        objectives.append(make_objective(experiment, networks[-1].width))
+        networks.append(_make_member(experiment, sizes, domains, facts))
+        objectives.append(make_objective(experiment, facts | {"width": networks[-1].width}))
     objective = PerMember(objectives) if len(objectives) > 1 else objectives[0]
     return _joined(networks), objective
 
 
-def _make_term(term: Term, where: str, width: int) -> DomainTerm:
+def _make_term(term: Term, where: str, facts: Facts) -> DomainTerm:
     constructor = lookup(TERMS, term.name, where)
-    reads_width = "width" in inspect.signature(constructor).parameters
-    return build(TERMS, term, where, **({"width": width} if reads_width else {}))
+    return build(TERMS, term, where, **_wanted(constructor, facts, where))
+
+
+def facts_of(prepared: Prepared) -> Facts:
+    """Collect what parts may be told of the data."""
+    facts = _asked(prepared.truth)
+    sources, targets = prepared.of_role("source"), prepared.of_role("target")
+    facts["items"] = max(1, sum(len(suite.parts()["train"]) for suite in targets))
+    if "classes" in facts:
+        labels = torch.cat([s.loaded.dataset.y[s.parts()["train"]].cpu() for s in sources])
+        counts = torch.bincount(labels[labels >= 0], minlength=facts["classes"])
+        facts["counts"] = counts[: facts["classes"]].tolist()
+    return facts
 
 
 def reads_target(experiment: Experiment) -> bool:
@@ -204,8 +249,8 @@ def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
     # have no statistics of its own to be evaluated with.
     own = experiment.model.statistics == "per_suite" and (reads_target(experiment) or not targets)
     domains = len(learned) if own else 1
-    sizes = dict(sources[0].loaded.dataset.sizes)
-    network, objective = make_members(experiment, sizes, domains)
+    sizes = sources[0].loaded.dataset.sizes
+    network, objective = make_members(experiment, sizes, domains, facts_of(prepared))
     if own:
         for suite in learned:
             network.fit_inputs(training_batch(suite))

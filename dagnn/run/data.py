@@ -12,12 +12,12 @@ from rich.markup import escape
 from torch import Tensor
 
 from dagnn.catalogs.cache import default_cache
-from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES, Loaded, Modality, Request
-from dagnn.data.splits import PARTS, Split, split_groups
-from dagnn.errors import MissingDataError, UsageError
+from dagnn.data.splits import PARTS, Split, split_items
+from dagnn.data.truth import Truth
+from dagnn.errors import MismatchError, MissingDataError, UsageError
 from dagnn.evaluation.label_shift import PriorInterval
 from dagnn.mocks.suites import SUITES, relations
 from dagnn.mocks.universe import make_universe, recipe
@@ -34,23 +34,18 @@ class SuiteData:
     """One suite of an experiment, read and split.
 
     Attributes:
-        suite: the suite.
+        name: short name of the suite.
         role: ``source``, ``target`` or ``other``.
         domain: number that the network knows it by.
         loaded: dataset and facts about it.
         split: train, validation and test items; None where every item is held out.
     """
 
-    suite: Suite
+    name: str
     role: str
     domain: int
     loaded: Loaded
     split: Split | None
-
-    @property
-    def name(self) -> str:
-        """Short name of the suite."""
-        return self.suite.short_name
 
     def parts(self) -> dict[str, Tensor]:
         """Return the items of each part; ``all`` for a suite that is not split."""
@@ -65,15 +60,20 @@ class Prepared:
 
     Attributes:
         suites: sources first, then targets, then others.
-        scaling: between physical and prior units.
+        truth: the parameters, with their scaling to prior units, or the classes.
         folder: where the data were read.
         intervals: how much of the prior each target seems to span, where that was asked.
     """
 
     suites: tuple[SuiteData, ...]
-    scaling: Scaling
+    truth: Truth
     folder: Path
     intervals: tuple[PriorInterval, ...] = ()
+
+    @property
+    def scaling(self) -> Scaling:
+        """Between physical and prior units; empty for classes."""
+        return self.truth.scaling
 
     @property
     def mock(self) -> bool:
@@ -182,7 +182,7 @@ def prepare(
     *,
     others: Sequence[str] = (),
     splits: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
-    scaling: Scaling | None = None,
+    truth: Truth | None = None,
 ) -> Prepared:
     """Read and split every suite of an experiment.
 
@@ -192,43 +192,62 @@ def prepare(
         console: where progress is shown.
         others: further suites, evaluated as a whole.
         splits: of an earlier run, suite → part → ids; suites that it lacks are split anew.
-        scaling: of an earlier run; None spans the priors of all trained suites.
+        truth: of an earlier run; None asks the modality.
     """
-    modality = build(MODALITIES, experiment.data, "data")
-    trained = {find_suite(name).short_name: find_suite(name) for name in experiment.source}
-    roles = dict.fromkeys(trained, "source")
+    modality: Modality = build(MODALITIES, experiment.data, "data")
+    spelling = {modality.name(name): name for name in experiment.source}
+    roles = dict.fromkeys(spelling, "source")
     for role, names in (("target", experiment.target), ("other", others)):
-        for suite in map(find_suite, names):
-            roles.setdefault(suite.short_name, role)
-            trained.setdefault(suite.short_name, suite)
-    learned = [suite for name, suite in trained.items() if roles[name] != "other"]
-    scaling = scaling or widest_scaling(experiment.data.parameters, learned)
-    suites = []
-    for domain, (name, suite) in enumerate(trained.items()):
+        for spelt in names:
+            name = modality.name(spelt)
+            roles.setdefault(name, role)
+            spelling.setdefault(name, spelt)
+    data = experiment.data
+    truth = truth or modality.truth(experiment.source, experiment.target, data.parameters, folder)
+    suites: list[SuiteData] = []
+    assigned: dict[str, str] = {}
+    for domain, (name, spelt) in enumerate(spelling.items()):
         role = roles[name]
-        request = _request(experiment, suite, folder, scaling, labelled=role == "source")
-        loaded = _load(modality, request, name, console)
+        loaded = read_suite(experiment, spelt, folder, truth, console, labelled=role == "source")
         split, number = None, 0
         if role != "other":
-            ranges = experiment.data.target_prior if role == "target" else {}
-            rows = within(loaded.dataset, scaling, ranges, name)
-            ids = (splits or {}).get(name)
-            split, number = _split(experiment, name, loaded, rows, ids), domain
-        suites.append(SuiteData(suite, role, number, loaded, split))
-    return Prepared(tuple(suites), scaling, folder)
+            ranges = data.target_prior if role == "target" else {}
+            rows = within(loaded.dataset, truth.scaling, ranges, name)
+            bound = _bound(loaded, assigned if modality.shared_objects else {})
+            split = _split(experiment, name, loaded, rows, bound, (splits or {}).get(name))
+            assigned |= _parts_of_groups(loaded.dataset, split)
+            number = domain
+        suites.append(SuiteData(name, role, number, loaded, split))
+    _require_alike(suites)
+    return Prepared(tuple(suites), truth, folder)
 
 
-def stored_scaling(stored: Mapping[str, Any]) -> Scaling:
-    """Return the scaling that a checkpoint was trained with."""
-    return Scaling(**{key: tuple(value) for key, value in stored["scaling"].items()})
+def _bound(loaded: Loaded, assigned: Mapping[str, str]) -> list[str]:
+    """Return the part that each item is bound to: by its files, or as another suite has it."""
+    groups = loaded.dataset.groups
+    own = loaded.parts or [""] * len(groups)
+    return [part or assigned.get(group, "") for part, group in zip(own, groups, strict=True)]
 
 
-def widest_scaling(names: Sequence[str], suites: Sequence[Suite]) -> Scaling:
-    """Return the scaling over priors wide enough for every suite."""
-    ranges = [[suite.prior(name) for suite in suites] for name in names]
-    low = tuple(min(low for low, _ in of_one) for of_one in ranges)
-    high = tuple(max(high for _, high in of_one) for of_one in ranges)
-    return Scaling(tuple(names), low, high)
+def _parts_of_groups(dataset: Dataset, split: Split) -> dict[str, str]:
+    return {dataset.groups[row]: part for part in PARTS for row in getattr(split, part).tolist()}
+
+
+def _require_alike(suites: Sequence[SuiteData]) -> None:
+    first = suites[0]
+    for suite in suites[1:]:
+        ours, theirs = dict(first.loaded.dataset.sizes), dict(suite.loaded.dataset.sizes)
+        if ours != theirs:
+            raise MismatchError(
+                f"{first.name} has inputs of size {ours}, {suite.name} of {theirs}; one network "
+                "cannot read both. Images are brought to one size by data.size or data.crop."
+            )
+
+
+def stored_truth(stored: Mapping[str, Any]) -> Truth:
+    """Return what a checkpoint's network was asked for."""
+    scaling = Scaling(**{key: tuple(value) for key, value in stored["scaling"].items()})
+    return Truth(scaling, tuple(stored.get("classes", ())))
 
 
 def within(
@@ -267,31 +286,51 @@ def _split(
     name: str,
     loaded: Loaded,
     rows: Tensor,
+    bound: Sequence[str],
     ids: Mapping[str, Sequence[str]] | None,
 ) -> Split:
     dataset = loaded.dataset
     if ids is not None:
         return Split.from_ids(ids, dataset.ids)
     groups = [dataset.groups[row] for row in rows.tolist()]
-    split = split_groups(groups, experiment.data.split, seed=experiment.seed)
+    parts = [bound[row] for row in rows.tolist()]
+    split = split_items(groups, parts, experiment.data.split, seed=experiment.seed)
     split = Split(*(rows.numpy()[getattr(split, part)] for part in PARTS))
     if min(len(split.train), len(split.valid), len(split.test)) < FEWEST_PER_PART:
         raise UsageError(
-            f"The {len(rows)} simulations of {name} leave fewer than {FEWEST_PER_PART} for "
+            f"The {len(rows)} items of {name} leave fewer than {FEWEST_PER_PART} for "
             f"training, validation or test ({len(split.train)}, {len(split.valid)}, "
-            f"{len(split.test)}). Use more simulations, or other shares in data.split."
+            f"{len(split.test)}). Use more of them, or other shares in data.split."
         )
     return split
 
 
-def _request(
-    experiment: Experiment, suite: Suite, folder: Path, scaling: Scaling, *, labelled: bool
-) -> Request:
+def read_suite(
+    experiment: Experiment,
+    suite: str,
+    folder: Path,
+    truth: Truth,
+    console: Console,
+    *,
+    labelled: bool,
+) -> Loaded:
+    """Read one suite, and say what a person should know about it.
+
+    Args:
+        experiment: what to read it as.
+        suite: any spelling of its name.
+        folder: data folder.
+        truth: what is asked for.
+        console: where progress and notes go.
+        labelled: whether missing truth is an error.
+    """
     data = experiment.data
-    return Request(
+    modality: Modality = build(MODALITIES, data, "data")
+    request = Request(
         suite=suite,
         data=folder,
-        scaling=scaling,
+        scaling=truth.scaling,
+        classes=truth.classes,
         set=data.set,
         volume=data.volume,
         redshifts=tuple(data.redshifts),
@@ -300,9 +339,7 @@ def _request(
         workers=data.workers,
         cache=default_cache(),
     )
-
-
-def _load(modality: Modality, request: Request, name: str, console: Console) -> Loaded:
+    name = modality.name(suite)
     with progress_bar(console, f"Reading {name}") as advance:
         loaded = modality.load(replace(request, on_progress=advance))
     for note in loaded.notes:

@@ -9,6 +9,7 @@ from dagnn.errors import CheckpointError
 from dagnn.run.assemble import choose_device
 from dagnn.run.data import Prepared
 from dagnn.run.folder import RunFolder
+from dagnn.run.guard import alarm_text
 
 
 def checkpoint_meta(experiment: Experiment, prepared: Prepared, rows: int) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def checkpoint_meta(experiment: Experiment, prepared: Prepared, rows: int) -> di
         "domains": [suite.name for suite in suites],
         "statistics": rows,
         "scaling": asdict(prepared.scaling),
+        "classes": list(prepared.truth.classes),
         "splits": {s.name: s.split.to_ids(s.loaded.dataset.ids) for s in suites if s.split},
         "training_range": training_range(prepared),
         "mock": prepared.mock,
@@ -56,7 +58,10 @@ def run_facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
     return environment | {
         "mock": prepared.mock,
         "evaluation": {"mock": False, "notes": []},
-        "notes": [f"{s.name}: {note}" for s in prepared.suites for note in s.loaded.notes],
+        "notes": _notes(experiment, prepared),
+        "prior_intervals": {
+            f"{each.suite}, {each.parameter}": [each.low, each.high] for each in prepared.intervals
+        },
         "training_items": items,
         "priors": {n: [low, high] for n, low, high in zip(*asdict(scaling).values(), strict=True)},
         "inputs": prepared.suites[0].loaded.dataset.describe(),
@@ -75,3 +80,14 @@ def require_same_data(folder: RunFolder, prepared: Prepared) -> None:
                 f"The data of {suite.name} in {prepared.folder} are not those that {folder.path} "
                 "was trained with. Restore them, or start a new run."
             )
+
+
+def _notes(experiment: Experiment, prepared: Prepared) -> list[str]:
+    """Collect what a reader of the results must know."""
+    notes = [f"{s.name}: {note}" for s in prepared.suites for note in s.loaded.notes]
+    for name, (low, high) in experiment.data.target_prior.items():
+        notes.append(
+            f"STRESS TEST: targets were restricted to {name} between {low:g} and {high:g}, by "
+            "their labels."
+        )
+    return notes + [f"ALARM: {alarm_text(each)}" for each in prepared.intervals if each.alarm]

@@ -27,6 +27,7 @@ class RunFolder:
         self.predictions = path / "predictions.csv"
         self.results = path / "results.csv"
         self.latents = path / "latents.npz"
+        self.calibration = path / "calibration.json"
         self.report = path / "report.html"
         self.figures = path / "figures"
         self.model_card = path / "MODEL_CARD.md"
@@ -61,6 +62,16 @@ class RunFolder:
     def source_only(self) -> "RunFolder":
         """The folder of the comparison without adaptation, inside this one."""
         return RunFolder(self.path / "source_only")
+
+    @property
+    def oracle(self) -> "RunFolder":
+        """The folder of the training on target labels, inside this one."""
+        return RunFolder(self.path / "oracle")
+
+    @property
+    def surrogate(self) -> "RunFolder":
+        """The folder of the training that calibrates error bars, inside this one."""
+        return RunFolder(self.path / "surrogate")
 
     def is_finished(self) -> bool:
         """Whether training and evaluation have left everything that they leave."""

@@ -7,16 +7,17 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
-from dagnn.catalogs.suites import find_suite
 from dagnn.config import Experiment, build
-from dagnn.data.modalities import MODALITIES
+from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.errors import CheckpointError, MismatchError, UsageError, nearest
 from dagnn.evaluation.predict import predict as predict_items
 from dagnn.evaluation.storage import read_predictions, read_results, write_predictions
+from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
 from dagnn.records import Dataset, Predictions
 from dagnn.run.assemble import choose_device, make_network
-from dagnn.run.data import locate_data, prepare, stored_scaling
+from dagnn.run.calibrate import apply_scale, read_scale
+from dagnn.run.data import locate_data, prepare, stored_truth
 from dagnn.run.facts import require_same_data
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import show_table, stamped, with_latents, write_pages
@@ -44,7 +45,7 @@ def load_network(folder: RunFolder, experiment: Experiment) -> tuple[Network, Ch
     absent = {"sizes", "domains", "statistics", "scaling", "splits"} - meta.keys()
     if absent:
         raise CheckpointError(f"{best} lacks {', '.join(sorted(absent))}. Train again.")
-    network = make_network(experiment, meta["sizes"], meta["statistics"])
+    network = make_network(experiment, meta["sizes"], meta["statistics"], stored_truth(meta))
     load_weights(network, checkpoint.network)
     return network.to(choose_device(experiment.training.device)), checkpoint
 
@@ -70,7 +71,8 @@ def evaluate(
     console = console or Console(stderr=True)
     folder = RunFolder.open(path)
     experiment = folder.read_experiment()
-    network, checkpoint = load_network(folder, experiment)
+    _, checkpoint = load_network(folder, experiment)
+    modality = build(MODALITIES, experiment.data, "data")
     others = [*experiment.evaluation.suites, *suites]
     wider = experiment.evaluation.model_copy(update={"suites": others})
     moved = experiment.data.model_copy(update={"path": data or experiment.data.path})
@@ -82,7 +84,7 @@ def evaluate(
         console,
         others=others,
         splits=checkpoint.meta["splits"],
-        scaling=stored_scaling(checkpoint.meta),
+        truth=stored_truth(checkpoint.meta),
     )
     require_same_data(folder, prepared)
     notes = [unseen_note(s.name, checkpoint, adapt_statistics) for s in prepared.of_role("other")]
@@ -92,10 +94,18 @@ def evaluate(
     evaluation = {"mock": prepared.mock, "notes": notes}
     folder.write_environment(folder.read_environment() | {"evaluation": evaluation})
     predictions: list[Predictions] = []
-    if folder.source_only.checkpoints.is_dir():
-        alone, _ = load_network(folder.source_only, experiment.without_adaptation())
-        predictions += predict_all(alone, prepared, "source-only", adapt_statistics)
-    predictions += predict_all(network, prepared, "model", adapt_statistics)
+    for inner, label, asked in (
+        (folder.source_only, SOURCE_ONLY, experiment.without_adaptation()),
+        (folder, MODEL, experiment),
+        (folder.oracle, ORACLE, experiment.on_target_labels()),
+    ):
+        if not inner.checkpoints.is_dir():
+            continue
+        known, stored = load_network(inner, asked)
+        raw = predict_all(known, prepared, label, adapt_statistics)
+        sources = stored.meta["experiment"]["source"]
+        labelled = [modality.name(name) for name in sources]
+        predictions += apply_scale(read_scale(inner), raw, labelled)
     return finish(experiment, prepared, folder, predictions, console)
 
 
@@ -145,8 +155,11 @@ def predict(
     experiment = folder.read_experiment()
     network, checkpoint = load_network(folder, experiment)
     modality = build(MODALITIES, experiment.data, "data")
-    scaling = stored_scaling(checkpoint.meta)
-    loaded = modality.read(files, scaling, experiment.data.redshifts, experiment.data.volume)
+    truth = stored_truth(checkpoint.meta)
+    scaling = truth.scaling
+    loaded = modality.read(
+        files, scaling, experiment.data.redshifts, experiment.data.volume, truth.classes
+    )
     if dict(loaded.dataset.sizes) != checkpoint.meta["sizes"]:
         raise MismatchError(
             f"These files give inputs of size {dict(loaded.dataset.sizes)}, the run was trained on "
@@ -171,8 +184,10 @@ def predict(
         suite=suite or "unknown",
         role="other",
         split="all",
-        domain=_domain_of(suite, checkpoint.meta["domains"]),
+        domain=_domain_of(suite, checkpoint.meta["domains"], modality),
     )
+    labelled = [modality.name(name) for name in experiment.source]
+    (predictions,) = apply_scale(read_scale(folder), [predictions], labelled)
     deliver(predictions, out, console)
     return predictions
 
@@ -207,10 +222,10 @@ def choose_suite(
     return chosen
 
 
-def _domain_of(suite: str | None, domains: Sequence[str]) -> int:
+def _domain_of(suite: str | None, domains: Sequence[str], modality: Modality) -> int:
     if suite is None:
         return 0
-    name = find_suite(suite).short_name
+    name = modality.name(suite)
     if name not in domains:
         raise UsageError(f"The run was not trained on {name}. {nearest(name, domains)}")
     return list(domains).index(name)

@@ -5,20 +5,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from torch import Tensor
 
 from dagnn.config import Experiment
 from dagnn.errors import CheckpointError, UsageError
 from dagnn.evaluation.predict import predict
+from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
+from dagnn.evaluation.variance import VarianceScale
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import Dataset, Predictions, Result
 from dagnn.run.assemble import Assembly, assemble, check, make_network, parameter_count
-from dagnn.run.data import Prepared, locate_data, prepare, stored_scaling
+from dagnn.run.baselines import baseline_predictions
+from dagnn.run.calibrate import (
+    apply_scale,
+    fit_scale,
+    on_target_labels,
+    read_scale,
+    surrogate,
+    write_scale,
+)
+from dagnn.run.data import Prepared, locate_data, prepare, stored_truth
 from dagnn.run.facts import checkpoint_meta, require_same_data, run_facts
 from dagnn.run.folder import RunFolder, require_free
+from dagnn.run.guard import alarm_text, align_within, guarded
 from dagnn.run.outputs import measure, show_table, title, write_pages, write_tables
+from dagnn.training import ORACLE as TARGET_ORACLE
 from dagnn.training import (
     Callback,
     Checkpoint,
@@ -28,10 +42,12 @@ from dagnn.training import (
     fit,
     load_checkpoint,
     load_weights,
+    target_error,
     validation_metrics,
 )
 
 FEWEST_TO_ADAPT = 20
+ITEMS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,7 @@ def train(
     others = experiment.evaluation.suites
     splits = initial.meta["splits"] if initial else None
     prepared = prepare(experiment, place, console, others=others, splits=splits)
+    prepared = guarded(experiment, prepared, console)
     folder = RunFolder.create(out, experiment.name)
     stored = experiment.data.model_copy(update={"path": place.absolute()})
     experiment = experiment.model_copy(update={"data": stored})
@@ -108,9 +125,10 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
         console,
         others=others,
         splits=stored["splits"] if stored else None,
-        scaling=stored_scaling(stored) if stored else None,
+        truth=stored_truth(stored) if stored else None,
     )
     require_same_data(folder, prepared)
+    prepared = guarded(experiment, prepared, console)
     return _run(experiment, prepared, folder, console)
 
 
@@ -121,16 +139,97 @@ def _run(
     console: Console,
 ) -> RunResult:
     initial = load_initial(experiment)
-    plans = [(experiment, folder, "model")]
-    if experiment.evaluation.compare_source_only:
-        plans.insert(0, (experiment.without_adaptation(), folder.source_only, "source-only"))
     predictions: list[Predictions] = []
-    for plan, where, label in plans:
+    for plan in _plans(experiment, prepared, folder):
         network = fit_network(
-            plan, prepared, where, console, initial=initial, label=label, root=folder.path
+            plan.experiment,
+            plan.prepared,
+            plan.folder,
+            console,
+            initial=initial,
+            label=plan.label,
+            root=folder.path,
         )
-        predictions += predict_all(network, prepared, label)
+        raw = predict_all(network, prepared, plan.label)
+        scale = _scale(plan, network, console, folder.path)
+        predictions += apply_scale(scale, raw, plan.labelled)
     return finish(experiment, prepared, folder, predictions, console)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One training of a run.
+
+    Attributes:
+        experiment: what is trained.
+        prepared: on which data, in which roles.
+        folder: where its checkpoints go.
+        label: how tables call it.
+    """
+
+    experiment: Experiment
+    prepared: Prepared
+    folder: RunFolder
+    label: str
+
+    @property
+    def labelled(self) -> list[str]:
+        """Short names of the suites whose labels are read."""
+        return [suite.name for suite in self.prepared.of_role("source")]
+
+
+def _plans(experiment: Experiment, prepared: Prepared, folder: RunFolder) -> list[Plan]:
+    plans = [Plan(experiment, prepared, folder, MODEL)]
+    asked = experiment.evaluation
+    if asked.compare_source_only:
+        alone = experiment.without_adaptation()
+        plans.insert(0, Plan(alone, prepared, folder.source_only, SOURCE_ONLY))
+    if asked.compare_oracle and experiment.target:
+        oracle = experiment.on_target_labels()
+        plans.append(Plan(oracle, on_target_labels(prepared), folder.oracle, ORACLE))
+    return plans
+
+
+def _scale(plan: Plan, network: Network, console: Console, root: Path) -> VarianceScale | None:
+    """Calibrate the error bars of a trained network, or read how that was done before."""
+    wanted = plan.experiment.calibration
+    if wanted.variance == "none":
+        return None
+    stored = read_scale(plan.folder)
+    if stored is not None:
+        return stored
+    scale = fit_scale(predict_all(network, plan.prepared, plan.label))
+    if wanted.surrogate != "none" and plan.experiment.target:
+        scale = scale.inflated(_on_surrogate(plan, console, root))
+    write_scale(plan.folder, scale)
+    return scale
+
+
+def _on_surrogate(plan: Plan, console: Console, root: Path) -> list[Predictions]:
+    """Train on a surrogate of the target and predict what it holds out."""
+    made = surrogate(plan.experiment, plan.prepared, console)
+    if made is None:
+        console.print(
+            "[yellow]Note:[/] no other redshift of the source is there to calibrate error bars "
+            "on; those of the target are calibrated on the source alone.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return []
+    experiment, prepared = made
+    network = fit_network(
+        experiment,
+        prepared,
+        plan.folder.surrogate,
+        console,
+        initial=None,
+        label="surrogate",
+        root=root,
+    )
+    raw = predict_all(network, prepared, "surrogate")
+    held_out = [each for each in raw if each.role == "target" and each.split == "valid"]
+    names = [each.suite for each in raw]
+    return apply_scale(fit_scale(raw), held_out, labelled=names)
 
 
 def finish(
@@ -141,11 +240,15 @@ def finish(
     console: Console,
 ) -> RunResult:
     """Measure predictions, write every output and print the table."""
+    predictions = [*baseline_predictions(experiment, prepared), *predictions]
     results = measure(experiment, predictions, prepared)
     write_tables(folder, predictions, results)
     with console.status("Drawing the report"):
         report = write_pages(folder, experiment, predictions, results)
     show_table(experiment, results, prepared.mock)
+    for interval in prepared.intervals:
+        if interval.alarm:
+            console.print(f"[bold yellow]Alarm:[/] {alarm_text(interval)}", soft_wrap=True)
     console.print(f"Report: {report}", highlight=False, soft_wrap=True)
     return RunResult(folder.path, results, predictions, prepared.mock)
 
@@ -174,6 +277,7 @@ def fit_network(
         callbacks: told of steps and epochs after progress and log.
     """
     made = assemble(experiment, prepared)
+    align_within(made, prepared)
     if initial is not None:
         load_parameters(made.network, initial)
     last = folder.checkpoints / "last.pt"
@@ -189,7 +293,7 @@ def fit_network(
         made.objective,
         made.domains,
         settings=made.settings,
-        validate=_validation(made, prepared),
+        validate=_validation(made, prepared, experiment.training.select_on == TARGET_ORACLE),
         callbacks=[ProgressReport(console, title=label), MetricsLog(folder.metrics), *callbacks],
         checkpoints=checkpoints,
         resume=last if last.is_file() else None,
@@ -241,10 +345,11 @@ def adapt(network: Network, dataset: Dataset, items: Tensor) -> Network:
             f"{len(items)}: statistics of fewer say more about the boxes than about the suite."
         )
     device = next(network.parameters()).device
-    return network.adapted(dataset.to(device).batch(items.to(device), domain=0))
+    parts = torch.split(items.to(device), ITEMS_AT_ONCE)
+    return network.adapted(*(dataset.to(device).batch(part, domain=0) for part in parts))
 
 
-def _validation(made: Assembly, prepared: Prepared) -> Any:
+def _validation(made: Assembly, prepared: Prepared, oracle: bool) -> Any:
     def batches(role: str) -> list[Any]:
         return [
             suite.loaded.dataset.to(made.device).batch(suite.parts()["valid"], suite.domain)
@@ -252,7 +357,12 @@ def _validation(made: Assembly, prepared: Prepared) -> Any:
         ]
 
     sources, targets = batches("source"), batches("target")
-    return lambda network: validation_metrics(network, made.objective, sources, targets)
+
+    def validate(network: Network) -> dict[str, float]:
+        found = validation_metrics(network, made.objective, sources, targets)
+        return found | ({"target_error": target_error(network, targets)} if oracle else {})
+
+    return validate
 
 
 def load_initial(experiment: Experiment) -> Checkpoint | None:
@@ -276,7 +386,8 @@ def load_initial(experiment: Experiment) -> Checkpoint | None:
             f"{experiment.init_from} has {stored} members, this experiment "
             f"{experiment.model.members}. Start with: --members {stored}"
         )
-    load_parameters(make_network(experiment, checkpoint.meta["sizes"], 1), checkpoint)
+    meta = checkpoint.meta
+    load_parameters(make_network(experiment, meta["sizes"], 1, stored_truth(meta)), checkpoint)
     return checkpoint
 
 

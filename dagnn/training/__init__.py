@@ -5,14 +5,15 @@ from dagnn.training.checkpoint import Checkpoint, Checkpoints, load_checkpoint, 
 from dagnn.training.optimizers import OPTIMIZERS
 from dagnn.training.progress import MetricsLog, ProgressReport
 from dagnn.training.schedules import SCHEDULES
-from dagnn.training.selection import CRITERIA
+from dagnn.training.selection import CRITERIA, ORACLE
 from dagnn.training.settings import TrainSettings
 from dagnn.training.trainer import FitResult, fit
-from dagnn.training.validation import validation_metrics
+from dagnn.training.validation import target_error, validation_metrics
 
 __all__ = [
     "CRITERIA",
     "OPTIMIZERS",
+    "ORACLE",
     "SCHEDULES",
     "Callback",
     "Checkpoint",
@@ -25,5 +26,6 @@ __all__ = [
     "fit",
     "load_checkpoint",
     "load_weights",
+    "target_error",
     "validation_metrics",
 ]

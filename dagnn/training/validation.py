@@ -95,6 +95,23 @@ def validation_metrics(
     return {name: float(value) for name, value in values.items()}
 
 
+@torch.no_grad()
+def target_error(network: nn.Module, targets: Iterable[Batch]) -> float:
+    """Return the error on **labelled** targets, which only the oracle may ask for.
+
+    Args:
+        network: ``batch → Output``, in evaluation mode.
+        targets: validation batches of the targets; items of unknown truth are left out.
+    """
+    errors = []
+    for batch in targets:
+        prediction = mixture(network(batch)).prediction
+        known = batch.y.isfinite().all(-1) if isinstance(prediction, Moments) else batch.y >= 0
+        kept = type(prediction)(*(column[known] for column in prediction))
+        errors.append(prediction_error(kept, batch.y[known]))
+    return float(torch.stack(errors).mean())
+
+
 def _thinned(pair: Pair, items: int) -> Pair:
     """Keep at most ``items`` of each side, evenly over all domains."""
     source = _rows(pair.source.latent.shape[ITEMS], items).to(pair.labels.device)

@@ -201,7 +201,7 @@ def test_find_power_accepts_the_folder_of_cosmographnet(tmp_path):
     folder = tmp_path / "PS_files"
     folder.mkdir()
     (folder / NOW).touch()
-    assert find_power(tmp_path, find_suite("simba"), 0.0, "LH") == folder / NOW
+    assert find_power(tmp_path, find_suite("simba"), 0.0, "LH") == (folder / NOW, 0.0)
 
 
 def test_a_number_that_means_another_redshift_today_is_not_taken_for_it(data):
