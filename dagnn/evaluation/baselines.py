@@ -22,7 +22,9 @@ RIDGE = "ridge"
 """Ridge regression on summary features, fitted on the sources."""
 RIDGE_ALIGNED = "ridge-aligned"
 """The same after every suite's features are standardised by its own unlabelled items."""
-BASELINES = (PRIOR_MEAN, GALAXY_COUNT, RIDGE, RIDGE_ALIGNED)
+PRIOR_CLASS = "prior-class"
+"""Predicts the class frequencies of the source."""
+BASELINES = (PRIOR_MEAN, PRIOR_CLASS, GALAXY_COUNT, RIDGE, RIDGE_ALIGNED)
 
 MOST_FEATURES_FOR_PRODUCTS = 100
 """With more summary features than this, ridge regression goes without their products."""

@@ -9,22 +9,23 @@ from rich.table import Table
 from rich.text import Text
 
 from dagnn.evaluation.baselines import BASELINES
-from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.class_table import ALL_CLASSES
 from dagnn.evaluation.table import HELD_OUT, ORACLE, PREDICTORS, Block, blocks
+from dagnn.evaluation.views import PARAMETERS, view_of
 from dagnn.evaluation.wording import heading, with_interval
 from dagnn.records import Result
 
-COLUMNS = ("relative_error", "r2", "chi2", "coverage68")
+COLUMNS = PARAMETERS.console
 """What fits into a terminal; the other metrics are in ``results.csv`` and the report."""
 ROW_STYLES = MappingProxyType({ORACLE: "bold yellow"} | dict.fromkeys(BASELINES, "dim"))
 """How rows look that are not of our networks. An oracle says so in its name as well."""
 
 
-def _add_block(table: Table, block: Block, indent: int) -> None:
+def _add_block(table: Table, block: Block, names: Sequence[str], indent: int) -> None:
     """Add one line per predictor."""
     for model, row in block.rows.items():
         label = Text(" " * indent + PREDICTORS.get(model, model))
-        cells = [with_interval(row[name]) if name in row else "–" for name in COLUMNS]
+        cells = [with_interval(row[name]) if name in row else "–" for name in names]
         table.add_row(label, *cells, style=ROW_STYLES.get(model, ""))
 
 
@@ -45,27 +46,29 @@ def console_table(
         oracle: whether target labels chose the checkpoint; then the title says so.
         splits: which splits to show; all of them where None.
     """
-    chosen = blocks(results, splits)
+    view = view_of(results)
+    chosen = [block for block in blocks(results, splits) if view.shows(block)]
     parameters = list(dict.fromkeys(block.parameter for block in chosen))
     one = len(parameters) == 1
+    named = one and parameters != [ALL_CLASSES]
     several = len({block.split for block in chosen}) > 1
     table = Table(
-        title=Text(heading(f"{title} · {parameters[0]}" if one else title, mock, oracle)),
+        title=Text(heading(f"{title} · {parameters[0]}" if named else title, mock, oracle)),
         title_style="bold",
-        caption="single seed · [95% bootstrap interval over the items] · χ² not clipped",
+        caption=view.caption,
         box=SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
     table.add_column("suite", no_wrap=True)
-    for name in COLUMNS:
-        table.add_column(METRICS[name].label, justify="right", no_wrap=True)
+    for name in view.console:
+        table.add_column(view.metrics[name].label, justify="right", no_wrap=True)
     for name, members in groupby(chosen, key=lambda block: block.title(several)):
         table.add_row(Text(name, style="bold"))
         for block in members:
             if not one:
                 table.add_row(Text(f" {block.parameter}", style="italic"))
-            _add_block(table, block, indent=1 if one else 2)
+            _add_block(table, block, view.console, indent=1 if one else 2)
         table.add_section()
     if not chosen:
         table.add_row("no item with known truth")

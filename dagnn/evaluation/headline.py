@@ -1,40 +1,33 @@
 """One sentence that says what came out, and others that say whether it was worth the trouble."""
 
 from collections.abc import Sequence
-from types import MappingProxyType
 
-from dagnn.evaluation.baselines import GALAXY_COUNT, PRIOR_MEAN, RIDGE, RIDGE_ALIGNED
 from dagnn.evaluation.table import MODEL, SOURCE_ONLY, Block, blocks, gap_closed
+from dagnn.evaluation.views import View, view_of
 from dagnn.evaluation.wording import plain, with_interval
 from dagnn.records import Result
 
-METRIC = "relative_error"
-RIVALS = MappingProxyType(
-    {
-        PRIOR_MEAN: "predicting the prior mean",
-        GALAXY_COUNT: "counting galaxies",
-        RIDGE: "ridge regression on summaries",
-        RIDGE_ALIGNED: "ridge regression on aligned summaries",
-    }
-)
-"""What needs no network; a model that does not beat one of them is named as such."""
 
-
-def _first(results: Sequence[Result]) -> Block | None:
+def _first(results: Sequence[Result], metric: str) -> Block | None:
     """Return the block a reader wants first: a target, else another suite, else a source."""
     found = blocks(results)
     for role in ("target", "other", "source"):
         for block in found:
-            if block.role == role and METRIC in block.rows.get(MODEL, {}):
+            if block.role == role and metric in block.rows.get(MODEL, {}):
                 return block
     return None
 
 
-def _verdict(model: Result, other: Result, name: str) -> str:
+def _beats(model: Result, other: Result, view: View) -> bool:
+    """Whether the intervals are apart, the model on the better side."""
+    return model.high < other.low if view.better == "low" else model.low > other.high
+
+
+def _verdict(model: Result, other: Result, name: str, view: View) -> str:
     """Compare two intervals in words; overlapping ones decide nothing."""
-    if model.high < other.low:
+    if _beats(model, other, view):
         return f"The model is better than {name}: the intervals are apart."
-    if model.low > other.high:
+    if _beats(other, model, view):
         return f"The model is worse than {name}: the intervals are apart."
     return f"The model is not told apart from {name}: the intervals overlap."
 
@@ -46,9 +39,9 @@ def _opening(block: Block, oracle: bool) -> str:
     return f"On {block.title()}, {seen},"
 
 
-def _closed(share: float) -> str:
+def _closed(share: float, metric: str) -> str:
     """Say how much of the way to an oracle the model goes."""
-    scale = "The gap in R² between source-only and an ORACLE trained on target labels"
+    scale = f"The gap in {metric} between source-only and an ORACLE trained on target labels"
     if share < 0:
         return f"{scale} grows by {-share:.0%}."
     return f"{scale} is closed to {share:.0%}."
@@ -62,33 +55,38 @@ def headline(results: Sequence[Result], *, oracle: bool = False) -> str:
         oracle: whether target labels chose the checkpoint.
 
     Returns:
-        The relative error of the first parameter on the target, with 95%
-        intervals, next to the same network without adaptation (where it was
-        run) and to the prior mean; then verdicts. An oracle, which has seen
-        target labels, is never the model here: it only closes the scale on
-        which the model's gain is measured.
+        The main metric (relative error of the first parameter, or balanced accuracy of
+        classes) on the target, with 95% intervals, next to the same network without
+        adaptation (where it was run) and to a guess without data; then verdicts. An
+        oracle, which has seen target labels, is never the model here: it only closes
+        the scale on which the model's gain is measured.
     """
-    block = _first(results)
+    view = view_of(results)
+    block = _first(results, view.headline)
     if block is None:
         return "No suite has known truths, so predictions were made but could not be measured."
-    rows = {name: row[METRIC] for name, row in block.rows.items() if METRIC in row}
-    model, prior, without = rows[MODEL], rows.get(PRIOR_MEAN), rows.get(SOURCE_ONLY)
-    parts = [
-        f"{_opening(block, oracle)} {plain(block.parameter)} is recovered with a relative error "
-        f"of {with_interval(model)}"
-    ]
+    rows = {name: row[view.headline] for name, row in block.rows.items() if view.headline in row}
+    model, guess, without = rows[MODEL], rows.get(view.guess), rows.get(SOURCE_ONLY)
+    said = view.said.format(parameter=plain(block.parameter))
+    parts = [f"{_opening(block, oracle)} {said} {with_interval(model)}"]
     if without is not None:
         parts.append(f"without adaptation it is {with_interval(without)}")
-    if prior is not None:
-        parts.append(f"predicting the prior mean gives {with_interval(prior)}")
-    verdicts = []
-    if without is not None:
-        verdicts.append(_verdict(model, without, "the same network without adaptation"))
+    if guess is not None:
+        parts.append(f"{view.rivals[view.guess]} gives {with_interval(guess)}")
+    return " ".join(["; ".join(parts) + ".", *_verdicts(block, rows, view)])
+
+
+def _verdicts(block: Block, rows: dict[str, Result], view: View) -> list[str]:
+    """Say what the model is better than, and name every rival that it does not beat."""
+    model, verdicts = rows[MODEL], []
+    if SOURCE_ONLY in rows:
+        name = "the same network without adaptation"
+        verdicts.append(_verdict(model, rows[SOURCE_ONLY], name, view))
     verdicts += [
-        _verdict(model, rows[rival], name)
-        for rival, name in RIVALS.items()
-        if rival in rows and not model.high < rows[rival].low
+        _verdict(model, rows[rival], name, view)
+        for rival, name in view.rivals.items()
+        if rival in rows and not _beats(model, rows[rival], view)
     ]
-    if (share := gap_closed(block)) is not None:
-        verdicts.append(_closed(share))
-    return " ".join(["; ".join(parts) + ".", *verdicts])
+    if (share := gap_closed(block, view.gap)) is not None:
+        verdicts.append(_closed(share, view.metrics[view.gap].label))
+    return verdicts

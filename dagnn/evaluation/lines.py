@@ -27,6 +27,14 @@ class Lines(NamedTuple):
     lines: list[tuple[str, ...]]
 
 
+class Section(NamedTuple):
+    """A small table of text with its heading and what to know about it."""
+
+    title: str
+    table: Lines
+    text: str
+
+
 def _decimals(value: float, digits: int) -> str:
     return f"{value:z.{digits}f}".replace("-", "−")
 

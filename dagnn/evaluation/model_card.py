@@ -5,11 +5,10 @@ from pathlib import Path
 
 from dagnn.evaluation.headline import headline
 from dagnn.evaluation.table import PREDICTORS, blocks
+from dagnn.evaluation.views import view_of
 from dagnn.evaluation.wording import with_interval
 from dagnn.files import write_text
 from dagnn.records import Result
-
-COLUMNS = ("relative_error", "r2", "chi2", "coverage68")
 
 KNOWN_LIMITS = (
     "The error bars describe what training suites taught. A suite with other physics, another "
@@ -19,6 +18,24 @@ KNOWN_LIMITS = (
     "meaningful only in suites that define it alike.",
     "Results come from a single seed and a single split.",
 )
+
+
+KNOWN_CLASS_LIMITS = (
+    "The probabilities describe what training images taught. Another instrument, depth, redshift "
+    "or selection may break them without warning.",
+    "An object of none of the classes is put into one of them, unless its entropy gives it away.",
+    "Where classes occur in other proportions than in training, predictions lean towards those "
+    "of training.",
+    "Results come from a single seed and a single split.",
+)
+
+
+def _predicts(priors: Mapping[str, tuple[float, float]], classes: Sequence[str]) -> list[str]:
+    """Say what comes out: parameters within priors, or probabilities of classes."""
+    if classes:
+        return ["Probabilities of these classes:", "", *(f"- {name}" for name in classes)]
+    bounds = {name: f"{low:g} to {high:g}" for name, (low, high) in priors.items()}
+    return ["Mean and standard deviation within these priors:", "", *_bullets(bounds)]
 
 
 def _section(title: str, lines: Sequence[str]) -> str:
@@ -31,13 +48,15 @@ def _bullets(pairs: Mapping[str, str]) -> list[str]:
 
 def _table(results: Sequence[Result]) -> list[str]:
     """Write the results as a Markdown table, without values that do not exist."""
+    view = view_of(results)
+    labels = [view.metrics[name].label for name in view.console]
     lines = [
-        "| suite | split | parameter | predictor | relative error | R² | χ² | in 68% |",
-        "|---|---|---|---|--:|--:|--:|--:|",
+        "| " + " | ".join(["suite", "split", "parameter", "predictor", *labels]) + " |",
+        "|---|---|---|---|" + "--:|" * len(labels),
     ]
-    for block in blocks(results):
+    for block in filter(view.shows, blocks(results)):
         for model, row in block.rows.items():
-            cells = [with_interval(row[name]) if name in row else "–" for name in COLUMNS]
+            cells = [with_interval(row[name]) if name in row else "–" for name in view.console]
             name = PREDICTORS.get(model, model)
             where = (block.title(), block.split, block.parameter, name)
             lines.append("| " + " | ".join([*where, *cells]) + " |")
@@ -56,7 +75,8 @@ def write_model_card(
     mock: bool,
     oracle: bool = False,
     notes: Sequence[str] = (),
-    limits: Sequence[str] = KNOWN_LIMITS,
+    classes: Sequence[str] = (),
+    limits: Sequence[str] | None = None,
 ) -> Path:
     """Write the card that travels with the weights.
 
@@ -71,35 +91,29 @@ def write_model_card(
         mock: whether any of the training data are mocks.
         oracle: whether target labels chose the checkpoint.
         notes: anything particular about this run.
-        limits: what the model cannot do.
+        classes: names of the classes that it tells apart, of a network without parameters.
+        limits: what the model cannot do; by default what no such model can.
 
     Returns:
         The path.
     """
+    known = (KNOWN_CLASS_LIMITS if classes else KNOWN_LIMITS) if limits is None else limits
     warnings = []
     if mock:
         warnings.append(
-            "> **MOCK.** Trained or tested on synthetic catalogues. Not for use on real data.\n"
+            "> **MOCK.** Trained or tested on synthetic data. Not for use on real data.\n"
         )
     if oracle:
         warnings.append("> **ORACLE.** Target labels chose the checkpoint. For research only.\n")
-    bounds = {name: f"{low:g} to {high:g}" for name, (low, high) in priors.items()}
-    use = (
-        "Inferring the parameters below, with error bars, for catalogues or measurements made "
-        "like those it was trained on, and studying how well that carries over between "
-        "simulation suites. Not meant for survey data without a selection and noise model."
-    )
     parts = [
         f"# Model card: {title}\n",
         *warnings,
         f"{description}\n",
         _section("Trained on", [*_bullets(training), *(f"- {note}" for note in notes)]),
         _section("Inputs", _bullets(inputs)),
-        _section("Predicts", ["Mean and standard deviation within these priors:", ""])
-        + "\n".join(_bullets(bounds))
-        + "\n",
-        _section("Intended use", [use]),
+        _section("Predicts", _predicts(priors, classes)),
+        _section("Intended use", [view_of(results).use]),
         _section("Results", [headline(results, oracle=oracle), "", *_table(results)]),
-        _section("Known limits", [f"- {limit}" for limit in limits]),
+        _section("Known limits", [f"- {limit}" for limit in known]),
     ]
     return write_text(path, "\n".join(parts).rstrip() + "\n")

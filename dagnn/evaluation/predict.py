@@ -28,8 +28,28 @@ def evaluating(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _numpy(parts: list[Tensor]) -> FloatArray:
+def join(parts: list[Tensor]) -> FloatArray:
+    """Put the parts of several batches into one array in double precision."""
     return torch.cat(parts).double().cpu().numpy()
+
+
+def outputs(
+    network: nn.Module, dataset: Dataset, index: Tensor, domain: int, batch_size: int
+) -> Iterator[Output]:
+    """Give what a network says about some items, batch by batch, without gradients.
+
+    Args:
+        network: ``batch → Output``; of an ensemble the mixture is given.
+        dataset: where the items are; it is moved to the network's device.
+        index: which items, ``[n]`` integers.
+        domain: number of the domain whose statistics the network shall use.
+        batch_size: items per forward pass.
+    """
+    where = next((weight.device for weight in network.parameters()), dataset.y.device)
+    dataset = dataset.to(where)
+    with evaluating(network):
+        for part in torch.split(index.to(where), batch_size):
+            yield mixture(network(dataset.batch(part, domain)))
 
 
 def predict(
@@ -70,17 +90,13 @@ def predict(
     """
     if not len(index):
         raise ValueError(f"Nothing to predict: the {split} split of {suite} is empty.")
-    where = next((weight.device for weight in network.parameters()), dataset.y.device)
-    dataset = dataset.to(where)
     means, stds, latents = [], [], []
-    with evaluating(network):
-        for part in torch.split(index.to(where), batch_size):
-            output: Output = mixture(network(dataset.batch(part, domain)))
-            if not isinstance(output.prediction, Moments):
-                raise TypeError(f"Expected moments, got {type(output.prediction).__name__}.")
-            means.append(output.prediction.mean)
-            stds.append(output.prediction.std.abs())
-            latents.append(output.latent)
+    for output in outputs(network, dataset, index, domain, batch_size):
+        if not isinstance(output.prediction, Moments):
+            raise TypeError(f"Expected moments, got {type(output.prediction).__name__}.")
+        means.append(output.prediction.mean)
+        stds.append(output.prediction.std.abs())
+        latents.append(output.latent)
     positions = index.tolist()
     return Predictions(
         suite=suite,
@@ -88,9 +104,9 @@ def predict(
         split=split,
         ids=tuple(str(dataset.ids[position]) for position in positions),
         parameters=scaling.names,
-        truth=np.asarray(dataset.y[index.to(where)].double().cpu().numpy()),
-        mean=scaling.mean_to_physical(_numpy(means)),
-        std=scaling.std_to_physical(_numpy(stds)),
-        latent=_numpy(latents),
+        truth=np.asarray(dataset.y[index.to(dataset.y.device)].double().cpu().numpy()),
+        mean=scaling.mean_to_physical(join(means)),
+        std=scaling.std_to_physical(join(stds)),
+        latent=join(latents),
         model=model,
     )

@@ -10,16 +10,18 @@ from matplotlib.figure import Figure
 from dagnn.evaluation.alignment import Alignment
 from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.calibration import Calibration
+from dagnn.evaluation.class_lines import class_sections
+from dagnn.evaluation.class_table import ALL_CLASSES
 from dagnn.evaluation.headline import headline
-from dagnn.evaluation.lines import alignment_lines, calibration_lines
-from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.lines import Section, alignment_lines, calibration_lines
 from dagnn.evaluation.page import picture, render
 from dagnn.evaluation.table import PREDICTORS, Block, blocks, gap_closed
+from dagnn.evaluation.views import PARAMETERS, View, view_of
 from dagnn.evaluation.wording import number, plain
 from dagnn.files import write_text
 from dagnn.records import Result
 
-COLUMNS = ("relative_error", "r2", "bias", "chi2", "coverage68", "skill")
+COLUMNS = PARAMETERS.report
 """Metrics of the main table; the folded one has them all."""
 
 CAPTIONS = MappingProxyType(
@@ -40,6 +42,22 @@ CAPTIONS = MappingProxyType(
         "latent": "The latent vectors of all suites, projected together. Suites that lie on one "
         "another look alike to the network; a smooth run of colour means that the parameter is "
         "in order there.",
+        "roc": "Share of each class that is found against the share of all others taken for it, "
+        "averaged over classes, for every threshold. The dashed line is guessing.",
+        "confusion": "Which class items are taken for: rows are true classes, numbers the share of "
+        "a row and, below, the number of items. The diagonal is right.",
+        "reliability": "How often predictions are right, by how sure they are. On the dashed line "
+        "confidence is honest; below it, predictions are too sure. Dots grow with the number of "
+        "items.",
+        "proportions": "How often each class occurs and how often it is predicted. Where the "
+        "suites differ, networks lean towards the proportions they were taught.",
+        "noise": "What noise does to each network: accuracy, flipped decisions and distance moved "
+        "in the latent, in units of the spread within classes.",
+        "gradcam": "Where each network looks: gradients of the chosen class before softmax, "
+        "averaged over space, weigh the last feature maps. Warm is what speaks for the class.",
+        "church": "Decisions on the plane in latent space through an image (centre), the same "
+        "image with noise (to the right) and after an attack (upwards).",
+        "attack": "Images in which one changed pixel (ring) changes the decision.",
         "training": "Every term of the objective and every validation number, epoch by epoch; "
         "dotted: the epoch whose weights were kept.",
     }
@@ -62,23 +80,29 @@ def _row(model: str, row: Mapping[str, Result], names: Sequence[str]) -> dict[st
     return {"label": PREDICTORS.get(model, model), "kind": kind, "cells": cells}
 
 
-def _table(found: Sequence[Block], names: Sequence[str]) -> dict[str, Any]:
+def _title(block: Block) -> str:
+    """Name suite, role and parameter; all classes together need no name."""
+    named = () if block.parameter == ALL_CLASSES else (plain(block.parameter),)
+    return " · ".join([block.title(), *named])
+
+
+def _table(found: Sequence[Block], names: Sequence[str], view: View) -> dict[str, Any]:
     """Prepare a results table for the template: headings and blocks of rows."""
     body = [
         {
-            "title": f"{block.title()} · {plain(block.parameter)} · {block.split}",
+            "title": f"{_title(block)} · {block.split}",
             "rows": [_row(model, row, names) for model, row in block.rows.items()],
         }
         for block in found
     ]
-    return {"columns": [METRICS[name].label for name in names], "blocks": body}
+    return {"columns": [view.metrics[name].label for name in names], "blocks": body}
 
 
-def _gaps(found: Sequence[Block]) -> list[str]:
+def _gaps(found: Sequence[Block], metric: str) -> list[str]:
     """Say for each block how much of the gap to the oracle is closed, where it is known."""
-    shares = [(block, gap_closed(block)) for block in found]
+    shares = [(block, gap_closed(block, metric)) for block in found]
     return [
-        f"{block.title()} · {plain(block.parameter)}: {share:.0%}".replace("-", "−")
+        f"{_title(block)}: {share:.0%}".replace("-", "−")
         for block, share in shares
         if share is not None
     ]
@@ -112,6 +136,7 @@ def write_report(
     captions: Mapping[str, str] = MappingProxyType({}),
     alignments: Sequence[Alignment] = (),
     calibrations: Sequence[Calibration] = (),
+    sections: Sequence[Section] = (),
 ) -> Path:
     """Write the report of one run; the page needs no other file and no network.
 
@@ -129,11 +154,13 @@ def write_report(
         captions: name → caption, for figures that :data:`CAPTIONS` does not know.
         alignments: how far apart suites look to each network.
         calibrations: how far from calibrated each network is.
+        sections: more small tables, after those that follow from the results.
 
     Returns:
         The path.
     """
-    found = blocks(results)
+    view = view_of(results)
+    found = [block for block in blocks(results) if view.shows(block)]
     page = render(
         "report.html.j2",
         title=title,
@@ -141,12 +168,15 @@ def write_report(
         mock=mock,
         oracle=oracle,
         notes=list(notes),
-        table=_table(found, COLUMNS),
-        full_table=_table(blocks(results, splits=None), list(METRICS)),
-        gaps=_gaps(found),
+        table=_table(found, view.report, view),
+        full_table=_table(blocks(results, splits=None), list(view.metrics), view),
+        gaps=_gaps(found, view.gap),
+        gap_metric=view.metrics[view.gap].label,
+        remark=view.remark,
+        sections=[*class_sections(results), *sections],
         alignments=alignment_lines(alignments),
         calibrations=calibration_lines(calibrations),
-        metrics=list(METRICS.values()),
+        metrics=list(view.metrics.values()),
         pictures=[
             picture(name, figure, _caption(name, captions)) for name, figure in figures.items()
         ],

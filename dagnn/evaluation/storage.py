@@ -23,7 +23,8 @@ def _cell(number: float) -> str:
     return "" if np.isnan(number) else repr(float(number))
 
 
-def _write(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Path:
+def write_table(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Path:
+    """Write a CSV file whole or not at all."""
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as stream,
@@ -34,7 +35,7 @@ def _write(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[str
     return Path(path)
 
 
-def _read(path: Path | str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def read_table(path: Path | str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Give line numbers and rows of a CSV file that has the expected columns."""
     file = Path(path)
     if not file.is_file():
@@ -51,7 +52,12 @@ def _read(path: Path | str, columns: Sequence[str]) -> Iterator[tuple[int, dict[
             yield reader.line_num, row
 
 
-def _number(path: Path | str, line: int, row: dict[str, str], column: str) -> float:
+def read_number(path: Path | str, line: int, row: dict[str, str], column: str) -> float:
+    """Read one cell; an empty one is NaN.
+
+    Raises:
+        TableError: it holds something else than a number.
+    """
     text = row[column]
     try:
         return float(text) if text else float("nan")
@@ -68,7 +74,7 @@ def _result_row(r: Result) -> tuple[str, ...]:
 
 def write_results(path: Path | str, results: Iterable[Result]) -> Path:
     """Write metrics with their intervals, one row each."""
-    return _write(path, RESULT_COLUMNS, map(_result_row, results))
+    return write_table(path, RESULT_COLUMNS, map(_result_row, results))
 
 
 def read_results(path: Path | str) -> list[Result]:
@@ -86,12 +92,12 @@ def read_results(path: Path | str) -> list[Result]:
             split=row["split"],
             parameter=row["parameter"],
             metric=row["metric"],
-            value=_number(path, line, row, "value"),
-            low=_number(path, line, row, "low"),
-            high=_number(path, line, row, "high"),
+            value=read_number(path, line, row, "value"),
+            low=read_number(path, line, row, "low"),
+            high=read_number(path, line, row, "high"),
             model=row["model"],
         )
-        for line, row in _read(path, RESULT_COLUMNS)
+        for line, row in read_table(path, RESULT_COLUMNS)
     ]
 
 
@@ -106,7 +112,7 @@ def _prediction_rows(predictions: Predictions) -> Iterator[tuple[str, ...]]:
 def write_predictions(path: Path | str, predictions: Iterable[Predictions]) -> Path:
     """Write predictions, one row per item and parameter; latents are not part of the table."""
     rows = (row for each in predictions for row in _prediction_rows(each))
-    return _write(path, PREDICTION_COLUMNS, rows)
+    return write_table(path, PREDICTION_COLUMNS, rows)
 
 
 def read_predictions(path: Path | str) -> list[Predictions]:
@@ -118,9 +124,9 @@ def read_predictions(path: Path | str) -> list[Predictions]:
         TableError: a cell is not a number, or an item lacks one of the parameters.
     """
     found: dict[tuple[str, str, str, str], dict[str, dict[str, list[float]]]] = {}
-    for line, row in _read(path, PREDICTION_COLUMNS):
+    for line, row in read_table(path, PREDICTION_COLUMNS):
         key = (row["suite"], row["role"], row["split"], row["model"])
-        numbers = [_number(path, line, row, column) for column in ("truth", "mean", "std")]
+        numbers = [read_number(path, line, row, column) for column in ("truth", "mean", "std")]
         found.setdefault(key, {}).setdefault(row["id"], {})[row["parameter"]] = numbers
     return [_gather(path, *key, items) for key, items in found.items()]
 

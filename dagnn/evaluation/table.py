@@ -9,6 +9,7 @@ import numpy as np
 
 from dagnn.evaluation.baselines import (
     GALAXY_COUNT,
+    PRIOR_CLASS,
     PRIOR_MEAN,
     RIDGE,
     RIDGE_ALIGNED,
@@ -22,6 +23,7 @@ SOURCE_ONLY, MODEL, ORACLE = "source-only", "model", "oracle"
 PREDICTORS = MappingProxyType(
     {
         PRIOR_MEAN: "prior mean",
+        PRIOR_CLASS: "class frequencies",
         GALAXY_COUNT: "number of galaxies",
         RIDGE: "ridge on summaries",
         RIDGE_ALIGNED: "ridge, aligned",
@@ -152,15 +154,19 @@ def blocks(results: Iterable[Result], splits: Collection[str] | None = HELD_OUT)
 
 
 SMALLEST_GAP = 0.02
-"""In R²: a smaller gap is noise, and a share of it says nothing."""
+"""In R², or in balanced accuracy: a smaller gap is noise, and a share of it says nothing."""
 
 
-def gap_closed(block: Block) -> float | None:
-    """Return the share of the gap in R² from source-only to the oracle that the model closes.
+def gap_closed(block: Block, metric: str = "r2") -> float | None:
+    """Return the share of the gap from source-only to the oracle that the model closes.
 
     ``(R²_model − R²_source-only) / (R²_oracle − R²_source-only)``: 1 if the model
     is as good as one that was trained on target labels, negative if adaptation
     did harm.
+
+    Args:
+        block: results of all predictors.
+        metric: in which metric, of those where more is better.
 
     Returns:
         None on a source, whose labels all three have seen or could have; where one
@@ -169,7 +175,7 @@ def gap_closed(block: Block) -> float | None:
     """
     if block.role == "source":
         return None
-    rows = [block.rows.get(name, {}).get("r2") for name in (SOURCE_ONLY, MODEL, ORACLE)]
+    rows = [block.rows.get(name, {}).get(metric) for name in (SOURCE_ONLY, MODEL, ORACLE)]
     without, model, oracle = (float("nan") if row is None else row.value for row in rows)
     if not oracle - without >= SMALLEST_GAP or math.isnan(model):
         return None

@@ -1,0 +1,100 @@
+"""``predictions.csv`` of classes: one row per item, one column per class."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dagnn.errors import MissingFieldError, TableError
+from dagnn.evaluation.storage import read_number, read_table, write_table
+from dagnn.records import ClassPredictions
+
+BEFORE = ("suite", "role", "split", "id", "truth", "label")
+AFTER = ("model",)
+UNKNOWN = "(unknown)"
+"""How a truth is written that is none of the network's classes; no label is an empty cell."""
+
+
+def _column(name: str) -> str:
+    return f"p({name})"
+
+
+def _rows(given: ClassPredictions) -> Iterator[tuple[str, ...]]:
+    names = [*given.classes, UNKNOWN, ""]
+    labels = given.probability.argmax(1)
+    for row, item in enumerate(given.ids):
+        shares = (repr(float(value)) for value in given.probability[row])
+        told = names[given.truth[row]], given.classes[labels[row]]
+        yield (given.suite, given.role, given.split, item, *told, *shares, given.model)
+
+
+def write_class_predictions(path: Path | str, predictions: Sequence[ClassPredictions]) -> Path:
+    """Write true class, most probable class and all probabilities; latents are not part of it.
+
+    Raises:
+        ValueError: the predictions have different classes, or there are none.
+    """
+    classes = {each.classes for each in predictions}
+    if len(classes) != 1:
+        raise ValueError(f"One table holds predictions of the same classes, got {classes or 0}.")
+    columns = (*BEFORE, *map(_column, classes.pop()), *AFTER)
+    return write_table(path, columns, (row for each in predictions for row in _rows(each)))
+
+
+def holds_classes(path: Path | str) -> bool:
+    """Return whether a table of predictions is one of classes."""
+    return bool(_classes_of(path))
+
+
+def _classes_of(path: Path | str) -> tuple[str, ...]:
+    """Return the classes whose probabilities a table has."""
+    if not Path(path).is_file():
+        return ()
+    with Path(path).open(encoding="utf-8", newline="") as stream:
+        header = next(csv.reader(stream), [])
+    return tuple(name[2:-1] for name in header if name.startswith("p(") and name.endswith(")"))
+
+
+def read_class_predictions(path: Path | str) -> list[ClassPredictions]:
+    """Read what :func:`write_class_predictions` wrote, with empty latents ``[n, 0]``.
+
+    Raises:
+        MissingDataError: there is no such file.
+        MissingFieldError: a column is absent.
+        TableError: a cell is not a number, or a truth is none of the classes.
+    """
+    classes = _classes_of(path)
+    rows = read_table(path, (*BEFORE, *AFTER))
+    found: dict[tuple[str, str, str, str], list[tuple[str, int, list[float]]]] = {}
+    for line, row in rows:
+        if not classes:
+            raise MissingFieldError(f"{path}: no column with the probability of a class.")
+        key = (row["suite"], row["role"], row["split"], row["model"])
+        shares = [read_number(path, line, row, _column(name)) for name in classes]
+        number = _number_of(path, line, row["truth"], classes)
+        found.setdefault(key, []).append((row["id"], number, shares))
+    return [
+        ClassPredictions(
+            suite=suite,
+            role=role,
+            split=split,
+            ids=tuple(item for item, _, _ in items),
+            classes=classes,
+            truth=np.array([number for _, number, _ in items], dtype=np.int64),
+            probability=np.array([shares for _, _, shares in items]),
+            latent=np.zeros((len(items), 0)),
+            model=model,
+        )
+        for (suite, role, split, model), items in found.items()
+    ]
+
+
+def _number_of(path: Path | str, line: int, truth: str, classes: Sequence[str]) -> int:
+    known = {name: k for k, name in enumerate([*classes, UNKNOWN])} | {"": -1}
+    if truth not in known:
+        raise TableError(
+            f"{path}, line {line}, column truth: {truth!r} is none of the classes "
+            f"{', '.join(classes)}."
+        )
+    return known[truth]

@@ -1,0 +1,126 @@
+"""What tables and sentences show of a run, be it of parameters or of classes.
+
+The two differ in their metrics and words only, so these are data; tables and
+headline are written once.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+from dagnn.evaluation.baselines import (
+    GALAXY_COUNT,
+    PRIOR_CLASS,
+    PRIOR_MEAN,
+    RIDGE,
+    RIDGE_ALIGNED,
+)
+from dagnn.evaluation.class_metrics import BY_CLASS, CLASS_METRICS
+from dagnn.evaluation.class_table import ALL_CLASSES
+from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.open_set import OPEN_METRICS
+from dagnn.evaluation.table import Block
+from dagnn.records import Result
+
+
+class Described(Protocol):
+    """What a page tells of a metric."""
+
+    @property
+    def label(self) -> str:
+        """Short heading."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """One sentence."""
+        ...
+
+
+@dataclass(frozen=True)
+class View:
+    """Which metrics to show, and what to call things.
+
+    Attributes:
+        metrics: every metric of the full table, by name.
+        report: columns of the main table of the report.
+        console: columns of the table in a terminal.
+        caption: what to know below that table.
+        headline: the metric of the first sentence.
+        better: whether lower or higher values of it are better.
+        said: the first sentence, with ``{parameter}`` in it, up to the value.
+        guess: the predictor that needs no data.
+        rivals: predictors that need no network → what they do.
+        gap: metric in which the share of the gap that is closed is told.
+        remark: on the baselines of the main table.
+        use: what a trained network is for.
+    """
+
+    metrics: Mapping[str, Described]
+    report: tuple[str, ...]
+    console: tuple[str, ...]
+    caption: str
+    headline: str
+    better: Literal["low", "high"]
+    said: str
+    guess: str
+    rivals: Mapping[str, str]
+    gap: str
+    remark: str
+    use: str
+
+    def shows(self, block: Block) -> bool:
+        """Whether a block has the main metrics, and not only those of one class."""
+        return any(self.headline in row for row in block.rows.values())
+
+
+_CAPTION = "single seed · [95% bootstrap interval over the items]"
+
+PARAMETERS = View(
+    metrics=METRICS,
+    report=("relative_error", "r2", "bias", "chi2", "coverage68", "skill"),
+    console=("relative_error", "r2", "chi2", "coverage68"),
+    caption=f"{_CAPTION} · χ² not clipped",
+    headline="relative_error",
+    better="low",
+    said="{parameter} is recovered with a relative error of",
+    guess=PRIOR_MEAN,
+    rivals=MappingProxyType(
+        {
+            PRIOR_MEAN: "predicting the prior mean",
+            GALAXY_COUNT: "counting galaxies",
+            RIDGE: "ridge regression on summaries",
+            RIDGE_ALIGNED: "ridge regression on aligned summaries",
+        }
+    ),
+    gap="r2",
+    remark="The prior mean is what anyone could predict without data; the number of galaxies and "
+    "ridge regression are what anyone could predict without a network.",
+    use="Inferring the parameters below, with error bars, for catalogues or measurements made "
+    "like those it was trained on, and studying how well that carries over between "
+    "simulation suites. Not meant for survey data without a selection and noise model.",
+)
+
+CLASSES = View(
+    metrics=MappingProxyType(dict(BY_CLASS) | dict(CLASS_METRICS) | dict(OPEN_METRICS)),
+    report=("balanced_accuracy", "accuracy", "auc", "f1", "brier", "ece"),
+    console=("balanced_accuracy", "accuracy", "auc", "ece"),
+    caption=f"{_CAPTION} · classes count the same in the balanced accuracy",
+    headline="balanced_accuracy",
+    better="high",
+    said="classes are recognised with a balanced accuracy of",
+    guess=PRIOR_CLASS,
+    rivals=MappingProxyType({PRIOR_CLASS: "guessing by class frequencies"}),
+    gap="balanced_accuracy",
+    remark="Class frequencies are those of the source: what anyone could predict without looking. "
+    "Where classes are unequal, accuracy alone rewards naming the most frequent one.",
+    use="Telling the classes below apart in images made like those it was trained on, and "
+    "studying how well that carries over from one survey or simulation to another. The "
+    "probabilities assume class frequencies like those of the source.",
+)
+
+
+def view_of(results: Iterable[Result]) -> View:
+    """Return the view that fits results: of classes where they are measured on all classes."""
+    return CLASSES if any(row.parameter == ALL_CLASSES for row in results) else PARAMETERS
