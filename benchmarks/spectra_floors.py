@@ -1,0 +1,70 @@
+"""An independent regression on the same splits: a Gaussian process of scikit-learn."""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+from dagnn.records import FloatArray, Predictions
+from dagnn.run.data import Prepared, SuiteData
+
+
+def gaussian_process(prepared: Prepared, source: str, target: str) -> dict[str, Predictions]:
+    """Predict the target's test items by Gaussian processes.
+
+    Returns:
+        Without adaptation, with every feature standardised by the training items of its own
+        suite, and trained on the target's labels.
+    """
+    suites = {suite.name: suite for suite in prepared.suites}
+    ours, theirs = _columns(suites[source], "train"), _columns(suites[target], "train")
+    test = suites[target]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = _fit(ours[0], _unit(prepared, ours[1]))
+        oracle = _fit(theirs[0], _unit(prepared, theirs[1]))
+    return {
+        "Gaussian process, no adaptation": _predict(prepared, fitted, test, ours[0]),
+        "Gaussian process, aligned": _predict(prepared, fitted, test, theirs[0]),
+        "Gaussian process, ORACLE": _predict(prepared, oracle, test, theirs[0]),
+    }
+
+
+def _columns(suite: SuiteData, part: str) -> tuple[FloatArray, FloatArray]:
+    rows, dataset = suite.parts()[part], suite.loaded.dataset
+    x = np.stack([value[rows].double().numpy() for value in dataset.summaries().values()], 1)
+    return x, dataset.y[rows].double().numpy()[:, 0]
+
+
+def _unit(prepared: Prepared, truth: FloatArray) -> FloatArray:
+    low, high = prepared.scaling.low[0], prepared.scaling.high[0]
+    return (truth - low) / (high - low)
+
+
+def _fit(x: FloatArray, y: FloatArray) -> GaussianProcessRegressor:
+    kernel = ConstantKernel(1.0) * RBF(5.0) + WhiteKernel(0.1)
+    standard = (x - x.mean(0)) / x.std(0)
+    return GaussianProcessRegressor(kernel, normalize_y=True).fit(standard, y)
+
+
+def _predict(
+    prepared: Prepared, fitted: GaussianProcessRegressor, suite: SuiteData, like: FloatArray
+) -> Predictions:
+    x, truth = _columns(suite, "test")
+    mean, std = fitted.predict((x - like.mean(0)) / like.std(0), return_std=True)
+    low, high = prepared.scaling.low[0], prepared.scaling.high[0]
+    rows = suite.parts()["test"].tolist()
+    return Predictions(
+        suite=suite.name,
+        role=suite.role,
+        split="test",
+        ids=tuple(suite.loaded.dataset.ids[row] for row in rows),
+        parameters=prepared.scaling.names[:1],
+        truth=truth[:, None],
+        mean=(low + (high - low) * mean)[:, None],
+        std=((high - low) * std)[:, None],
+        latent=np.zeros((len(rows), 0)),
+        model="gaussian-process",
+    )
