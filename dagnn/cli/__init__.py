@@ -11,6 +11,7 @@ from dagnn import __version__
 from dagnn.cli.finished import evaluate, inspect, predict, report
 from dagnn.cli.making import doctor, universe
 from dagnn.cli.training import matrix, train
+from dagnn.cli.tuning import tune_app
 
 app = typer.Typer(
     name="dagnn",
@@ -27,6 +28,7 @@ for verb in (train, matrix, evaluate, predict, report, inspect, doctor):
     app.command()(verb)
 mock_app.command()(universe)
 app.add_typer(mock_app, name="mock")
+app.add_typer(tune_app, name="tune")
 
 
 def main() -> None:

@@ -10,10 +10,17 @@ from matplotlib.figure import Figure
 from dagnn.evaluation.figures.save import figure_svg
 
 
-def render(template: str, **values: Any) -> str:
-    """Fill a template of this folder; a value that it needs and does not get is an error."""
+def render(template: str, *, folder: Path | None = None, **values: Any) -> str:
+    """Fill a template; a value that it needs and does not get is an error.
+
+    Args:
+        template: file name.
+        folder: where else than beside this file templates lie.
+        **values: what the template needs.
+    """
+    here = Path(__file__).parent
     templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader([folder, here] if folder else here),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

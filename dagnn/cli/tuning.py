@@ -1,0 +1,112 @@
+"""The verb that searches, and those that look at what a search has found."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from dagnn.cli.common import DataFolder, guarded
+from dagnn.cli.training import Mock, Override, require_one_place
+
+HELP = (
+    "Search for hyper-parameters, without target labels: dagnn tune FILE. "
+    "Then: dagnn tune show STUDY, dagnn tune best STUDY."
+)
+DEFAULT = "run"
+
+
+class Searching(TyperGroup):
+    """A group whose first word may be left out: ``dagnn tune FILE`` is ``dagnn tune run FILE``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default verb before anything that is neither a verb nor a cry for help."""
+        named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        words: list[str] = super().parse_args(ctx, args if named or not args else [DEFAULT, *args])
+        return words
+
+
+tune_app = typer.Typer(cls=Searching, no_args_is_help=True, help=HELP)
+
+StudyDir = Annotated[Path, typer.Argument(help="Folder of a study.", show_default=False)]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of a database, for example sqlite:///study.db or "
+        "postgresql://user@host/database; else a journal file in the study's folder."
+    ),
+]
+
+
+@tune_app.command(DEFAULT)
+@guarded
+def run(
+    file: Annotated[
+        str, typer.Argument(help="Study file, or a shipped name such as spectra.", metavar="FILE")
+    ],
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials after which the study is done; all workers.")
+    ] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Start no further trial after this long.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the study; studies/NAME by default.")
+    ] = None,
+    storage: Storage = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes on this machine.")] = 1,
+    override: Override = None,
+    data: DataFolder = None,
+    mock: Mock = False,
+    heartbeat: Annotated[
+        int, typer.Option(min=1, help="Seconds between signs of life on a database.")
+    ] = 15,
+) -> None:
+    """Search, or join a search that is under way; the same command line goes on after Ctrl-C.
+
+    Trials are compared on source labels and unlabelled targets only. A worker that is
+    killed loses nothing but the epoch that it was in.
+    """
+    from dagnn import tune
+
+    require_one_place(data, mock)
+    result = tune.tune(
+        file,
+        out=out,
+        trials=trials,
+        hours=hours,
+        storage=storage,
+        data=data,
+        mock=mock,
+        jobs=jobs,
+        overrides=override or [],
+        heartbeat=heartbeat,
+    )
+    if result.report is not None:
+        tune.show(result.folder, storage=storage)
+
+
+@tune_app.command()
+@guarded
+def best(
+    study: StudyDir,
+    out: Annotated[Path, typer.Option(help="Configuration to write.")] = Path("best.yaml"),
+    by: Annotated[
+        str, typer.Option(help="objective, or rank_sum over all recorded scores.")
+    ] = "objective",
+    trial: Annotated[int | None, typer.Option(min=0, help="Take this trial instead.")] = None,
+    storage: Storage = None,
+) -> None:
+    """Write the best trial as a configuration for dagnn train --config."""
+    from dagnn import tune
+
+    tune.best(study, out=out, by=by, trial=trial, storage=storage)
+
+
+@tune_app.command()
+@guarded
+def show(study: StudyDir, storage: Storage = None) -> None:
+    """Print trials, importances and what to take; draw the report again."""
+    from dagnn import tune
+
+    tune.show(study, storage=storage)

@@ -1,0 +1,145 @@
+"""How good a trained network is: scores that need no target label, and sealed ones that do.
+
+The first may choose between configurations. The second are what a choice is
+judged by afterwards; they have no road back into one.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dagnn.evaluation.alignment import domain_auc
+from dagnn.evaluation.metrics import r2, relative_error
+from dagnn.evaluation.predict import evaluating
+from dagnn.models import Network
+from dagnn.nn import mixture
+from dagnn.parameters import Scaling
+from dagnn.records import Logits, Moments, Output
+from dagnn.run.data import Prepared, SuiteData
+from dagnn.training.validation import prediction_error
+
+SCORES = {
+    "source_error": "root mean square error (classes: wrong fraction) on source validation items",
+    "source_nll": "negative log-likelihood of source validation items",
+    "domain_auc": "excess over 1/2 of the AUC of a classifier that tells the suites' latents apart",
+    "reverse_error": "source validation error of a network trained on pseudo-labels of the target",
+}
+"""Label-free scores of a trained network; lower is better for all of them."""
+
+
+def label_free_scores(network: Network, prepared: Prepared) -> dict[str, float]:
+    """Measure a network on validation items, reading the truth of sources only.
+
+    Args:
+        network: trained.
+        prepared: its data.
+
+    Returns:
+        ``source_error``, ``source_nll`` and, where there is a target, ``domain_auc``:
+        0 where latents cannot be told apart, ½ where they lie apart, NaN where there
+        are too few items to tell.
+    """
+    sources = [(suite, outputs(network, suite, "valid")) for suite in prepared.of_role("source")]
+    targets = [(suite, outputs(network, suite, "valid")) for suite in prepared.of_role("target")]
+    scores = {
+        "source_error": _mean(sources, prediction_error),
+        "source_nll": _mean(sources, negative_log_likelihood),
+    }
+    if targets:
+        scores["domain_auc"] = _excess_auc(sources, targets)
+    return scores
+
+
+def target_scores(network: Network, prepared: Prepared) -> dict[str, float]:
+    """Measure a network on labelled **test** items of the targets: for a report, never a choice.
+
+    Returns:
+        ``error`` in the unit of ``source_error`` and, for parameters, ``r2`` and
+        ``relative_error``, averaged over targets and parameters; nothing where no
+        truth is known.
+    """
+    found = [
+        _against_truth(network, suite, prepared.scaling) for suite in prepared.of_role("target")
+    ]
+    known = [scores for scores in found if scores]
+    return {name: float(np.mean([one[name] for one in known])) for name in (known or [{}])[0]}
+
+
+def outputs(network: Network, suite: SuiteData, part: str) -> tuple[Output, Tensor]:
+    """Return what a network says about one part of a suite, and the truth in its own units."""
+    where = next(network.parameters()).device
+    items = suite.parts()[part].to(where)
+    batch = suite.loaded.dataset.to(where).batch(items, domain=suite.domain)
+    with evaluating(network):
+        return mixture(network(batch)), batch.y
+
+
+def negative_log_likelihood(prediction: Moments | Logits, y: Tensor) -> Tensor:
+    """Return the mean negative log-likelihood per item, whatever the network was trained with.
+
+    Args:
+        prediction: moments ``[B, P]`` or class scores ``[B, K]``.
+        y: truth in prior units ``[B, P]``, or classes ``[B]``.
+    """
+    if isinstance(prediction, Logits):
+        return functional.cross_entropy(prediction.logits, y)
+    std = prediction.std.abs().clamp_min(1e-6)
+    z = (y - prediction.mean) / std
+    return (0.5 * z.square() + std.log() + 0.5 * math.log(2 * math.pi)).sum(-1).mean()
+
+
+Measured = Sequence[tuple[SuiteData, tuple[Output, Tensor]]]
+
+
+def _mean(measured: Measured, score: Callable[..., Tensor]) -> float:
+    return float(np.mean([float(score(output.prediction, y)) for _, (output, y) in measured]))
+
+
+def _excess_auc(sources: Measured, targets: Measured) -> float:
+    clouds = [
+        torch.cat([output.latent for _, (output, _) in measured]).double().cpu().numpy()
+        for measured in (sources, targets)
+    ]
+    groups = (_groups(sources), _groups(targets))
+    try:
+        value, _, _ = domain_auc(clouds[0], clouds[1], n_bootstrap=2, groups=groups)
+    except ValueError:  # fewer groups than folds
+        return math.nan
+    return max(0.0, value - 0.5)
+
+
+def _groups(measured: Measured) -> list[str]:
+    return [
+        f"{suite.name}/{suite.loaded.dataset.groups[item]}"
+        for suite, _ in measured
+        for item in suite.parts()["valid"].tolist()
+    ]
+
+
+def _against_truth(network: Network, suite: SuiteData, scaling: Scaling) -> dict[str, float]:
+    output, y = outputs(network, suite, "test")
+    prediction = output.prediction
+    if isinstance(prediction, Logits):
+        known = (y >= 0) & (y < prediction.logits.shape[-1])
+        logits = Logits(prediction.logits[known])
+        return {"error": float(prediction_error(logits, y[known]))} if bool(known.any()) else {}
+    known = y.isfinite().all(-1)
+    if int(known.sum()) < 2:
+        return {}
+    moments = Moments(prediction.mean[known], prediction.std[known].abs())
+    truth, mean = (
+        scaling.mean_to_physical(part.double().cpu().numpy()) for part in (y[known], moments.mean)
+    )
+    std = scaling.std_to_physical(moments.std.double().cpu().numpy())
+    columns = range(truth.shape[1])
+    return {
+        "error": float(prediction_error(moments, y[known])),
+        "r2": float(np.mean([r2(truth[:, k], mean[:, k], std[:, k]) for k in columns])),
+        "relative_error": float(
+            np.mean([relative_error(truth[:, k], mean[:, k], std[:, k]) for k in columns])
+        ),
+    }

@@ -1,0 +1,183 @@
+"""Search: the verb ``dagnn tune``, in one process or in several."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from dagnn.errors import DagnnError, Interrupted
+from dagnn.run.data import Prepared, locate_data
+from dagnn.run.trial import require_buildable
+from dagnn.tune.folder import StudyFolder
+from dagnn.tune.liveness import anybody
+from dagnn.tune.outcomes import Outcome, read_outcomes
+from dagnn.tune.report import write_study_report
+from dagnn.tune.storage import (
+    HEARTBEAT_S,
+    join_study,
+    mend_journal,
+    open_storage,
+    remember,
+    require_same_data,
+)
+from dagnn.tune.study import Study, read_study, require_edges
+from dagnn.tune.trial import SharedData
+from dagnn.tune.worker import begin, finished_trials
+
+PATIENCE_S = 20.0
+"""How long workers have to end after Ctrl-C before they are asked again, then ended."""
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study came to.
+
+    Attributes:
+        folder: of the study.
+        outcomes: of all trials.
+        report: the page; None where no trial is complete.
+    """
+
+    folder: Path
+    outcomes: list[Outcome]
+    report: Path | None
+
+
+def tune(
+    source: str | Path,
+    *,
+    out: Path | None = None,
+    trials: int | None = None,
+    hours: float | None = None,
+    storage: str | None = None,
+    data: Path | None = None,
+    mock: bool = False,
+    jobs: int = 1,
+    overrides: Sequence[str] = (),
+    heartbeat: int = HEARTBEAT_S,
+    console: Console | None = None,
+) -> StudyResult:
+    """Search for hyper-parameters without target labels; join the study if it is under way.
+
+    Args:
+        source: study file, or the name of a shipped one.
+        out: folder of the study; ``studies/NAME`` if None.
+        trials: finished trials after which the study is done, all workers together.
+        hours: after which this call starts no further trial.
+        storage: address of a database; a journal file in ``out`` if None.
+        data: data folder.
+        mock: use mock universes even where there are data.
+        jobs: worker processes on this machine.
+        overrides: ``key=value`` for the experiment.
+        heartbeat: seconds between two signs of life on a database.
+        console: where progress goes; standard error if None.
+
+    Raises:
+        Interrupted: Ctrl-C; the same call goes on.
+        DagnnError: the study, the data or the storage cannot be used; all that can be
+            known before the first trial is.
+    """
+    console = console or Console(stderr=True)
+    study = read_study(source, data=data, trials=trials, hours=hours, overrides=overrides)
+    folder = StudyFolder.create(out or Path("studies") / study.name)
+    if not anybody(folder) and mend_journal(folder.journal):
+        console.print("A killed worker had left a torn line in the journal; it is cut off.")
+    joined = join_study(study, open_storage(folder, storage, heartbeat=heartbeat))
+    remember(folder, study, storage)
+    console.print(
+        f"{study.name}: {len(study.space.keys)} keys, {study.trials()} trials, minimising "
+        f"{', '.join(study.objectives)}; {len(finished_trials(joined))} are done. {folder.path}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    place = locate_data(study.experiment, mock, console).absolute()
+    prepared = SharedData(place, console).of(study.experiment)
+    require_same_data(joined, {suite.name: suite.loaded.fingerprint for suite in prepared.suites})
+    _require_buildable(study, prepared)
+    try:
+        _work(study, folder, storage, heartbeat, place, jobs, console)
+    except (KeyboardInterrupt, Interrupted) as interruption:
+        done = len(finished_trials(joined))
+        raise Interrupted(
+            f"Interrupted. {done} of {study.trials()} trials are finished and kept in "
+            f"{folder.path}; the one that was running is queued again. The same command goes on."
+        ) from interruption
+    outcomes = read_outcomes(study, joined, folder)
+    report = None
+    if any(outcome.state == "complete" for outcome in outcomes):
+        with console.status("Drawing the report"):
+            report = write_study_report(study, joined, folder, outcomes)
+        console.print(f"Report: {report}", highlight=False, soft_wrap=True)
+        console.print(f"Next: dagnn tune best {folder.path} --out best.yaml", highlight=False)
+    return StudyResult(folder.path, outcomes, report)
+
+
+def _require_buildable(study: Study, prepared: Prepared) -> None:
+    """Build every edge of the space on the data; keys of data are as good as the base's here."""
+    require_edges(study, lambda experiment: require_buildable(experiment, prepared))
+
+
+def _work(
+    study: Study,
+    folder: StudyFolder,
+    url: str | None,
+    heartbeat: int,
+    place: Path,
+    jobs: int,
+    console: Console,
+) -> None:
+    if jobs == 1:
+        begin(study, folder, url, heartbeat, place, console)
+        return
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    given = (study, folder, url, heartbeat, place, threads)
+    workers = [context.Process(target=_begin_apart, args=given) for _ in range(jobs)]
+    for worker in workers:
+        worker.start()
+    try:
+        for worker in workers:
+            worker.join()
+    except KeyboardInterrupt:
+        _end(workers)
+        raise
+    codes = [worker.exitcode for worker in workers]
+    if 130 in codes:
+        raise Interrupted("A worker was interrupted.")
+    if any(codes) and all(codes):
+        raise DagnnError(
+            f"Every worker ended with an error (exit codes {', '.join(map(str, codes))}); what "
+            "they said stands above. Try again with --jobs 1."
+        )
+
+
+def _begin_apart(
+    study: Study, folder: StudyFolder, url: str | None, heartbeat: int, place: Path, threads: int
+) -> None:
+    """Be one of several workers: say in a line what went wrong, and end with its exit code."""
+    torch.set_num_threads(threads)
+    console = Console(stderr=True, force_terminal=False, width=200)
+    try:
+        begin(study, folder, url, heartbeat, place, console)
+    except (KeyboardInterrupt, Interrupted):
+        raise SystemExit(130) from None
+    except DagnnError as error:
+        console.print(f"A worker ended: {error}", markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(error.exit_code) from None
+
+
+def _end(workers: Sequence[BaseProcess]) -> None:
+    """Wait for workers that Ctrl-C has reached; send it to those it has not; then end them."""
+    for again in (False, True):
+        for worker in workers:
+            if again and worker.pid and worker.is_alive():
+                os.kill(worker.pid, signal.SIGINT)
+            worker.join(PATIENCE_S / 10 if not again else PATIENCE_S)
+    for worker in workers:
+        worker.terminate()
