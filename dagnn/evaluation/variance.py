@@ -62,8 +62,11 @@ class VarianceScale:
                 already calibrated on their own sources, whose truth is known.
 
         Returns:
-            With ``i`` the mean z² over all surrogates, where it exceeds one.
+            With ``i`` the mean z² over all surrogates, where it exceeds one; unchanged
+            where there are none.
         """
+        if not surrogates:
+            return self
         z = np.concatenate([(each.truth - each.mean) / each.std for each in surrogates])
         excess = np.maximum(np.nanmean(z**2, axis=0), 1.0)
         return replace(self, inflation=tuple(float(value) for value in excess))

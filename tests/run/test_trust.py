@@ -1,0 +1,224 @@
+"""Calibrated error bars, the guard, the stress test and the ORACLE, through whole runs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from dagnn import run
+from dagnn.cli import app
+from dagnn.errors import DataError, UsageError
+from dagnn.evaluation.storage import read_predictions, read_results
+from dagnn.run.folder import RunFolder
+
+BOXES = 240
+SPECTRA = [
+    "training.epochs=3",
+    "model.members=2",
+    "model.encoder.hidden=[16]",
+    "data.bins=4",
+    "evaluation.bootstrap=100",
+    "evaluation.latent_map=pca",
+]
+
+
+def write_spectra(root: Path, name: str, offset: float, seed: int) -> None:
+    """Write spectra at two redshifts whose scatter shrinks with Omega_m, and their table."""
+    random = np.random.default_rng(seed)
+    omega_m = random.uniform(0.1, 0.5, BOXES).round(6)
+    unit = (omega_m - 0.1) / 0.4
+    scatter = (1.3 - unit) * random.normal(size=BOXES)
+    slope = np.linspace(0.6, 1.4, 8)
+    for number, growth in ((33, 1.0), (18, 0.7)):
+        log_power = offset + np.outer(growth * (4 * unit + scatter), slope)
+        log_power += 0.2 * random.normal(size=log_power.shape)
+        file = root / f"Pk_galaxies_{name}_LH_{number}_kmax=20.0.npy"
+        np.save(file, 10**log_power)
+    lines = ["#Name Omega_m sigma_8 A_SN1 A_AGN1 A_SN2 A_AGN2 seed"]
+    wind = random.uniform(0.25, 4.0, BOXES).round(4)
+    rows = zip(omega_m, wind, strict=True)
+    lines += [f"LH_{i} {omega} 0.8 {a} 1.0 1.0 1.0 {i}" for i, (omega, a) in enumerate(rows)]
+    table = root / "params" / name / f"CosmoAstroSeed_{name}_L25n256_LH.txt"
+    table.parent.mkdir(parents=True)
+    table.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def spectra(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a data folder of two suites of spectra."""
+    root = tmp_path_factory.mktemp("spectra")
+    np.savetxt(root / "k_values.txt", np.arange(1.0, 9.0))
+    write_spectra(root, "IllustrisTNG", 0.0, seed=0)
+    write_spectra(root, "SIMBA", 1.0, seed=1)
+    return root
+
+
+def load(spectra: Path, *overrides: str, **values: object) -> run.Experiment:
+    """Load a small experiment on spectra, tng to simba."""
+    values = {"source": ["tng"], "target": ["simba"], **values}
+    return run.load("spectra", [*SPECTRA, *overrides], data=spectra, **values)
+
+
+@pytest.fixture(scope="module")
+def trusted(spectra: Path, tmp_path_factory: pytest.TempPathFactory) -> run.RunResult:
+    """Give a finished run with everything that makes it trustworthy."""
+    out = tmp_path_factory.mktemp("runs") / "trusted"
+    experiment = load(spectra, compare_source_only=True, compare_oracle=True)
+    return run.train(experiment, out=out)
+
+
+def chi2(result: run.RunResult, model: str, suite: str, split: str) -> float:
+    """Return the mean z² of one model on one part of a suite."""
+    (found,) = (
+        p for p in result.predictions if (p.model, p.suite, p.split) == (model, suite, split)
+    )
+    return float((((found.truth - found.mean) / found.std) ** 2).mean())
+
+
+def test_error_bars_are_calibrated_on_the_source(trusted: run.RunResult) -> None:
+    for model in ("source-only", "model"):
+        assert chi2(trusted, model, "tng", "valid") == pytest.approx(1.0, abs=1e-6)
+    assert chi2(trusted, "oracle", "simba", "valid") == pytest.approx(1.0, abs=1e-6)
+
+
+def test_the_surrogate_inflates_the_target_only(trusted: run.RunResult) -> None:
+    folder = RunFolder(trusted.folder)
+    stored = json.loads(folder.calibration.read_text())
+    assert stored["inflation"][0] >= 1.0
+    assert (folder.surrogate.checkpoints / "best.pt").is_file()
+    assert "redshifts" not in folder.surrogate.path.name
+    network, _ = run.load_network(folder, folder.read_experiment())
+    assert network.width == 16
+
+
+def test_target_labels_do_not_reach_the_calibration(spectra: Path, tmp_path: Path) -> None:
+    """Other target labels, same error bars: nothing read them."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for file in spectra.glob("*.*"):
+        (elsewhere / file.name).symlink_to(file)
+    for table in (spectra / "params").rglob("*.txt"):
+        place = elsewhere / table.relative_to(spectra)
+        place.parent.mkdir(parents=True)
+        lines = table.read_text().splitlines()
+        if "SIMBA" in table.name:
+            names, rest = zip(*(line.split(" ", 1) for line in lines[1:]), strict=True)
+            lines[1:] = [f"{n} {r}" for n, r in zip(names, reversed(rest), strict=True)]
+        place.write_text("\n".join(lines) + "\n")
+    quick = ["training.epochs=1", "evaluation.baselines=false"]
+    one, other = (
+        run.train(load(data, *quick), out=tmp_path / name)
+        for name, data in (("one", spectra), ("other", elsewhere))
+    )
+    for ours, theirs in zip(one.predictions, other.predictions, strict=True):
+        assert ours.ids == theirs.ids or set(ours.ids) == set(theirs.ids)
+        assert np.array_equal(ours.mean, theirs.mean)
+        assert np.array_equal(ours.std, theirs.std)
+    assert not np.array_equal(one.predictions[-1].truth, other.predictions[-1].truth)
+
+
+def test_the_oracle_and_the_baselines_are_in_the_table(trusted: run.RunResult) -> None:
+    folder = RunFolder(trusted.folder)
+    models = {row.model for row in read_results(folder.results)}
+    assert {"prior-mean", "ridge", "ridge-aligned", "source-only", "model", "oracle"} <= models
+    page = folder.report.read_text()
+    assert "ORACLE" in page and "domain" in page
+    assert {p.model for p in read_predictions(folder.predictions)} >= {"oracle", "ridge"}
+
+
+def test_report_and_evaluate_say_the_same(trusted: run.RunResult) -> None:
+    folder = RunFolder(trusted.folder)
+    before = folder.results.read_text()
+    run.report(trusted.folder)
+    run.evaluate(trusted.folder)
+    assert folder.results.read_text() == before
+
+
+def test_predict_calibrates_as_the_run_did(trusted: run.RunResult, spectra: Path) -> None:
+    file = spectra / "Pk_galaxies_SIMBA_LH_33_kmax=20.0.npy"
+    said = run.predict(trusted.folder, [file], suite="simba", out=trusted.folder / "p.csv")
+    (test,) = (
+        p for p in trusted.predictions if (p.model, p.suite, p.split) == ("model", "simba", "test")
+    )
+    row = int(test.ids[0].removeprefix("LH_"))
+    assert said.std[row] == pytest.approx(test.std[0], rel=1e-5)
+    assert said.mean[row] == pytest.approx(test.mean[0], rel=1e-5)
+
+
+def test_a_stress_test_keeps_its_range_and_raises_the_alarm(spectra: Path, tmp_path: Path) -> None:
+    experiment = load(spectra, "calibration.surrogate=none", target_prior={"Omega_m": (0.35, 0.5)})
+    result = run.train(experiment, out=tmp_path / "narrow")
+    for found in result.predictions:
+        if found.suite == "simba":
+            assert found.truth.min() >= 0.35
+        else:
+            assert found.truth.min() < 0.3
+    facts = json.loads(RunFolder(result.folder).environment.read_text())
+    low, high = facts["prior_intervals"]["simba, Omega_m"]
+    assert high - low < 0.9
+    page = RunFolder(result.folder).report.read_text()
+    assert "ALARM" in page and "STRESS TEST" in page
+
+
+def test_the_guard_can_be_switched_off(spectra: Path, tmp_path: Path) -> None:
+    off = ["calibration.surrogate=none", "loss.prior_guard=false", "training.epochs=1"]
+    result = run.train(load(spectra, *off), out=tmp_path / "off")
+    assert json.loads(RunFolder(result.folder).environment.read_text())["prior_intervals"] == {}
+
+
+def test_choosing_by_target_labels_is_stamped(spectra: Path, tmp_path: Path) -> None:
+    experiment = load(spectra, "training.select_on=target_oracle", "calibration.surrogate=none")
+    folder = RunFolder(run.train(experiment, out=tmp_path / "oracle").folder)
+    assert "ORACLE" in folder.report.read_text()
+    assert "ORACLE" in folder.model_card.read_text()
+    epochs = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+    assert all("target_error" in epoch["valid"] for epoch in epochs)
+
+
+def test_without_another_redshift_it_says_so(
+    spectra: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for file in [*spectra.glob("*_33_*"), spectra / "k_values.txt", spectra / "params"]:
+        (alone / file.name).symlink_to(file)
+    run.train(load(alone, "training.epochs=1"), out=tmp_path / "run")
+    assert "no other redshift" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "surrogate").exists()
+
+
+def test_two_parameters_and_two_redshifts(spectra: Path, tmp_path: Path) -> None:
+    both = ["data.redshifts=[0.0, 1.0]", "data.parameters=[Omega_m, A_SN1]", "training.epochs=1"]
+    folder = RunFolder(run.train(load(spectra, *both), out=tmp_path / "two").folder)
+    assert (folder.figures / "tarp.png").is_file()
+    assert "z=1 is read from the snapshot at z=1.0" in folder.report.read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("Omega_m=0.3", "NAME=LOW:HIGH"),
+        ("Omega_m=0.5:0.3", "is empty"),
+        ("sigma_8=0.7:0.8", "not among the inferred parameters"),
+        ("Omega_b=0.7:0.8", "Omega_b"),
+    ],
+)
+def test_a_stress_test_that_cannot_be_meant(spectra: Path, given: str, said: str) -> None:
+    asked = ["train", "--config", "spectra", "--data", str(spectra), "--target-prior", given]
+    asked += ["--set", "data.bins=4"]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+
+
+def test_the_oracle_needs_labels(spectra: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "unlabelled"
+    alone.mkdir()
+    for file in [*spectra.glob("Pk_*"), spectra / "k_values.txt"]:
+        (alone / file.name).symlink_to(file)
+    (alone / "params").mkdir()
+    (alone / "params" / "IllustrisTNG").symlink_to(spectra / "params" / "IllustrisTNG")
+    with pytest.raises((DataError, UsageError), match="labels of simba"):
+        run.train(load(alone, compare_oracle=True), out=tmp_path / "run")
