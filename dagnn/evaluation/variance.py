@@ -71,6 +71,21 @@ class VarianceScale:
         excess = np.maximum(np.nanmean(z**2, axis=0), 1.0)
         return replace(self, inflation=tuple(float(value) for value in excess))
 
+    def sentences(self) -> list[str]:
+        """Say for every parameter what was done to its error bars."""
+        rows = zip(self.parameters, self.scale, self.blend, self.inflation, strict=True)
+        return [
+            f"Error bars of {name}: variances times {scale:.2f} ({blend:.0%} of them common to all "
+            "items), fitted on the source's validation items"
+            + (
+                f"; of suites without labels times {inflation:.2f} more, as a surrogate of the "
+                "target asks for that is made of the source."
+                if inflation > 1
+                else "."
+            )
+            for name, scale, blend, inflation in rows
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values to be stored."""
         return {key: list(value) for key, value in asdict(self).items()}

@@ -36,6 +36,7 @@ from dagnn.files import atomic_path
 from dagnn.parameters import parameter
 from dagnn.records import Predictions, Result
 from dagnn.run.baselines import priors
+from dagnn.run.calibrate import read_scale
 from dagnn.run.data import Prepared
 from dagnn.run.folder import RunFolder
 from dagnn.training import ORACLE as TARGET_ORACLE
@@ -107,11 +108,12 @@ def write_pages(
         The path of the report.
     """
     facts = folder.read_environment()
+    scale = read_scale(folder)
     mock, notes = stamped(facts), [*facts["notes"], *facts["evaluation"]["notes"]]
+    notes += scale.sentences() if scale else []
     oracle = chosen_by_oracle(experiment)
     prior = {
-        name: Prior(low, high, parameter(name).log)
-        for name, (low, high) in facts["priors"].items()
+        name: Prior(low, high, parameter(name).log) for name, (low, high) in facts["priors"].items()
     }
     seen = held_out(predictions)
     figures = draw(folder, experiment, seen, prior, mock)

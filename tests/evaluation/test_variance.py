@@ -89,3 +89,12 @@ def test_needs_some_truth():
     given = predictions(spreads(5), spreads(5))
     with pytest.raises(ValueError, match="known truth"):
         fit_variance(replace(given, truth=np.full_like(given.truth, np.nan)))
+
+
+def test_says_what_was_done():
+    said = spreads(500)
+    made = fit_variance(predictions(said, said)).inflated([predictions(said, 2 * said)])
+    first, second = made.sentences()
+    assert first.startswith("Error bars of a: variances times 1.") and "surrogate" in first
+    assert "of b" in second
+    assert "surrogate" not in fit_variance(predictions(said, said)).sentences()[0]
