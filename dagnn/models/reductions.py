@@ -77,24 +77,28 @@ class ReduceBy(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         """Keep groups, counts and picks."""
-        _, index, _, ctx.reductions = inputs
+        values, index, _, ctx.reductions = inputs
+        ctx.width = values.shape[1]
+        ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(*output[-2:])
         ctx.save_for_backward(index, *output[-2:])
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the gradient of the rows."""
         index, counts, picked = ctx.saved_tensors
-        of = dict(zip(ctx.reductions, gradients, strict=False))
-        shared = torch.zeros_like(gradients[0])
+        named = zip(ctx.reductions, gradients, strict=False)
+        of = {name: gradient for name, gradient in named if gradient is not None}
+        shared = counts.new_zeros(len(counts), ctx.width)
         if "sum" in of:
             shared += of["sum"]
         if "mean" in of:
             shared += of["mean"] / counts
         into = shared.index_select(0, index)
         for name, choice in zip(extremes_of(ctx.reductions), picked, strict=True):
-            add_extreme_gradient(of[name], index, choice, into)
+            if name in of:
+                add_extreme_gradient(of[name], index, choice, into)
         return into, None, None, None
 
     @staticmethod

@@ -1,0 +1,108 @@
+"""The written-out gradient of message passing against autograd and finite differences."""
+
+import pytest
+import torch
+from tiny_batches import graph_batch
+from torch import Tensor
+from torch_geometric.data import Batch
+from torch_geometric.utils import scatter
+
+from dagnn.models import GraphEncoder, links
+from dagnn.models.reductions import reduce_by
+
+SIZES = {"node": 4, "edge": 3, "global": 1}
+ALL = ("sum", "max", "mean", "min")
+
+
+def plain_latent(encoder: GraphEncoder, batch: Batch) -> Tensor:
+    """Evaluate the formula by gathers, concatenations and PyG's scatter."""
+    galaxies, degree = encoder.sum_scale
+    x, edge, (row, col) = batch.x, batch.edge_attr, batch.edge_index
+    for block in encoder.blocks:
+        message = block.edge_mlp(torch.cat([x[row], x[col], edge], 1))
+        edge = message + edge if block.residual else message
+        parts = [scatter(edge, col, 0, len(x), name) for name in block.aggregation]
+        parts[block.aggregation.index("sum")] /= degree
+        nodes = block.node_mlp(torch.cat([x, *parts, batch.u[batch.batch]], 1))
+        x = nodes + x if block.residual else nodes
+    pooled = [scatter(x, batch.batch, 0, len(batch.u), name) for name in encoder.pooling]
+    pooled[encoder.pooling.index("sum")] /= galaxies
+    return torch.cat([*pooled, batch.u], 1)
+
+
+def double_batch() -> Batch:
+    batch = graph_batch([0, 1, 2, 3, 4])
+    return batch.apply(lambda value: value.double() if value.is_floating_point() else value)
+
+
+def gradients(latent: Tensor, of: list[Tensor]) -> list[Tensor]:
+    weight = torch.linspace(-1, 2, latent.numel()).to(latent).view_as(latent)
+    return list(torch.autograd.grad((latent * weight).sum(), of))
+
+
+@pytest.mark.parametrize("piece", [1, 7, 10_000])
+@pytest.mark.parametrize("blocks", [1, 3])
+# Wide nodes are projected before they are gathered, narrow ones are gathered as they are.
+@pytest.mark.parametrize("hidden", [6, 16])
+def test_value_and_every_gradient_equal_those_of_autograd(piece, blocks, hidden, monkeypatch):
+    monkeypatch.setattr(links, "PIECE", piece)
+    torch.manual_seed(0)
+    options = {"aggregation": ALL, "pooling": ALL, "standardize": False, "batch_norm": False}
+    encoder = GraphEncoder(SIZES, hidden, blocks, **options).double()
+    encoder.sum_scale.copy_(torch.tensor([20.0, 3.0]))
+    batch = double_batch()
+    for name in ("x", "edge_attr", "u"):
+        batch[name].requires_grad_()
+    inputs = [*encoder.parameters(), batch.x, batch.edge_attr, batch.u]
+    ours, plain = encoder(batch), plain_latent(encoder, batch)
+    torch.testing.assert_close(ours, plain, rtol=1e-12, atol=1e-12)
+    pairs = zip(gradients(ours, inputs), gradients(plain, inputs), strict=True)
+    for found, expected in pairs:
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("hidden", [6, 16])
+def test_edges_in_any_order_give_the_same_latent(hidden):
+    encoder = GraphEncoder(SIZES, hidden, standardize=False, batch_norm=False).double()
+    batch = double_batch()
+    expected = encoder(batch)
+    order = torch.randperm(batch.edge_index.shape[1])
+    batch.edge_index, batch.edge_attr = batch.edge_index[:, order], batch.edge_attr[order]
+    torch.testing.assert_close(encoder(batch), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_single_precision_agrees_to_1e_5():
+    encoder = GraphEncoder(SIZES, standardize=False, batch_norm=False)
+    batch = graph_batch([0, 1, 2, 3, 4])
+    torch.testing.assert_close(encoder(batch), plain_latent(encoder, batch), rtol=1e-5, atol=1e-5)
+
+
+def test_pieces_cover_every_node_and_edge_once(monkeypatch):
+    monkeypatch.setattr(links, "PIECE", 20)
+    batch = graph_batch([0, 1, 2, 3, 4])
+    found = links.link(batch.edge_index, len(batch.x))
+    assert len(found.pieces) > 10
+    nodes, edges = torch.arange(len(batch.x)), torch.arange(batch.edge_index.shape[1])
+    assert torch.equal(torch.cat([nodes[piece.nodes] for piece in found.pieces]), nodes)
+    assert torch.equal(torch.cat([edges[piece.edges] for piece in found.pieces]), edges)
+    for piece in found.pieces:
+        local = found.local[piece.edges] + piece.nodes.start
+        assert torch.equal(local, batch.edge_index[1][piece.edges])
+
+
+def test_reductions_by_hand_with_an_empty_group_and_ties_that_share_the_gradient():
+    values = torch.tensor([[1.0], [3.0], [3.0], [-2.0]], requires_grad=True)
+    index = torch.tensor([0, 0, 0, 2])
+    found = reduce_by(values, index, 3, ALL, torch.tensor(2.0))
+    expected = {"sum": [3.5, 0, -1], "max": [3, 0, -2], "mean": [7 / 3, 0, -2], "min": [1, 0, -2]}
+    for name, reduced in zip(ALL, found, strict=True):
+        torch.testing.assert_close(reduced[:, 0], torch.tensor(expected[name]).float())
+    (gradient,) = torch.autograd.grad(found[1].sum(), values)
+    assert gradient[:, 0].tolist() == [0, 0.5, 0.5, 1]
+
+
+@pytest.mark.parametrize("reductions", [("max",), ("mean", "min"), ("sum",)])
+def test_gradient_of_some_reductions_equals_finite_differences(reductions):
+    values = torch.randn(9, 2, dtype=torch.float64, requires_grad=True)
+    index, scale = torch.tensor([2, 0, 0, 2, 1, 1, 2, 0, 4]), torch.tensor(1.7).double()
+    torch.autograd.gradcheck(lambda v: reduce_by(v, index, 5, reductions, scale), values)
