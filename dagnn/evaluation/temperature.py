@@ -1,8 +1,9 @@
 """One number that makes class probabilities honest, fitted where labels may be read."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -78,6 +79,22 @@ class Temperature:
             method="bounded",
         )
         return cls(math.exp(float(found.x)))
+
+    def to_dict(self) -> dict[str, float]:
+        """Return plain values to be stored."""
+        return {"temperature": self.value}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Temperature":
+        """Read what :meth:`to_dict` returned."""
+        return cls(float(stored["temperature"]))
+
+    def sentences(self) -> list[str]:
+        """Say what was done to the probabilities."""
+        return [
+            f"Probabilities are those of scores divided by a temperature of {self.value:.2f}, "
+            "fitted on the source's validation items."
+        ]
 
     def apply(self, predictions: ClassPredictions) -> ClassPredictions:
         """Return the same predictions with softened probabilities."""

@@ -96,23 +96,27 @@ class VarianceScale:
         return cls(**{key: tuple(value) for key, value in stored.items()})
 
 
-def fit_variance(validation: Predictions) -> VarianceScale:
+def fit_variance(validation: Sequence[Predictions]) -> VarianceScale:
     """Fit blend and factor on labelled items that the network was not trained on.
 
     The blend is the one of :data:`BLENDS` with the greatest likelihood, after the
     factor that makes χ² one, which is the most likely one for every blend.
 
     Args:
-        validation: predictions on the source's validation items, with their truth.
+        validation: predictions on validation items of one source or more, with their truth.
 
     Raises:
         ValueError: no truth is known.
     """
-    known = np.isfinite(validation.truth).all(1)
+    truth, mean, std = (
+        np.concatenate([getattr(each, name) for each in validation])
+        for name in ("truth", "mean", "std")
+    )
+    known = np.isfinite(truth).all(1)
     if not known.any():
         raise ValueError("Error bars are calibrated on items of known truth; there are none.")
-    error = (validation.truth - validation.mean)[known]
-    variance = validation.std[known] ** 2
+    error = (truth - mean)[known]
+    variance = std[known] ** 2
     level = variance.mean(0)
     blended = [(1 - blend) * variance + blend * level for blend in BLENDS]
     scales = np.array([(error**2 / each).mean(0) for each in blended])
@@ -121,7 +125,7 @@ def fit_variance(validation: Predictions) -> VarianceScale:
     best = loss.argmin(0)
     columns = np.arange(len(level))
     return VarianceScale(
-        parameters=validation.parameters,
+        parameters=validation[0].parameters,
         blend=tuple(float(b) for b in BLENDS[best]),
         level=tuple(float(v) for v in level),
         scale=tuple(float(c) for c in scales[best, columns]),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,33 +13,26 @@ from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES
 from dagnn.data.splits import PARTS, Split
 from dagnn.errors import DataError
-from dagnn.evaluation.variance import VarianceScale, fit_variance
+from dagnn.evaluation.variance import VarianceScale
 from dagnn.files import write_text
-from dagnn.records import Predictions
+from dagnn.run.answers import Answers, AnyPredictions, AnyScale
 from dagnn.run.data import Prepared, SuiteData, read_suite
 from dagnn.run.folder import RunFolder
 
 
-def fit_scale(predictions: Sequence[Predictions]) -> VarianceScale:
-    """Fit the calibration of error bars on the validation items of all sources.
+def fit_scale(answers: Answers, predictions: Sequence[AnyPredictions]) -> AnyScale:
+    """Fit how sure a network may be on the validation items of all its sources.
 
     Args:
+        answers: parameters or classes.
         predictions: of one network, uncalibrated.
     """
-    held = [p for p in predictions if p.role == "source" and p.split == "valid"]
-    together = replace(
-        held[0],
-        ids=tuple(item for p in held for item in p.ids),
-        truth=np.concatenate([p.truth for p in held]),
-        mean=np.concatenate([p.mean for p in held]),
-        std=np.concatenate([p.std for p in held]),
-    )
-    return fit_variance(together)
+    return answers.fit_scale([p for p in predictions if (p.role, p.split) == ("source", "valid")])
 
 
 def apply_scale(
-    scale: VarianceScale | None, predictions: Sequence[Predictions], labelled: Sequence[str]
-) -> list[Predictions]:
+    scale: AnyScale | None, predictions: Sequence[Any], labelled: Sequence[str]
+) -> list[Any]:
     """Calibrate predictions; suites without labels are inflated as surrogates ask for.
 
     Args:
@@ -46,18 +40,18 @@ def apply_scale(
         predictions: of any suites.
         labelled: short names of the suites whose labels the network was trained on.
     """
-    if scale is None:
-        return list(predictions)
-    return [scale.apply(each, labelled=each.suite in labelled) for each in predictions]
+    if isinstance(scale, VarianceScale):
+        return [scale.apply(each, labelled=each.suite in labelled) for each in predictions]
+    return [scale.apply(each) if scale else each for each in predictions]
 
 
-def write_scale(folder: RunFolder, scale: VarianceScale) -> None:
+def write_scale(folder: RunFolder, scale: AnyScale) -> None:
     """Store the calibration of a run."""
     write_text(folder.calibration, json.dumps(scale.to_dict(), indent=1))
 
 
-def read_scale(folder: RunFolder) -> VarianceScale | None:
-    """Read the calibration of a run; None where error bars are those of the network.
+def read_scale(folder: RunFolder, answers: Answers) -> AnyScale | None:
+    """Read the calibration of a run; None where a network is believed as it is.
 
     Raises:
         DataError: the file is damaged.
@@ -65,10 +59,10 @@ def read_scale(folder: RunFolder) -> VarianceScale | None:
     if not folder.calibration.is_file():
         return None
     try:
-        return VarianceScale.from_dict(json.loads(folder.calibration.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        return answers.read_scale(json.loads(folder.calibration.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, KeyError) as error:
         raise DataError(
-            f"{folder.calibration} is damaged ({error}). Delete it to see uncalibrated error bars."
+            f"{folder.calibration} is damaged ({error}). Delete it to see uncalibrated answers."
         ) from error
 
 

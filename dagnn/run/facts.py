@@ -65,6 +65,7 @@ def run_facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
         "training_items": items,
         "priors": {n: [low, high] for n, low, high in zip(*asdict(scaling).values(), strict=True)},
         "inputs": prepared.suites[0].loaded.dataset.describe(),
+        "classes": list(prepared.truth.classes),
         "members": members,
         "description": f"{what} {encoder} encoder with {experiment.loss.task.name} loss; "
         f"domain terms: {terms or 'none'}.",

@@ -27,7 +27,8 @@ def guarded(experiment: Experiment, prepared: Prepared, console: Console) -> Pre
     Returns:
         The same data, with an interval per target and parameter.
     """
-    if not (experiment.loss.prior_guard and reads_target(experiment)):
+    asked = experiment.loss.prior_guard and prepared.scaling.names
+    if not (asked and reads_target(experiment)):
         return prepared
     with console.status("Estimating the priors of the targets"):
         intervals = tuple(_intervals(prepared))

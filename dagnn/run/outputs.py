@@ -14,30 +14,21 @@ from dagnn.config import Experiment
 from dagnn.errors import DataError
 from dagnn.evaluation.alignment import Alignment, alignments
 from dagnn.evaluation.baselines import BASELINES
-from dagnn.evaluation.calibration import calibrations
 from dagnn.evaluation.console import console_table
 from dagnn.evaluation.figures import (
-    calibration_figure,
     latent_figure,
-    pit_figure,
     save_figure,
-    tarp_figure,
     training_figure,
-    truth_figure,
 )
 from dagnn.evaluation.history import read_epochs, training_facts
-from dagnn.evaluation.latent import latent_map
-from dagnn.evaluation.metrics import Prior
 from dagnn.evaluation.model_card import write_model_card
 from dagnn.evaluation.report import write_report
-from dagnn.evaluation.storage import write_predictions, write_results
-from dagnn.evaluation.table import DRAWN, HELD_OUT, MODEL, SOURCE_ONLY, evaluate
+from dagnn.evaluation.storage import write_results
+from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.files import atomic_path
-from dagnn.parameters import parameter
-from dagnn.records import Predictions, Result
-from dagnn.run.baselines import priors
+from dagnn.records import Result
+from dagnn.run.answers import Answers, AnyPredictions, answers_of
 from dagnn.run.calibrate import read_scale
-from dagnn.run.data import Prepared
 from dagnn.run.folder import RunFolder
 from dagnn.training import ORACLE as TARGET_ORACLE
 
@@ -49,33 +40,15 @@ TOLD_ELSEWHERE = (
 )  # fmt: skip
 
 
-def measure(
-    experiment: Experiment, predictions: Sequence[Predictions], prepared: Prepared
-) -> list[Result]:
-    """Compute every metric with its interval, for the model and what it must beat.
-
-    Each suite is measured against its own prior, and items that share one truth
-    are resampled together.
-    """
-    results: list[Result] = []
-    for suite in prepared.suites:
-        dataset = suite.loaded.dataset
-        results += evaluate(
-            [each for each in predictions if each.suite == suite.name],
-            priors(experiment, prepared, suite.name),
-            experiment.evaluation.bootstrap,
-            experiment.seed,
-            groups=dict(zip(dataset.ids, dataset.groups, strict=True)),
-        )
-    return results
-
-
 def write_tables(
-    folder: RunFolder, predictions: Sequence[Predictions], results: Sequence[Result]
+    folder: RunFolder,
+    answers: Answers,
+    predictions: Sequence[AnyPredictions],
+    results: Sequence[Result],
 ) -> None:
     """Write results, predictions and the latents that the map is drawn from."""
     write_results(folder.results, results)
-    write_predictions(folder.predictions, predictions)
+    answers.write(folder.predictions, predictions)
     latents = {_latent_key(p): p.latent for p in predictions if p.latent.shape[1]}
     with atomic_path(folder.latents) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **latents)
@@ -99,7 +72,7 @@ def show_table(experiment: Experiment, results: Sequence[Result], mock: bool) ->
 def write_pages(
     folder: RunFolder,
     experiment: Experiment,
-    predictions: Sequence[Predictions],
+    predictions: Sequence[AnyPredictions],
     results: Sequence[Result],
 ) -> Path:
     """Draw the figures and write report and model card from stored results.
@@ -108,15 +81,13 @@ def write_pages(
         The path of the report.
     """
     facts = folder.read_environment()
-    scale = read_scale(folder)
+    answers = answers_of(facts.get("classes", ()))
+    scale = read_scale(folder, answers)
     mock, notes = stamped(facts), [*facts["notes"], *facts["evaluation"]["notes"]]
     notes += scale.sentences() if scale else []
     oracle = chosen_by_oracle(experiment)
-    prior = {
-        name: Prior(low, high, parameter(name).log) for name, (low, high) in facts["priors"].items()
-    }
     seen = held_out(predictions)
-    figures = draw(folder, experiment, seen, prior, mock)
+    figures = draw(folder, experiment, answers, seen, facts)
     for name, figure in figures.items():
         save_figure(figure, folder.figures, name)
     training = training_facts(read_epochs(folder.metrics))
@@ -132,9 +103,7 @@ def write_pages(
         oracle=oracle,
         facts=training,
         alignments=how_aligned(seen, experiment.seed),
-        calibrations=calibrations(
-            [p for p in seen if p.model in DRAWN], prior, seed=experiment.seed
-        ),
+        calibrations=answers.calibrations(seen, facts, experiment.seed),
     )
     write_model_card(
         folder.model_card,
@@ -151,7 +120,7 @@ def write_pages(
     return folder.report
 
 
-def how_aligned(predictions: Sequence[Predictions], seed: int) -> list[Alignment]:
+def how_aligned(predictions: Sequence[AnyPredictions], seed: int) -> list[Alignment]:
     """Measure how far apart the latents of every source and every other suite lie.
 
     Args:
@@ -172,28 +141,21 @@ def how_aligned(predictions: Sequence[Predictions], seed: int) -> list[Alignment
 def draw(
     folder: RunFolder,
     experiment: Experiment,
-    predictions: Sequence[Predictions],
-    prior: Mapping[str, Prior],
-    mock: bool,
+    answers: Answers,
+    predictions: Sequence[AnyPredictions],
+    facts: Mapping[str, Any],
 ) -> dict[str, Figure]:
     """Draw every figure of a run from its held-out predictions, in reading order."""
-    figures: dict[str, Figure] = {}
-    stamp = {"mock": mock, "oracle": chosen_by_oracle(experiment)}
-    known = [p for p in predictions if np.isfinite(p.truth).any()]
-    for name in experiment.data.parameters:
-        if known:
-            figures[f"truth_{name}"] = truth_figure(known, name, **stamp)
-            figures[f"calibration_{name}"] = calibration_figure(known, name, **stamp)
-            figures[f"pit_{name}"] = pit_figure(known, name, **stamp)
-        maps = [
-            latent_map(of_model, name, method=experiment.evaluation.latent_map)
-            for of_model in (_of_model(predictions, model) for model in MODELS)
-            if sum(len(each.ids) for each in of_model) >= SMALLEST_MAP
-        ]
-        if maps:
-            figures[f"latent_{name}"] = latent_figure(maps, **stamp)
-    if known and len(experiment.data.parameters) > 1:
-        figures["tarp"] = tarp_figure(known, prior, seed=experiment.seed, **stamp)
+    stamp = {"mock": stamped(facts), "oracle": chosen_by_oracle(experiment)}
+    figures: dict[str, Figure] = answers.figures(predictions, facts, **stamp)
+    by_model = [[p for p in _of_model(predictions, m) if p.latent.shape[1]] for m in MODELS]
+    maps = [
+        answers.maps(given, experiment.evaluation.latent_map)
+        for given in by_model
+        if sum(len(each.ids) for each in given) >= SMALLEST_MAP
+    ]
+    for name in maps[0] if maps else ():
+        figures[f"latent_{name}"] = latent_figure([each[name] for each in maps], **stamp)
     histories = {"model": read_epochs(folder.metrics)}
     if folder.source_only.metrics.is_file():
         histories["source-only"] = read_epochs(folder.source_only.metrics)
@@ -201,7 +163,7 @@ def draw(
     return figures
 
 
-def _latent_key(predictions: Predictions) -> str:
+def _latent_key(predictions: AnyPredictions) -> str:
     return f"{predictions.model}/{predictions.suite}/{predictions.split}"
 
 
@@ -210,11 +172,11 @@ def stamped(facts: Mapping[str, Any]) -> bool:
     return bool(facts["mock"] or facts["evaluation"]["mock"])
 
 
-def _of_model(predictions: Sequence[Predictions], model: str) -> list[Predictions]:
+def _of_model(predictions: Sequence[AnyPredictions], model: str) -> list[AnyPredictions]:
     return [each for each in predictions if each.model == model]
 
 
-def held_out(predictions: Sequence[Predictions]) -> list[Predictions]:
+def held_out(predictions: Sequence[AnyPredictions]) -> list[AnyPredictions]:
     """Keep what no training or selection has seen."""
     return [p for p in predictions if p.split in HELD_OUT]
 
@@ -225,7 +187,7 @@ def title(experiment: Experiment) -> str:
     return f"{sources} → {targets}" if targets else sources
 
 
-def with_latents(folder: RunFolder, predictions: Sequence[Predictions]) -> list[Predictions]:
+def with_latents(folder: RunFolder, predictions: Sequence[AnyPredictions]) -> list[AnyPredictions]:
     """Put stored latents back to the predictions read from a run."""
     try:
         with np.load(folder.latents, allow_pickle=False) as stored:

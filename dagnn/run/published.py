@@ -18,6 +18,7 @@ from dagnn.models import (
 )
 from dagnn.parameters import Scaling
 from dagnn.records import Predictions
+from dagnn.run.answers import answers_of
 from dagnn.run.reuse import deliver
 
 
@@ -93,5 +94,5 @@ def predict_published(
         console.print(f"Note: {note}", markup=False, highlight=False, soft_wrap=True)
     if loaded.mock:
         console.print("[bold yellow]These inputs are MOCK data.[/]")
-    deliver(predictions, out, console)
+    deliver(answers_of(()), predictions, out, console)
     return predictions

@@ -10,18 +10,17 @@ from rich.markup import escape
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.errors import CheckpointError, MismatchError, UsageError, nearest
-from dagnn.evaluation.predict import predict as predict_items
-from dagnn.evaluation.storage import read_predictions, read_results, write_predictions
+from dagnn.evaluation.storage import read_results
 from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
-from dagnn.records import Dataset, Predictions
+from dagnn.records import Dataset
+from dagnn.run.answers import Answers, AnyPredictions, answers_of
 from dagnn.run.assemble import choose_device, make_network
 from dagnn.run.calibrate import apply_scale, read_scale
 from dagnn.run.data import locate_data, prepare, stored_truth
 from dagnn.run.facts import require_same_data
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import show_table, stamped, with_latents, write_pages
-from dagnn.run.show import show_predictions
 from dagnn.run.train import RunResult, adapt, finish, predict_all
 from dagnn.training import Checkpoint, load_checkpoint, load_weights
 
@@ -93,7 +92,7 @@ def evaluate(
         console.print(note, highlight=False, soft_wrap=True)
     evaluation = {"mock": prepared.mock, "notes": notes}
     folder.write_environment(folder.read_environment() | {"evaluation": evaluation})
-    predictions: list[Predictions] = []
+    predictions: list[AnyPredictions] = []
     for inner, label, asked in (
         (folder.source_only, SOURCE_ONLY, experiment.without_adaptation()),
         (folder, MODEL, experiment),
@@ -105,7 +104,9 @@ def evaluate(
         raw = predict_all(known, prepared, label, adapt_statistics)
         sources = stored.meta["experiment"]["source"]
         labelled = [modality.name(name) for name in sources]
-        predictions += apply_scale(read_scale(inner), raw, labelled)
+        predictions += apply_scale(
+            read_scale(inner, answers_of(prepared.truth.classes)), raw, labelled
+        )
     return finish(experiment, prepared, folder, predictions, console)
 
 
@@ -139,8 +140,8 @@ def predict(
     adapt_statistics: bool = False,
     out: Path | None = None,
     console: Console | None = None,
-) -> Predictions:
-    """Predict the parameters of new files with a finished run.
+) -> AnyPredictions:
+    """Predict the parameters, or the classes, of new files with a finished run.
 
     Args:
         path: run directory.
@@ -176,20 +177,22 @@ def predict(
     items = torch.arange(len(loaded.dataset))
     if adapt_statistics:
         network = adapt(network, loaded.dataset, items)
-    predictions = predict_items(
+    answers = answers_of(truth.classes)
+    predictions = answers.predict(
         network,
         loaded.dataset,
         items,
-        scaling,
+        truth,
         suite=suite or "unknown",
         role="other",
         split="all",
         domain=_domain_of(suite, checkpoint.meta["domains"], modality),
     )
     labelled = [modality.name(name) for name in experiment.source]
-    (predictions,) = apply_scale(read_scale(folder), [predictions], labelled)
-    deliver(predictions, out, console)
-    return predictions
+    calibrated: AnyPredictions
+    (calibrated,) = apply_scale(read_scale(folder, answers), [predictions], labelled)
+    deliver(answers, calibrated, out, console)
+    return calibrated
 
 
 def choose_suite(
@@ -237,7 +240,8 @@ def report(path: Path, *, console: Console | None = None) -> Path:
     folder = RunFolder.open(path)
     experiment = folder.read_experiment()
     results = read_results(folder.results)
-    predictions = with_latents(folder, read_predictions(folder.predictions))
+    answers = answers_of(folder.read_environment().get("classes", ()))
+    predictions = with_latents(folder, answers.read(folder.predictions))
     page = write_pages(folder, experiment, predictions, results)
     show_table(experiment, results, stamped(folder.read_environment()))
     console.print(f"Report: {page}", highlight=False, soft_wrap=True)
@@ -261,10 +265,12 @@ def warn_outside(dataset: Dataset, ranges: Mapping[str, Sequence[float]], consol
         console.print("Do not trust the error bars of these inputs.")
 
 
-def deliver(predictions: Predictions, out: Path | None, console: Console) -> None:
+def deliver(
+    answers: Answers, predictions: AnyPredictions, out: Path | None, console: Console
+) -> None:
     """Write predictions to a CSV file, or show them."""
     if out is None:
-        show_predictions(predictions, Console())
+        answers.show(predictions, Console())
         return
-    write_predictions(out, [predictions])
+    answers.write(out, [predictions])
     console.print(f"{len(predictions.ids)} predictions: {out}", highlight=False)

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dagnn.catalogs.inspection import inspect_path
-from dagnn.records import Predictions
+from dagnn.records import ClassPredictions, Predictions
 
 
 def show_predictions(predictions: Predictions, console: Console) -> None:
@@ -28,6 +28,20 @@ def show_predictions(predictions: Predictions, console: Console) -> None:
             if np.isfinite(predictions.truth).any():
                 cells.append(f"{predictions.truth[row, column]:.4f}")
         table.add_row(Text(name), *cells)
+    console.print(table)
+
+
+def show_classes(predictions: ClassPredictions, console: Console) -> None:
+    """Print the probability of every class, and which is the largest."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("input", overflow="fold")
+    table.add_column("class")
+    for name in predictions.classes:
+        table.add_column(Text(name), justify="right")
+    chosen = predictions.probability.argmax(1)
+    for name, row, best in zip(predictions.ids, predictions.probability, chosen, strict=True):
+        shares = (f"{share:.1%}" for share in row)
+        table.add_row(Text(name), Text(predictions.classes[best], style="bold"), *shares)
     console.print(table)
 
 

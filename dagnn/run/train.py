@@ -11,14 +11,13 @@ from torch import Tensor
 
 from dagnn.config import Experiment
 from dagnn.errors import CheckpointError, UsageError
-from dagnn.evaluation.predict import predict
 from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.evaluation.variance import VarianceScale
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import Dataset, Predictions, Result
+from dagnn.run.answers import AnyPredictions, AnyScale, answers_of
 from dagnn.run.assemble import Assembly, assemble, check, make_network, parameter_count
-from dagnn.run.baselines import baseline_predictions
 from dagnn.run.calibrate import (
     apply_scale,
     fit_scale,
@@ -31,7 +30,7 @@ from dagnn.run.data import Prepared, locate_data, prepare, stored_truth
 from dagnn.run.facts import checkpoint_meta, require_same_data, run_facts
 from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.guard import alarm_text, align_within, guarded
-from dagnn.run.outputs import measure, show_table, title, write_pages, write_tables
+from dagnn.run.outputs import show_table, title, write_pages, write_tables
 from dagnn.training import ORACLE as TARGET_ORACLE
 from dagnn.training import (
     Callback,
@@ -63,7 +62,7 @@ class RunResult:
 
     folder: Path
     results: list[Result]
-    predictions: list[Predictions]
+    predictions: list[AnyPredictions]
     mock: bool
 
 
@@ -139,7 +138,7 @@ def _run(
     console: Console,
 ) -> RunResult:
     initial = load_initial(experiment)
-    predictions: list[Predictions] = []
+    predictions: list[AnyPredictions] = []
     for plan in _plans(experiment, prepared, folder):
         network = fit_network(
             plan.experiment,
@@ -190,16 +189,17 @@ def _plans(experiment: Experiment, prepared: Prepared, folder: RunFolder) -> lis
     return plans
 
 
-def _scale(plan: Plan, network: Network, console: Console, root: Path) -> VarianceScale | None:
+def _scale(plan: Plan, network: Network, console: Console, root: Path) -> AnyScale | None:
     """Calibrate the error bars of a trained network, or read how that was done before."""
     wanted = plan.experiment.calibration
     if wanted.variance == "none":
         return None
-    stored = read_scale(plan.folder)
+    answers = answers_of(plan.prepared.truth.classes)
+    stored = read_scale(plan.folder, answers)
     if stored is not None:
         return stored
-    scale = fit_scale(predict_all(network, plan.prepared, plan.label))
-    if wanted.surrogate != "none" and plan.experiment.target:
+    scale = fit_scale(answers, predict_all(network, plan.prepared, plan.label))
+    if isinstance(scale, VarianceScale) and wanted.surrogate != "none" and plan.experiment.target:
         scale = scale.inflated(_on_surrogate(plan, console, root))
     write_scale(plan.folder, scale)
     return scale
@@ -226,23 +226,24 @@ def _on_surrogate(plan: Plan, console: Console, root: Path) -> list[Predictions]
         label="surrogate",
         root=root,
     )
-    raw = predict_all(network, prepared, "surrogate")
+    raw: list[Any] = predict_all(network, prepared, "surrogate")
     held_out = [each for each in raw if each.role == "target" and each.split == "valid"]
     names = [each.suite for each in raw]
-    return apply_scale(fit_scale(raw), held_out, labelled=names)
+    return apply_scale(fit_scale(answers_of(()), raw), held_out, labelled=names)
 
 
 def finish(
     experiment: Experiment,
     prepared: Prepared,
     folder: RunFolder,
-    predictions: list[Predictions],
+    predictions: list[AnyPredictions],
     console: Console,
 ) -> RunResult:
     """Measure predictions, write every output and print the table."""
-    predictions = [*baseline_predictions(experiment, prepared), *predictions]
-    results = measure(experiment, predictions, prepared)
-    write_tables(folder, predictions, results)
+    answers = answers_of(prepared.truth.classes)
+    predictions = [*answers.baselines(experiment, prepared), *predictions]
+    results = answers.measure(experiment, predictions, prepared)
+    write_tables(folder, answers, predictions, results)
     with console.status("Drawing the report"):
         report = write_pages(folder, experiment, predictions, results)
     show_table(experiment, results, prepared.mock)
@@ -303,7 +304,7 @@ def fit_network(
 
 def predict_all(
     network: Network, prepared: Prepared, model: str, adapt_statistics: bool = False
-) -> list[Predictions]:
+) -> list[AnyPredictions]:
     """Predict every item that training has not learned from.
 
     Args:
@@ -312,17 +313,18 @@ def predict_all(
         model: which network this is.
         adapt_statistics: see unseen suites through statistics of their own.
     """
+    answers = answers_of(prepared.truth.classes)
     predictions = []
     for suite in prepared.suites:
         dataset, unseen = suite.loaded.dataset, suite.split is None
         parts = {part: index for part, index in suite.parts().items() if part != "train"}
         seen_by = adapt(network, dataset, parts["all"]) if unseen and adapt_statistics else network
         for part, index in parts.items():
-            one = predict(
+            one = answers.predict(
                 seen_by,
                 dataset,
                 index,
-                prepared.scaling,
+                prepared.truth,
                 suite=suite.name,
                 role=suite.role,
                 split=part,

@@ -39,24 +39,24 @@ def spreads(count: int, seed: int = 1) -> np.ndarray:
 
 def test_chi2_is_one_on_the_items_of_the_fit():
     given = predictions(spreads(80), 2 * spreads(80))
-    assert chi2(fit_variance(given).apply(given, labelled=True)) == pytest.approx([1, 1])
+    assert chi2(fit_variance([given]).apply(given, labelled=True)) == pytest.approx([1, 1])
 
 
 def test_true_scatter_is_found_and_kept():
     said = spreads(4000)
-    made = fit_variance(predictions(said, 1.5 * said))
+    made = fit_variance([predictions(said, 1.5 * said)])
     assert made.blend == (0.0, 0.0)
     assert made.scale == pytest.approx((2.25, 2.25), rel=0.1)
 
 
 def test_scatter_that_says_nothing_is_replaced_by_the_mean():
-    made = fit_variance(predictions(spreads(4000), np.full((4000, 2), 0.08)))
+    made = fit_variance([predictions(spreads(4000), np.full((4000, 2), 0.08))])
     assert min(made.blend) >= 0.9
 
 
 def test_factor_is_the_most_likely_one():
     given = predictions(spreads(300)[:, :1], 1.7 * spreads(300, 5)[:, :1])
-    made = fit_variance(given)
+    made = fit_variance([given])
     variance = (1 - made.blend[0]) * given.std**2 + made.blend[0] * made.level[0]
     square = (given.truth - given.mean) ** 2
     best = minimize_scalar(
@@ -67,7 +67,7 @@ def test_factor_is_the_most_likely_one():
 
 def test_surrogates_inflate_suites_without_labels_only():
     said = spreads(2000)
-    made = fit_variance(predictions(said, said)).inflated([predictions(said, 2 * said, seed=3)])
+    made = fit_variance([predictions(said, said)]).inflated([predictions(said, 2 * said, seed=3)])
     assert made.inflation == pytest.approx((4, 4), rel=0.15)
     given = predictions(said, said)
     source, target = (made.apply(given, labelled=labelled) for labelled in (True, False))
@@ -76,25 +76,25 @@ def test_surrogates_inflate_suites_without_labels_only():
 
 def test_surrogates_never_shrink_error_bars():
     said = spreads(200)
-    made = fit_variance(predictions(said, said)).inflated([predictions(said, 0.5 * said)])
+    made = fit_variance([predictions(said, said)]).inflated([predictions(said, 0.5 * said)])
     assert made.inflation == (1.0, 1.0)
 
 
 def test_survives_storage():
-    made = fit_variance(predictions(spreads(50), spreads(50)))
+    made = fit_variance([predictions(spreads(50), spreads(50))])
     assert VarianceScale.from_dict(made.to_dict()) == made
 
 
 def test_needs_some_truth():
     given = predictions(spreads(5), spreads(5))
     with pytest.raises(ValueError, match="known truth"):
-        fit_variance(replace(given, truth=np.full_like(given.truth, np.nan)))
+        fit_variance([replace(given, truth=np.full_like(given.truth, np.nan))])
 
 
 def test_says_what_was_done():
     said = spreads(500)
-    made = fit_variance(predictions(said, said)).inflated([predictions(said, 2 * said)])
+    made = fit_variance([predictions(said, said)]).inflated([predictions(said, 2 * said)])
     first, second = made.sentences()
     assert first.startswith("Error bars of a: variances times 1.") and "surrogate" in first
     assert "of b" in second
-    assert "surrogate" not in fit_variance(predictions(said, said)).sentences()[0]
+    assert "surrogate" not in fit_variance([predictions(said, said)]).sentences()[0]
