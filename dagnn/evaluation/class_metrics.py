@@ -221,7 +221,7 @@ CLASS_METRICS = MappingProxyType(
         "auc": ClassMetric(
             auc,
             "high",
-            "z.3f",
+            "z.2f",
             "AUC",
             "Area under the ROC curve of each class against all others, averaged over classes; "
             "0.5 by guessing.",
@@ -259,7 +259,7 @@ CLASS_METRICS = MappingProxyType(
         "ece": ClassMetric(
             ece,
             "low",
-            "z.3f",
+            ".1%",
             "ECE",
             "Expected calibration error: mean distance between confidence and accuracy.",
             biased=True,

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from dagnn.errors import ConfigError, nearest
-from dagnn.records import FloatArray, Predictions
+from dagnn.records import ClassPredictions, FloatArray, Predictions
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class LatentMap:
         parameter: name of that parameter.
         method: how it was projected, in words.
         model: which network's latents these are.
+        classes: names of the classes whose numbers are the values; the last may be
+            ``unknown``. Empty where the values are those of a parameter.
     """
 
     coords: FloatArray
@@ -33,6 +35,7 @@ class LatentMap:
     parameter: str
     method: str
     model: str = "model"
+    classes: tuple[str, ...] = ()
 
 
 def standardise(latent: FloatArray) -> FloatArray:
@@ -124,6 +127,46 @@ def latent_map(
         ConfigError: the method is unknown.
         ValueError: fewer than three items, or predictions of several models.
     """
+    values = [each.truth[:, each.parameters.index(parameter)] for each in predictions]
+    return _project(predictions, values, parameter, (), method, items_per_suite, seed)
+
+
+def class_map(
+    predictions: Sequence[ClassPredictions],
+    *,
+    method: str = "isomap",
+    items_per_suite: int = 500,
+    seed: int = 0,
+) -> LatentMap:
+    """Project the latents of one network that tells classes, coloured by true class.
+
+    Args:
+        predictions: of **one** model, one record per suite.
+        method: a name in :data:`PROJECTIONS`; without scikit-learn PCA stands in.
+        items_per_suite: larger suites are thinned at random to this number.
+        seed: of thinning and of t-SNE.
+
+    Raises:
+        ConfigError: the method is unknown.
+        ValueError: fewer than three items, or predictions of several models.
+    """
+    values = [np.where(each.truth >= 0, each.truth, np.nan) for each in predictions]
+    names = predictions[0].classes if predictions else ()
+    if any((each.truth == len(names)).any() for each in predictions):
+        names = (*names, "unknown")
+    return _project(predictions, values, "class", names, method, items_per_suite, seed)
+
+
+def _project(
+    predictions: Sequence[Predictions | ClassPredictions],
+    values: Sequence[FloatArray],
+    parameter: str,
+    classes: tuple[str, ...],
+    method: str,
+    items_per_suite: int,
+    seed: int,
+) -> LatentMap:
+    """Thin every suite, project all together, and keep the values for colouring."""
     models = {each.model for each in predictions}
     if len(models) != 1:
         raise ValueError(f"A latent map shows one network, got {sorted(models) or 'none'}.")
@@ -140,10 +183,9 @@ def latent_map(
         coords=projection(standardise(latent), seed),
         suite=tuple(each.suite for each, rows in chosen for _ in rows),
         role=tuple(each.role for each, rows in chosen for _ in rows),
-        values=np.concatenate(
-            [each.truth[rows, each.parameters.index(parameter)] for each, rows in chosen]
-        ),
+        values=np.concatenate([all_[rows] for all_, rows in zip(values, thinned, strict=True)]),
         parameter=parameter,
         method=title,
         model=models.pop(),
+        classes=classes,
     )

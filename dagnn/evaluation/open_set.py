@@ -99,7 +99,7 @@ OPEN_METRICS = MappingProxyType(
         "unknown_auroc": ClassMetric(
             auroc,
             "high",
-            "z.3f",
+            "z.2f",
             "unknown AUROC",
             "How often an item of unknown class has a higher entropy than one of a known class; "
             "0.5 by guessing, whatever the threshold.",

@@ -1,7 +1,7 @@
 """One look for all figures, safe for colour-blind readers and for print."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,7 +9,28 @@ from matplotlib.figure import Figure
 from dagnn.evaluation.baselines import PRIOR_MEAN
 from dagnn.evaluation.table import DRAWN, PREDICTORS, ROLES
 from dagnn.evaluation.wording import heading
-from dagnn.records import Predictions
+
+
+class Told(Protocol):
+    """What a figure reads of any predictions, of parameters or of classes."""
+
+    @property
+    def suite(self) -> str:
+        """Short suite name."""
+        ...
+
+    @property
+    def role(self) -> str:
+        """``source``, ``target`` or ``other``."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """Which network."""
+        ...
+
+
+AnyPredictions = TypeVar("AnyPredictions", bound=Told)
 
 STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
@@ -81,7 +102,7 @@ def panels(
     return figure, [list(row) for row in grid]
 
 
-def drawn(predictions: Sequence[Predictions]) -> list[Predictions]:
+def drawn(predictions: Sequence[AnyPredictions]) -> list[AnyPredictions]:
     """Leave out baselines and oracles: they stand in tables, and would crowd a figure.
 
     Raises:
@@ -93,13 +114,13 @@ def drawn(predictions: Sequence[Predictions]) -> list[Predictions]:
     return kept
 
 
-def suites_of(predictions: Sequence[Predictions]) -> list[tuple[str, str]]:
+def suites_of(predictions: Sequence[Told]) -> list[tuple[str, str]]:
     """Return suite and role of every suite, sources first."""
     found = dict.fromkeys((each.suite, each.role) for each in predictions)
     return sorted(found, key=lambda suite: ROLES.index(suite[1]))
 
 
-def models_of(predictions: Sequence[Predictions]) -> list[str]:
+def models_of(predictions: Sequence[Told]) -> list[str]:
     """Return the models that predicted, the least informed first."""
     order = list(PREDICTORS)
     found = dict.fromkeys(each.model for each in predictions)
