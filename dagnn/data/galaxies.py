@@ -11,13 +11,14 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, device
 from torch_geometric.data import Batch, Data, InMemoryDataset
-from torch_geometric.utils import scatter
 
 from dagnn.catalogs.columns import COLUMNS
+from dagnn.data.graph_summaries import snapshot_means
 from dagnn.data.truth import checked_truth, truth_groups
-from dagnn.errors import EmptyCatalogError
+from dagnn.errors import EmptyCatalogError, MismatchError
 from dagnn.graphs.build import Graph, graph_of
 from dagnn.graphs.features import NODE_FEATURES
+from dagnn.graphs.snapshots import join_snapshots
 from dagnn.parameters import Scaling
 
 if TYPE_CHECKING:
@@ -42,10 +43,12 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         groups: boxes with equal group share one truth; by default boxes whose
             truth is equal, and every box of unknown truth for itself.
         features: catalogue columns behind the node features, for reports.
+        redshifts: snapshots that form an item, see :func:`dagnn.graphs.join_snapshots`.
 
     Raises:
         EmptyCatalogError: there is no graph.
-        MismatchError: graphs, ids and truth differ in number, or ``P`` is wrong.
+        MismatchError: graphs, ids and truth differ in number, or ``P`` is wrong; a graph
+            has another number of snapshots.
     """
 
     def __init__(
@@ -56,16 +59,23 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         scaling: Scaling,
         groups: Sequence[str] | None = None,
         features: Sequence[str] = (),
+        redshifts: Sequence[float] = (0.0,),
     ) -> None:
         super().__init__()
         if not graphs:
             raise EmptyCatalogError("There is no graph to build a dataset from.")
+        if graphs[0].u.shape[1] != len(redshifts):
+            raise MismatchError(
+                f"The graphs have {graphs[0].u.shape[1]} snapshots; {len(redshifts)} redshifts "
+                "were named."
+            )
         physical = checked_truth(truth, ids, scaling, len(graphs))
         self.scaling = scaling
         self._ids = tuple(ids)
         self._groups = tuple(groups) if groups is not None else truth_groups(ids, physical)
         self._physical = physical
         self._features = tuple(features)
+        self._redshifts = tuple(redshifts)
         self._data = _flat(graphs, scaling.to_unit(physical).float())
         nodes = _pointer([len(graph.x) for graph in graphs])
         edges = _pointer([graph.edge_index.shape[1] for graph in graphs])
@@ -139,15 +149,21 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         return made
 
     def summaries(self) -> dict[str, Tensor]:
-        """Return per graph: log10 of the number of galaxies, mean degree, mean node features."""
-        data, node = self._data, self.slices["x"]
-        galaxies = node.diff()
-        graph = torch.arange(len(galaxies), device=node.device).repeat_interleave(galaxies)
-        mean = scatter(data.x, graph, 0, len(galaxies), "mean")
-        degree = self.slices["edge_index"].diff() / galaxies
-        found = {"log10 galaxies": data.u[:, 0], "mean degree": degree}
-        names = self._features or [f"feature {column}" for column in range(data.x.shape[1])]
-        found |= {f"mean log10(1 + {name})": mean[:, k] for k, name in enumerate(names)}
+        """Return per graph: log10 of the number of galaxies, mean degree, mean node features.
+
+        Of several snapshots: the number of galaxies in all, then everything per snapshot.
+        """
+        data, node, edge = self._data, self.slices["x"], self.slices["edge_index"]
+        several = len(self._redshifts) > 1
+        mean, degree = snapshot_means(data, node, edge, len(self._redshifts))
+        names = self._features or [f"feature {column}" for column in range(mean.shape[2])]
+        found = {"log10 galaxies": node.diff().log10()} if several else {}
+        for number, redshift in enumerate(self._redshifts):
+            where = f", z={redshift:g}" if several else ""
+            found[f"log10 galaxies{where}"] = data.u[:, number]
+            found[f"mean degree{where}"] = degree[:, number]
+            for k, name in enumerate(names):
+                found[f"mean log10(1 + {name}){where}"] = mean[:, number, k]
         chosen = list(self.indices())
         return {name: values[chosen] for name, values in found.items()}
 
@@ -157,9 +173,13 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
             f"log10(1 + {name})": f"{COLUMNS[name].meaning}, {COLUMNS[name].unit}"
             for name in self._features
         }
+        where = ""
+        if len(self._redshifts) > 1:
+            where = f" at z = {', '.join(f'{redshift:g}' for redshift in self._redshifts)}"
+            nodes["snapshot"] = f"1 for the galaxies of one, 0 for others; a column each{where}"
         return nodes | {
             "edges": "distance in linking radii and two cosines from the centroid",
-            "global": "log10 of the number of galaxies",
+            "global": f"log10 of the number of galaxies{where}",
         }
 
     def __repr__(self) -> str:
@@ -178,11 +198,12 @@ def load_galaxies(
     convention: str = "periodic",
     workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
+    redshifts: Sequence[float] = (0.0,),
 ) -> GalaxyGraphs:
     """Build the graphs of many catalogues.
 
     Args:
-        catalogs: one per box.
+        catalogs: one per box; of several snapshots, as many consecutive ones per box.
         ids: one name per box.
         truth: physical parameters ``[n, P]``; NaN where unknown.
         scaling: names and priors of the ``P`` parameters.
@@ -191,17 +212,25 @@ def load_galaxies(
         convention: see :data:`dagnn.graphs.CONVENTIONS`.
         workers: threads; the neighbour search and numpy release the interpreter lock.
         on_progress: called with (done, total).
+        redshifts: snapshots that form an item.
     """
-    make = partial(
+    together = len(redshifts)
+    boxes = [catalogs[first : first + together] for first in range(0, len(catalogs), together)]
+    build = partial(
         graph_of, linking_radius=linking_radius, features=features, convention=convention
     )
+
+    def make(box: "Sequence[Catalog]") -> Graph:
+        return join_snapshots([build(catalog) for catalog in box])
+
     graphs = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for graph in pool.map(make, catalogs):
+        for graph in pool.map(make, boxes):
             graphs.append(graph)
             if on_progress is not None:
-                on_progress(len(graphs), len(catalogs))
-    return GalaxyGraphs(graphs, ids, truth, scaling, features=NODE_FEATURES[features])
+                on_progress(len(graphs), len(boxes))
+    columns = NODE_FEATURES[features]
+    return GalaxyGraphs(graphs, ids, truth, scaling, features=columns, redshifts=redshifts)
 
 
 def _flat(graphs: Sequence[Graph], scaled: Tensor) -> Data:

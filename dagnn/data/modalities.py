@@ -5,21 +5,23 @@ downstream asks which one it was.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 
 from dagnn.catalogs.catalog import Catalog, Selection
-from dagnn.catalogs.collection import load_suite
 from dagnn.catalogs.reader import read_catalog
+from dagnn.catalogs.redshifts import catalog_redshifts
 from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
 from dagnn.data.power import SPACINGS, available_redshifts
 from dagnn.data.requests import Loaded, Modality, Progress, Request
+from dagnn.data.snapshots import check_files, check_redshifts, load_boxes
 from dagnn.data.spectra import load_spectra, read_spectra
 from dagnn.data.surveys import SurveyImages
 from dagnn.data.truth import Truth, widest_scaling
-from dagnn.errors import ConfigError, nearest
+from dagnn.errors import nearest
 from dagnn.graphs.features import CONVENTIONS, NODE_FEATURES
 from dagnn.parameters import Scaling
 from dagnn.records import FloatArray
@@ -48,13 +50,9 @@ class _Simulations:
         """Return lower and upper end of a parameter's prior in a suite."""
         return find_suite(suite).prior(parameter)
 
-    def redshifts(self, suite: str, data: Path, set_name: str) -> tuple[float, ...]:
-        """Return nothing: catalogues are not searched for other snapshots."""
-        return ()
-
 
 class Galaxies(_Simulations):
-    """Galaxy catalogues as periodic radius graphs.
+    """Galaxy catalogues as periodic radius graphs; of several redshifts, their disjoint union.
 
     Args:
         linking_radius: in units of the box.
@@ -88,29 +86,26 @@ class Galaxies(_Simulations):
         self.selection = Selection(min_star_particles, min_stellar_mass)
         self.template = template
 
+    def redshifts(
+        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
+    ) -> tuple[float, ...]:
+        """Return the redshifts that the first few simulations have catalogues at."""
+        return catalog_redshifts(find_suite(suite), data, set_name, volume, self.template)
+
     def load(self, request: Request) -> Loaded:
-        """Read a suite's catalogues and link their galaxies."""
-        if len(request.redshifts) > 1:
-            raise ConfigError("data.redshifts: galaxy graphs take one redshift, spectra several.")
-        suite = load_suite(
-            request.suite,
-            request.data,
-            set=request.set,
-            redshift=request.redshifts[0],
-            volume=request.volume,
-            selection=self.selection,
-            parameters=request.scaling.names,
-            limit=request.limit,
-            template=self.template,
-            labelled=request.labelled,
-            workers=request.workers,
-            cache=request.cache,
-            on_progress=request.on_progress,
+        """Read a suite's catalogues and link their galaxies, each snapshot for itself."""
+        check_redshifts(request.redshifts, self.convention)
+        boxes = load_boxes(request, self.selection, self.template)
+        graphs = self._graphs(
+            boxes.catalogs,
+            boxes.ids,
+            boxes.truth,
+            request.scaling,
+            request.redshifts,
+            request.workers,
         )
-        workers = request.workers
-        graphs = self._graphs(suite.catalogs, suite.ids, suite.truth, request.scaling, workers)
-        skipped = _few([f"left out {name}: {reason}" for name, reason in suite.skipped])
-        return Loaded(graphs, suite.mock, suite.fingerprint, (*skipped, *_odd(suite.catalogs)))
+        notes = (*_few(boxes.skipped), *_odd(boxes.catalogs))
+        return Loaded(graphs, boxes.mock, boxes.fingerprint, notes)
 
     def read(
         self,
@@ -120,18 +115,21 @@ class Galaxies(_Simulations):
         volume: str | None = None,
         classes: Sequence[str] = (),
     ) -> Loaded:
-        """Read loose catalogues."""
+        """Read loose catalogues; as many consecutive ones as redshifts form an input."""
+        check_redshifts(redshifts, self.convention)
+        check_files(files, len(redshifts))
         catalogs = [
             read_catalog(
                 file,
                 selection=self.selection,
-                redshift=redshifts[0],
+                redshift=redshift,
                 box_size=_box_size(file, volume),
             )
-            for file in files
+            for file, redshift in zip(files, cycle(redshifts), strict=False)
         ]
-        unknown = np.full((len(files), len(scaling.names)), np.nan)
-        graphs = self._graphs(catalogs, [str(f) for f in files], unknown, scaling, 1)
+        names = [str(file) for file in files[:: len(redshifts)]]
+        unknown = np.full((len(names), len(scaling.names)), np.nan)
+        graphs = self._graphs(catalogs, names, unknown, scaling, redshifts, 1)
         mock = any(catalog.mock for catalog in catalogs)
         return Loaded(graphs, mock, "", _odd(catalogs), _common_suite(files))
 
@@ -141,6 +139,7 @@ class Galaxies(_Simulations):
         ids: Sequence[str],
         truth: FloatArray,
         scaling: Scaling,
+        redshifts: Sequence[float],
         workers: int,
     ) -> GalaxyGraphs:
         return load_galaxies(
@@ -152,6 +151,7 @@ class Galaxies(_Simulations):
             self.features,
             self.convention,
             workers=workers,
+            redshifts=redshifts,
         )
 
 
@@ -171,7 +171,9 @@ class PowerSpectra(_Simulations):
         self.bins = bins
         self.spacing = spacing
 
-    def redshifts(self, suite: str, data: Path, set_name: str) -> tuple[float, ...]:
+    def redshifts(
+        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
+    ) -> tuple[float, ...]:
         """Return the redshifts that there are files of."""
         return available_redshifts(find_suite(suite), data, set_name)
 

@@ -94,7 +94,9 @@ class Modality(Protocol):
         """Return lower and upper end of a parameter's prior in a suite."""
         ...
 
-    def redshifts(self, suite: str, data: Path, set_name: str) -> tuple[float, ...]:
+    def redshifts(
+        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
+    ) -> tuple[float, ...]:
         """Return the redshifts that a suite is there at, increasing; none where unknown."""
         ...
 

@@ -115,7 +115,9 @@ class SurveyImages:
         """Refuse: images are asked for classes."""
         raise ConfigError(f"Images have classes, not parameters such as {parameter}.")
 
-    def redshifts(self, suite: str, data: Path, set_name: str) -> tuple[float, ...]:
+    def redshifts(
+        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
+    ) -> tuple[float, ...]:
         """Return nothing: images are not snapshots."""
         return ()
 

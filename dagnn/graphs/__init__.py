@@ -3,6 +3,7 @@
 from dagnn.graphs.build import Graph, build_graph, graph_of
 from dagnn.graphs.features import CONVENTIONS, NODE_FEATURES, Convention, edge_features
 from dagnn.graphs.neighbors import periodic_pairs
+from dagnn.graphs.snapshots import join_snapshots
 
 __all__ = [
     "CONVENTIONS",
@@ -12,5 +13,6 @@ __all__ = [
     "build_graph",
     "edge_features",
     "graph_of",
+    "join_snapshots",
     "periodic_pairs",
 ]

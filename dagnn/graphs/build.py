@@ -1,6 +1,6 @@
 """One catalogue becomes one graph."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.errors import ConfigError, DataError, EmptyCatalogError, MissingFieldError, nearest
-from dagnn.graphs.features import CONVENTIONS, NODE_FEATURES, edge_features, node_features
-from dagnn.graphs.neighbors import periodic_pairs
+from dagnn.graphs.features import (
+    CONVENTIONS,
+    NODE_FEATURES,
+    SELF_LOOP,
+    Array,
+    node_features,
+    pair_features,
+)
+from dagnn.graphs.neighbors import both_directions, close_pairs
 
 if TYPE_CHECKING:  # a record is only passed through: building graphs needs no file reader
     from dagnn.catalogs.catalog import Catalog
@@ -20,11 +27,11 @@ class Graph:
     """Galaxies as nodes, close pairs as edges. Symbols: ``n`` galaxies, ``E`` edges.
 
     Attributes:
-        x: node features ``[n, F]``.
+        x: node features ``[n, F]``; ``[n, F + S]`` for ``S`` > 1 snapshots.
         pos: positions in units of the box ``[n, 3]``.
         edge_index: ``[2, E]``: sender, receiver; sorted by receiver, then sender.
         edge_attr: edge features ``[E, 3]``.
-        u: global features ``[1, 1]``: log10 of the number of galaxies.
+        u: global features ``[1, S]``: log10 of the number of galaxies in each snapshot.
     """
 
     x: NDArray[np.float32]
@@ -64,12 +71,14 @@ def build_graph(
     rules = CONVENTIONS[convention]
     place = np.asarray(positions).astype(rules.precision)
     self_loops = bool(NODE_FEATURES[features])
-    edges = periodic_pairs(place, linking_radius, rules.search_box, self_loops=self_loops)
+    first, second = close_pairs(place, linking_radius, rules.search_box)
+    edges, order = both_directions(first, second, len(place), self_loops=self_loops)
+    described = pair_features(place, first, second, linking_radius, rules)
     return Graph(
         x=_nodes(columns, features, len(place)),
         pos=place.astype(np.float32),
         edge_index=edges,
-        edge_attr=edge_features(place, edges, linking_radius, rules).astype(np.float32),
+        edge_attr=_edges(described, order),
         u=np.full((1, 1), np.log10(len(place)), dtype=np.float32),
     )
 
@@ -79,6 +88,19 @@ def graph_of(
 ) -> Graph:
     """Build the graph of a catalogue; arguments as in :func:`build_graph`."""
     return build_graph(catalog.positions, catalog.columns, linking_radius, features, convention)
+
+
+def _edges(described: Sequence[Array], order: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Put the features of pairs on the edges ``[E, 3]``, in the order of the edges."""
+    distance, between, forward, backward = described
+    pairs = len(distance)
+    # As before sorting: first to second, second to first, self-loops.
+    unsorted = np.empty((len(order), 3), dtype=np.float32)
+    unsorted[:pairs, 0] = unsorted[pairs : 2 * pairs, 0] = distance
+    unsorted[:pairs, 1] = unsorted[pairs : 2 * pairs, 1] = between
+    unsorted[:pairs, 2], unsorted[pairs : 2 * pairs, 2] = forward, backward
+    unsorted[2 * pairs :] = SELF_LOOP
+    return unsorted.take(order, axis=0)
 
 
 def _check_names(features: str, convention: str) -> None:

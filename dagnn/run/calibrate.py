@@ -80,7 +80,9 @@ def surrogate(
     """
     modality = build(MODALITIES, experiment.data, "data")
     sources, data = prepared.of_role("source"), experiment.data
-    there = [modality.redshifts(suite.name, prepared.folder, data.set) for suite in sources]
+    there = [
+        modality.redshifts(suite.name, prepared.folder, data.set, data.volume) for suite in sources
+    ]
     common = sorted(set(there[0]).intersection(*there[1:]))
     redshifts = other_redshifts(data.redshifts, common)
     if redshifts is None:

@@ -1,0 +1,158 @@
+"""Catalogues of the same boxes at one or several redshifts."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from dagnn.catalogs.catalog import Catalog, Selection
+from dagnn.catalogs.collection import SuiteCatalogs, load_suite
+from dagnn.catalogs.reader import guess_simulation
+from dagnn.catalogs.suite import same_redshift
+from dagnn.data.requests import Progress, Request
+from dagnn.errors import ConfigError, MismatchError, MissingDataError, UsageError
+from dagnn.records import FloatArray
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes that are there at every redshift.
+
+    Attributes:
+        ids: simulations, ``n`` of them.
+        catalogs: ``n · S`` of them, the ``S`` snapshots of a box one after the other.
+        truth: physical parameters ``[n, P]``; NaN where unknown.
+        mock: whether any file says that it is not from a simulation.
+        fingerprint: hash of what was read.
+        skipped: what was left out, and why.
+    """
+
+    ids: tuple[str, ...]
+    catalogs: tuple[Catalog, ...]
+    truth: FloatArray
+    mock: bool
+    fingerprint: str
+    skipped: tuple[str, ...]
+
+
+def load_boxes(request: Request, selection: Selection, template: str | None) -> Boxes:
+    """Read the boxes of a suite that have galaxies at every redshift.
+
+    Args:
+        request: what is wanted.
+        selection: which subhaloes are galaxies.
+        template: explicit file pattern, see :func:`dagnn.catalogs.find_layouts`.
+
+    Raises:
+        MissingDataError: no box is there at every redshift.
+        DataError: see :func:`dagnn.catalogs.load_suite`.
+    """
+    suites = [
+        load_suite(
+            request.suite,
+            request.data,
+            set=request.set,
+            redshift=redshift,
+            volume=request.volume,
+            selection=selection,
+            parameters=request.scaling.names,
+            limit=request.limit,
+            template=template,
+            labelled=request.labelled,
+            workers=request.workers,
+            cache=request.cache,
+            on_progress=_share(request.on_progress, number, len(request.redshifts)),
+        )
+        for number, redshift in enumerate(request.redshifts)
+    ]
+    return _common(suites, request.redshifts)
+
+
+def _share(on_progress: Progress | None, number: int, together: int) -> Progress | None:
+    """Return what reports one of several equal shares of a job."""
+    if on_progress is None:
+        return None
+    return lambda done, total: on_progress(number * total + done, together * total)
+
+
+def _common(suites: Sequence[SuiteCatalogs], redshifts: Sequence[float]) -> Boxes:
+    """Keep the boxes that every snapshot has, in the order of the first."""
+    first = suites[0]
+    boxes = [dict(zip(suite.ids, suite.catalogs, strict=True)) for suite in suites]
+    rows = [row for row, name in enumerate(first.ids) if all(name in box for box in boxes)]
+    skipped = _skipped(suites, redshifts)
+    if not rows:
+        asked = ", ".join(f"{redshift:g}" for redshift in redshifts)
+        raise MissingDataError(
+            f"No {first.set} box of {first.suite.name} is there at every redshift ({asked}). "
+            f"{skipped[0][:1].upper()}{skipped[0][1:]}. Check data.redshifts and data.limit."
+        )
+    ids = tuple(first.ids[row] for row in rows)
+    return Boxes(
+        ids=ids,
+        catalogs=tuple(box[name] for name in ids for box in boxes),
+        truth=first.truth[rows],
+        mock=any(suite.mock for suite in suites),
+        fingerprint=_fingerprint(suites),
+        skipped=skipped,
+    )
+
+
+def _skipped(suites: Sequence[SuiteCatalogs], redshifts: Sequence[float]) -> tuple[str, ...]:
+    """Say once per box why it was left out: no galaxies, or no catalogue, at a redshift."""
+    reasons = {name: reason for suite in suites for name, reason in suite.skipped}
+    every = dict.fromkeys(name for suite in suites for name in suite.ids)
+    for suite, redshift in zip(suites, redshifts, strict=True):
+        for name in every.keys() - set(suite.ids) - reasons.keys():
+            reasons[name] = f"there is no catalogue at z={redshift:g}"
+    return tuple(f"left out {name}: {reason}" for name, reason in reasons.items())
+
+
+def _fingerprint(suites: Sequence[SuiteCatalogs]) -> str:
+    """Return the hash of what was read; that of a single snapshot is its own."""
+    if len(suites) == 1:
+        return suites[0].fingerprint
+    together = "".join(suite.fingerprint for suite in suites)
+    return hashlib.blake2b(together.encode(), digest_size=12).hexdigest()
+
+
+def check_redshifts(redshifts: Sequence[float], convention: str) -> None:
+    """Refuse redshifts that cannot form one graph.
+
+    Raises:
+        ConfigError: two of them mean one snapshot, or the convention knows only one.
+    """
+    for one, other in combinations(redshifts, 2):
+        if same_redshift(one, other):
+            raise ConfigError(
+                f"data.redshifts: {one:g} and {other:g} mean the same snapshot. Name it once."
+            )
+    if len(redshifts) > 1 and convention != "periodic":
+        raise ConfigError(
+            f"data.convention: {convention} graphs have one snapshot, as the published networks "
+            f"expect; data.redshifts names {len(redshifts)}. Choose the convention periodic, or "
+            "one redshift."
+        )
+
+
+def check_files(files: Sequence[Path], together: int) -> None:
+    """Refuse files that do not come in inputs of as many as there are redshifts.
+
+    Raises:
+        UsageError: their number is not a multiple.
+        MismatchError: the paths of one input name different simulations.
+    """
+    if len(files) % together:
+        raise UsageError(
+            f"One input is made of {together} files, one per redshift; got {len(files)} files."
+        )
+    for first in range(0, len(files), together):
+        own = files[first : first + together]
+        # A path that names no simulation gives the stem, which says nothing.
+        named = {name for file in own if (name := guess_simulation(file)) != file.stem}
+        if len(named) > 1:
+            raise MismatchError(
+                f"{own[0]} begins an input of {together} snapshots of one box, but its files are "
+                f"of {' and '.join(sorted(named))}. Name all snapshots of a box, then the next box."
+            )
