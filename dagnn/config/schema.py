@@ -189,6 +189,8 @@ class Evaluation(_Strict):
         bootstrap: resamples behind each interval.
         latent_map: how latents are drawn in two dimensions.
         suites: further suites to evaluate on, unseen in training.
+        transductive: measure targets on all of their items, which training has seen without
+            labels, and not on the test part only: for targets that are too few to split.
     """
 
     compare_source_only: bool = False
@@ -197,6 +199,7 @@ class Evaluation(_Strict):
     bootstrap: int = Field(default=1000, ge=100)
     latent_map: Literal["isomap", "tsne", "pca"] = "isomap"
     suites: Names = Field(default_factory=list)
+    transductive: bool = False
 
 
 class Experiment(_Strict):

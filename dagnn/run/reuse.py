@@ -101,7 +101,8 @@ def evaluate(
         if not inner.checkpoints.is_dir():
             continue
         known, stored = load_network(inner, asked)
-        raw = predict_all(known, prepared, label, adapt_statistics)
+        together = experiment.evaluation.transductive
+        raw = predict_all(known, prepared, label, adapt_statistics, together)
         sources = stored.meta["experiment"]["source"]
         labelled = [modality.name(name) for name in sources]
         predictions += apply_scale(

@@ -149,7 +149,8 @@ def _run(
             label=plan.label,
             root=folder.path,
         )
-        raw = predict_all(network, prepared, plan.label)
+        together = experiment.evaluation.transductive
+        raw = predict_all(network, prepared, plan.label, transductive=together)
         scale = _scale(plan, network, console, folder.path)
         predictions += apply_scale(scale, raw, plan.labelled)
     return finish(experiment, prepared, folder, predictions, console)
@@ -303,7 +304,11 @@ def fit_network(
 
 
 def predict_all(
-    network: Network, prepared: Prepared, model: str, adapt_statistics: bool = False
+    network: Network,
+    prepared: Prepared,
+    model: str,
+    adapt_statistics: bool = False,
+    transductive: bool = False,
 ) -> list[AnyPredictions]:
     """Predict every item that training has not learned from.
 
@@ -312,12 +317,15 @@ def predict_all(
         prepared: suites to predict.
         model: which network this is.
         adapt_statistics: see unseen suites through statistics of their own.
+        transductive: take all items of a target together, which training saw unlabelled.
     """
     answers = answers_of(prepared.truth.classes)
     predictions = []
     for suite in prepared.suites:
         dataset, unseen = suite.loaded.dataset, suite.split is None
         parts = {part: index for part, index in suite.parts().items() if part != "train"}
+        if transductive and suite.role == "target":
+            parts = {"all": torch.cat([*suite.parts().values()])}
         seen_by = adapt(network, dataset, parts["all"]) if unseen and adapt_statistics else network
         for part, index in parts.items():
             one = answers.predict(
