@@ -38,6 +38,19 @@ def periodic_pairs(
         array([[1, 0],
                [0, 1]])
     """
+    first, second = close_pairs(positions, radius, box)
+    edges, _ = both_directions(first, second, len(positions), self_loops=self_loops)
+    return edges
+
+
+def close_pairs(
+    positions: NDArray[np.floating], radius: float, box: float = 1.0
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find every pair once, in no particular order or direction; see :func:`periodic_pairs`.
+
+    Returns:
+        One galaxy of each pair ``[P]``, and the other.
+    """
     if not 0 < radius < box / 2:
         raise ValueError(
             f"The linking radius must lie between 0 and half the box ({box / 2:g}), got "
@@ -45,24 +58,75 @@ def periodic_pairs(
         )
     if not np.isfinite(positions).all():
         raise ValueError("A galaxy position is NaN or infinite; drop such galaxies before linking.")
-    tree = cKDTree(_wrapped(positions, box), boxsize=box, balanced_tree=False, compact_nodes=False)
-    first, second = tree.query_pairs(radius, output_type="ndarray").astype(np.int64).T
-    return _sorted_by_receiver(first, second, len(positions), self_loops)
+    place, galaxy, shifts = _with_images(_wrapped(positions, box), radius, box)
+    tree = cKDTree(place, leafsize=16, balanced_tree=False)
+    pairs = tree.query_pairs(radius, output_type="ndarray").astype(np.int64, copy=False)
+    first, second = np.ascontiguousarray(pairs.T)
+    # Both moved along one axis: the same pair is there without that move.
+    once = np.bitwise_and(shifts.take(first), shifts.take(second)) == 0
+    return galaxy.take(first[once]), galaxy.take(second[once])
+
+
+def both_directions(
+    first: NDArray[np.int64], second: NDArray[np.int64], galaxies: int, *, self_loops: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Turn pairs into directed edges, sorted by receiver, then by sender.
+
+    Args:
+        first: one galaxy of each pair ``[P]``.
+        second: the other ``[P]``.
+        galaxies: number of galaxies ``n``.
+        self_loops: whether every galaxy is also its own neighbour.
+
+    Returns:
+        Edges ``[2, E]``, and where each was before sorting ``[E]``: all pairs first to
+        second, all pairs second to first, self-loops.
+    """
+    loops = np.arange(galaxies if self_loops else 0, dtype=np.int64)
+    senders = np.concatenate([first, second, loops])
+    receivers = np.concatenate([second, first, loops])
+    order = np.lexsort([*_digits(senders, galaxies), *_digits(receivers, galaxies)])
+    return np.stack([senders.take(order), receivers.take(order)]), order
 
 
 def _wrapped(positions: NDArray[np.floating], box: float) -> NDArray[np.float64]:
     """Wrap into [0, box); the remainder of a tiny negative number rounds to ``box`` itself."""
-    wrapped = np.mod(positions.astype(np.float64), box)
+    inside = np.asarray(positions, dtype=np.float64)
+    if inside.min(initial=0.0) >= 0 and inside.max(initial=0.0) < box:
+        return inside
+    wrapped = np.mod(inside, box)
     wrapped[wrapped >= box] = 0.0
     return wrapped
 
 
-def _sorted_by_receiver(
-    first: NDArray[np.int64], second: NDArray[np.int64], galaxies: int, self_loops: bool
-) -> NDArray[np.int64]:
-    """Sort one integer per directed edge, which is faster than sorting two columns."""
-    keys = [second * galaxies + first, first * galaxies + second]
-    if self_loops:
-        keys.append(np.arange(galaxies, dtype=np.int64) * (galaxies + 1))
-    receivers, senders = np.divmod(np.sort(np.concatenate(keys)), max(galaxies, 1))
-    return np.stack([senders, receivers])
+def _with_images(
+    place: NDArray[np.float64], radius: float, box: float
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.uint8]]:
+    """Repeat galaxies close to the lower faces of the box beyond its upper faces.
+
+    A search among these needs no periodic distance, which makes it up to twice as fast.
+    Every pair across a face is found with exactly one of its galaxies moved.
+
+    Returns:
+        places ``[m, 3]``, which galaxy each is, and along which axes it was moved (one bit
+        per axis).
+    """
+    galaxy = np.arange(len(place), dtype=np.int64)
+    shifts = np.zeros(len(place), dtype=np.uint8)
+    for axis in range(place.shape[1]):
+        near = np.flatnonzero(place[:, axis] <= radius * (1 + 1e-9))
+        image = place[near]
+        image[:, axis] += box
+        place = np.concatenate([place, image])
+        galaxy = np.concatenate([galaxy, galaxy[near]])
+        shifts = np.concatenate([shifts, shifts[near] | np.uint8(1 << axis)])
+    return place, galaxy, shifts
+
+
+def _digits(numbers: NDArray[np.int64], end: int) -> list[NDArray[np.uint16]]:
+    """Write numbers below ``end`` in digits of 16 bits, the last digit first.
+
+    Numpy sorts such digits by counting, several times faster than it sorts wide integers.
+    """
+    shifts = range(0, max(1, (end - 1).bit_length()), 16)
+    return [(numbers >> shift).astype(np.uint16) for shift in shifts]
