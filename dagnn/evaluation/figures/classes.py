@@ -143,7 +143,7 @@ def reliability_figure(
     colours = _colours(models)
     figure, grid = panels(
         1, len(suites), "Reliability of class probabilities", mock=mock, oracle=oracle,
-        panel=(3.5, 3.55),
+        panel=(3.5, 4.0),
     )  # fmt: skip
     for axes, suite in zip(grid[0], suites, strict=True):
         items = 0
@@ -155,7 +155,8 @@ def reliability_figure(
         axes.plot([0, 1], [0, 1], color="#444444", linewidth=0.9, linestyle="--", zorder=1)
         _frame(axes, suite, items, "confidence")
         if items:
-            axes.legend(loc="upper left", frameon=True, edgecolor="none", framealpha=0.85)
+            # Below the panel: inside it, the bins of few items would lie under the text.
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
             say(axes, "too sure", "lower right")
     grid[0][0].set_ylabel("share that is right")
     return figure
