@@ -50,6 +50,7 @@ OPTIONAL = MappingProxyType(
             f"{SCATTER_INSTALL}  (after torch; compiles for about 9 minutes)",
         ),
         "colossus": OptionalPackage("colossus", "mock universes", "pip install 'dagnn[mocks]'"),
+        "galsim": OptionalPackage("galsim", "mock skies", "pip install 'dagnn[mocks]'"),
         "scikit-learn": OptionalPackage(
             "sklearn", "Isomap and t-SNE", "pip install 'dagnn[analysis]'"
         ),

@@ -9,7 +9,7 @@ import typer
 
 from dagnn import __version__
 from dagnn.cli.finished import evaluate, inspect, predict, report
-from dagnn.cli.making import doctor, universe
+from dagnn.cli.making import doctor, sky, universe
 from dagnn.cli.training import matrix, train
 from dagnn.cli.tuning import tune_app
 
@@ -27,6 +27,7 @@ mock_app = typer.Typer(no_args_is_help=True, help="Make synthetic data in the re
 for verb in (train, matrix, evaluate, predict, report, inspect, doctor):
     app.command()(verb)
 mock_app.command()(universe)
+mock_app.command()(sky)
 app.add_typer(mock_app, name="mock")
 app.add_typer(tune_app, name="tune")
 

@@ -41,3 +41,34 @@ def universe(
         seed=seed,
         workers=workers,
     )
+
+
+@guarded
+def sky(
+    kind: Annotated[
+        str, typer.Option(help="mergers, depth or universal: which surveys and classes.")
+    ] = "mergers",
+    out: Annotated[
+        Path | None, typer.Option(help="Data folder to fill; a folder of the cache by default.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Images per survey.")] = 3000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of galaxies, views and noise.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    contact_sheet: Annotated[
+        Path | None, typer.Option(help="PNG to write with images of every class and survey.")
+    ] = None,
+) -> None:
+    """Make mock surveys of galaxy images. They are not observations and say so."""
+    from rich.console import Console
+
+    from dagnn.mocks import sky as skies
+    from dagnn.run.progress import progress_bar
+
+    name = skies.sky_kind(kind).name
+    with progress_bar(Console(stderr=True), f"MOCK {name}: images") as advance:
+        folder = skies.make_sky(
+            name, out, count=count, seed=seed, workers=workers, on_progress=advance
+        )
+    typer.echo(str(folder))
+    if contact_sheet is not None:
+        typer.echo(str(skies.contact_sheet(folder, name, contact_sheet)))

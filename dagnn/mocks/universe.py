@@ -4,22 +4,19 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import astuple
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from dagnn.errors import UsageError
 from dagnn.mocks.box import make_box, write_box
+from dagnn.mocks.processes import each
 from dagnn.mocks.rows import Row, hypercube_rows, read_rows, write_rows
 from dagnn.mocks.suites import Relations, relations
 
 RECIPE = 3  # raise it when the code gives other bytes for the same seed and constants
 VOLUME = "L25n256"
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 Progress = Callable[[int, int], None]
 
@@ -85,44 +82,16 @@ def _claim(out: Path, suite: Relations, rows: Sequence[Row], seed: int) -> list[
     return kept
 
 
-@contextmanager
-def _single_threads() -> Iterator[None]:
-    """Let processes that start meanwhile use one thread each: the boxes are the parallel work."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 def _run(
     suite: Relations, out: Path, rows: Sequence[Row], seed: int, workers: int
 ) -> Iterator[None]:
-    """Make boxes here, or in fresh processes of one thread each, yielding after every box."""
+    """Make boxes, yielding after every one."""
     tasks = [
         (suite.name, row.parameters, box_seed(suite, row, seed), catalog_path(out, suite, row))
         for row in rows
     ]
-    if workers <= 1 or len(tasks) <= 1:
-        for task in tasks:
-            write_box(*task)
-            yield
-        return
-    spawn = get_context("spawn")
-    with _single_threads(), ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        jobs = [pool.submit(write_box, *task) for task in tasks]
-        try:
-            for job in as_completed(jobs):
-                job.result()
-                yield
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    for _ in each(write_box, tasks, workers):
+        yield
 
 
 def make_universe(
