@@ -15,17 +15,20 @@ BOXES = 20
 HEADER = "#Name Omega_m sigma_8 A_SN1 A_AGN1 A_SN2 A_AGN2 seed"
 
 
-def write_box(path: Path, omega_m: float, scale: float, random: np.random.Generator) -> None:
+def write_box(
+    path: Path, omega_m: float, scale: float, random: np.random.Generator, redshift: float = 0.0
+) -> None:
     """Write a catalogue whose galaxies say something about Omega_m."""
     galaxies = int(40 + 200 * omega_m * scale)
     mass = np.zeros((galaxies, 6), np.float32)
     mass[:, 4] = scale * 10 ** random.normal(omega_m, 0.3, galaxies)
     radius = np.full((galaxies, 6), 2.0, np.float32)
     particles = np.full((galaxies, 6), 100, np.int32)
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
         header = file.create_group("Header")
-        header.attrs.update(BoxSize=BOX, Redshift=0.0, Time=1.0, Omega0=omega_m, HubbleParam=0.6711)
+        header.attrs.update(BoxSize=BOX, Redshift=redshift, Time=1 / (1 + redshift))
+        header.attrs.update(Omega0=omega_m, HubbleParam=0.6711)
         header.attrs.update(NumFiles=1, Nsubgroups_ThisFile=galaxies, Nsubgroups_Total=galaxies)
         group = file.create_group("Subhalo")
         group["SubhaloPos"] = random.uniform(0, BOX, (galaxies, 3)).astype(np.float32)
