@@ -206,8 +206,23 @@ def test_find_power_accepts_the_folder_of_cosmographnet(tmp_path):
 
 def test_a_number_that_means_another_redshift_today_is_not_taken_for_it(data):
     """033 is z = 0 in these files, and would be z = 2.9 in the current numbering."""
-    with pytest.raises(UsageError, match="old numbering"):
+    with pytest.raises(MissingDataError, match=r"z=2\.9"):
         load_spectra("simba", data, redshifts=(2.9,))
+
+
+def test_a_redshift_between_the_old_snapshots_takes_the_nearest_and_says_so(data):
+    exact = load_spectra("simba", data, redshifts=(1.05,), bins=4)
+    near = load_spectra("simba", data, redshifts=(1.0,), bins=4)
+    assert torch.equal(exact.x, near.x)
+    assert not exact.notes
+    assert "z=1.0" in near.notes[0]
+
+
+def test_linear_bins_hold_equally_many_wavenumbers(data):
+    linear = load_spectra("simba", data, bins=4, spacing="linear")
+    log = load_spectra("simba", data, bins=4, spacing="log")
+    assert linear.x.shape == log.x.shape
+    assert not torch.equal(linear.x, log.x)
 
 
 def test_an_unlabelled_suite_needs_no_table(data):
