@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from optuna.distributions import CategoricalDistribution
 
 from dagnn.evaluation.figures.style import BLUE, GREEN, GREY, ORANGE, PINK, STYLE, panels
@@ -18,6 +18,7 @@ from dagnn.tune.show import short
 from dagnn.tune.study import Study
 
 COLUMNS = 3
+MARKS = ("D", "*", "s", "+")
 MARK_COLOURS = (GREEN, ORANGE, PINK, "black")
 
 
@@ -104,18 +105,17 @@ def _slice(
         vmin=-max([o.number for o in outcomes], default=1) / 2,
         s=18,
     )
-    marks = (("the experiment as it stands", GREEN, "D"), ("lowest", ORANGE, "*"))
-    for chosen in found:
-        for start, colour, marker in marks:
-            if chosen.label.startswith(start) and one.key in chosen.outcome.values:
-                axes.plot(
-                    place(chosen.outcome), chosen.outcome.objectives[name], marker,
-                    color=colour, markersize=9, linestyle="", label=chosen.label,
-                )  # fmt: skip
+    for chosen, colour, marker in zip(found, MARK_COLOURS, MARKS, strict=False):
+        if not chosen.oracle and one.key in chosen.outcome.values:
+            axes.plot(
+                place(chosen.outcome), chosen.outcome.objectives[name], marker, color=colour,
+                markersize=9, linestyle="", fillstyle="none", label=chosen.label,
+            )  # fmt: skip
     if categorical:
         axes.set_xticks(range(len(one.edges())), [str(edge) for edge in one.edges()])
     elif getattr(one.distribution, "log", False):
         axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(short(one.key))
 
 
@@ -185,7 +185,7 @@ def cost_figure(
             markersize=4,
             alpha=0.7,
         )
-        for chosen, colour, marker in zip(found, MARK_COLOURS, "D*s+", strict=False):
+        for chosen, colour, marker in zip(found, MARK_COLOURS, MARKS, strict=False):
             x = chosen.outcome.scores.get(name, math.nan)
             axes.plot(
                 x, chosen.outcome.target.get("error", math.nan), marker, color=colour,
