@@ -49,7 +49,8 @@ class StudyFolder:
             UsageError: the folder holds something else.
         """
         folder = cls(path)
-        known = folder.study.is_file() or folder.journal.is_file()
+        # Of two workers that begin at once, one meets what the other has just made.
+        known = folder.study.is_file() or folder.workers.is_dir()
         if path.exists() and not known and (not path.is_dir() or any(path.iterdir())):
             raise UsageError(f"{path} holds something that is no study. Give another --out.")
         folder.workers.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from dagnn.tune.storage import (
     open_storage,
     remember,
     require_same_data,
+    require_same_folder,
 )
 from dagnn.tune.study import Study, read_study, require_edges
 from dagnn.tune.trial import SharedData
@@ -86,6 +87,7 @@ def tune(
     console = console or Console(stderr=True)
     study = read_study(source, data=data, trials=trials, hours=hours, overrides=overrides)
     folder = StudyFolder.create(out or Path("studies") / study.name)
+    require_same_folder(folder, study)
     if not anybody(folder) and mend_journal(folder.journal):
         console.print("A killed worker had left a torn line in the journal; it is cut off.")
     joined = join_study(study, open_storage(folder, storage, heartbeat=heartbeat))

@@ -4,19 +4,19 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from dagnn.errors import MissingPackageError, StorageError, UsageError
 from dagnn.evaluation.comparison.runs import differing, flatten
 from dagnn.files import write_text
 from dagnn.tune.folder import StudyFolder
-from dagnn.tune.study import Study
+from dagnn.tune.study import Study, reopen
 
 FINGERPRINT, DESCRIPTION, DATA = "dagnn_fingerprint", "dagnn_study", "dagnn_data"
 """User attributes of a study."""
@@ -53,15 +53,7 @@ def open_storage(
         return _open_journal(folder.journal)
     address = with_driver(url)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            return RDBStorage(
-                address,
-                heartbeat_interval=heartbeat,
-                grace_period=4 * heartbeat,
-                heartbeat_stale_trial_callback=when_stale,
-                engine_kwargs={"pool_pre_ping": True},
-            )
+        return _open_database(address, when_stale, heartbeat)
     except ImportError as error:
         raise MissingPackageError(
             f"The driver of {without_password(url)} is not installed ({error}). For PostgreSQL: "
@@ -74,6 +66,28 @@ def open_storage(
             "and password, and that the server runs; --storage takes what Optuna takes, for "
             "example sqlite:///study.db or postgresql://user:password@host/database."
         ) from None
+
+
+def _open_database(
+    address: str, when_stale: WhenStale | None, heartbeat: int, tries: int = 5
+) -> RDBStorage:
+    """Open a database; of workers that make its tables at once, all but one try again."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return RDBStorage(
+                address,
+                heartbeat_interval=heartbeat,
+                grace_period=4 * heartbeat,
+                heartbeat_stale_trial_callback=when_stale,
+                engine_kwargs={"pool_pre_ping": True},
+            )
+    except SQLAlchemyError as error:
+        raced = isinstance(error, IntegrityError) or "already exists" in str(error)
+        if not raced or tries == 1:
+            raise
+    time.sleep(1)
+    return _open_database(address, when_stale, heartbeat, tries - 1)
 
 
 def _open_journal(path: Path) -> JournalStorage:
@@ -136,9 +150,10 @@ def without_password(url: str) -> str:
         >>> without_password("postgresql://me:secret@host:5432/studies")
         'postgresql://me@host:5432/studies'
     """
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}"))
+    scheme, separator, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    user, at, host = place.rpartition("@")
+    return f"{scheme}{separator}{user.partition(':')[0]}{at}{host}{slash}{path}"
 
 
 def join_study(study: Study, storage: BaseStorage) -> optuna.Study:
@@ -182,13 +197,7 @@ def _require_same(study: Study, joined: optuna.Study) -> None:
         )
     if stored == study.fingerprint():
         return
-    before, now = joined.user_attrs[DESCRIPTION], study.describe()
-    found = differing([dict(flatten(before)), dict(flatten(now))])
-    told = "; ".join(f"{key}: {was}, now {is_now}" for key, (was, is_now) in found.items())
-    raise UsageError(
-        f"The storage has a study {study.name!r} with other contents ({told}). Trials of both "
-        "could not be compared: give this study another name or --out, or undo the change."
-    )
+    raise UsageError(_told("The storage", joined.user_attrs[DESCRIPTION], study.describe()))
 
 
 def require_same_data(joined: optuna.Study, fingerprints: dict[str, str]) -> None:
@@ -206,6 +215,33 @@ def require_same_data(joined: optuna.Study, fingerprints: dict[str, str]) -> Non
             f"The data of {', '.join(names or before)} are not those that the study "
             f"{joined.study_name!r} began with. Give the same --data, or begin another study."
         )
+
+
+def require_same_folder(folder: StudyFolder, study: Study) -> None:
+    """Refuse a folder that was begun with another study.
+
+    Raises:
+        UsageError: it was; the message names what differs.
+    """
+    if not folder.study.is_file():
+        return
+    before = reopen(folder.study)
+    if before.name != study.name:
+        raise UsageError(
+            f"{folder.path} holds the study {before.name!r}, not {study.name!r}. Give another "
+            "--out."
+        )
+    if before.fingerprint() != study.fingerprint():
+        raise UsageError(_told(folder.path, before.describe(), study.describe()))
+
+
+def _told(where: Path | str, before: dict[str, Any], now: dict[str, Any]) -> str:
+    found = differing([dict(flatten(before)), dict(flatten(now))])
+    told = "; ".join(f"{key}: {was}, now {is_now}" for key, (was, is_now) in found.items())
+    return (
+        f"{where} has a study of this name with other contents ({told}). Trials of both could not "
+        "be compared: give this study another name or --out, or undo the change."
+    )
 
 
 def remember(folder: StudyFolder, study: Study, url: str | None) -> None:

@@ -1,6 +1,7 @@
 """A worker: asks for trials, runs them and tells, until the study is done."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,7 +99,7 @@ class Worker:
             running = len(running_trials(self.joined))
             if len(finished_trials(self.joined)) + running >= self.study.trials():
                 return None, running > 0
-            trial = self.joined.ask()
+            trial = _ask(self.joined)
             # Signed within the same turn, so that nobody meets it without a name.
             self.alive.sign(trial)
         return trial, True
@@ -149,6 +150,13 @@ class Worker:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _ask(joined: optuna.Study) -> Trial:
+    with warnings.catch_warnings():
+        # Optuna beats in Study.optimize only; a worker here does so itself.
+        warnings.filterwarnings("ignore", "Heartbeat of storage")
+        return joined.ask()
 
 
 def outcome(trial: FrozenTrial, objectives: tuple[str, ...]) -> str:

@@ -117,6 +117,26 @@ def test_another_study_of_the_same_name_is_refused_before_the_first_trial(
     assert len(open_study(tmp_path / "tiny").outcomes) == 1
 
 
+def test_a_folder_holds_one_study(spectra, tmp_path):
+    search(spectra, tmp_path / "tiny", trials=1)
+    with pytest.raises(DagnnError, match="'tiny', not 'other'"):
+        search(spectra, tmp_path / "tiny", name="other")
+    with pytest.raises(DagnnError, match="other contents"):
+        search(
+            spectra,
+            tmp_path / "tiny",
+            storage=f"sqlite:///{tmp_path}/a.db",
+            objectives="source_nll",
+        )
+
+
+def test_a_database_holds_one_study_of_a_name(spectra, tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    search(spectra, tmp_path / "one", trials=1, storage=url)
+    with pytest.raises(DagnnError, match=r"storage.*other contents.*source_nll"):
+        search(spectra, tmp_path / "two", trials=1, storage=url, objectives="source_nll")
+
+
 def test_other_data_are_refused(spectra, tmp_path):
     search(spectra, tmp_path / "tiny", trials=1)
     other = tmp_path / "other"
@@ -164,7 +184,7 @@ def test_data_are_read_once_for_all_trials_that_share_them(spectra, tmp_path, mo
 
 
 def test_pruned_trials_stop_early_and_are_told(spectra, tmp_path):
-    space = {"training.learning_rate": [1e-2, 1e-9]}
+    space = {"training.learning_rate": [1e-9, 1e-2]}
     result = search(
         spectra,
         tmp_path / "tiny",
