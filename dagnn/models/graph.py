@@ -48,7 +48,7 @@ class GraphBlock(nn.Module):
         residual: bool,
     ) -> None:
         super().__init__()
-        self.node = node
+        self.widths = [node, node, edge]
         self.aggregation = tuple(dict.fromkeys(aggregation))
         self.residual = residual
         self.edge_mlp = mlp([2 * node + edge, hidden, hidden])
@@ -75,23 +75,21 @@ class GraphBlock(nn.Module):
             keep_edges: whether the updated edges are returned; otherwise none are.
         """
         rule = Rule(links, self.aggregation, self.residual, keep_edges)
-        whole, *others = self.edge_mlp.parameters()
+        weight, bias, *second = self.edge_mlp.parameters()
         if self.project:
-            sent, met = (functional.linear(x, part) for part in self._node_weights(whole))
+            of_sender, of_receiver, of_edge = torch.split(weight, self.widths, 1)
+            sent = functional.linear(x, of_sender)
+            met = functional.linear(x, of_receiver, bias)
             inputs = Inputs(x, world, edge, sent, met, degree)
-            weight = whole[:, 2 * self.node :]
         else:
-            wide = _with_nodes(x, links, edge)
-            inputs = Inputs(x, world, wide, None, None, degree)
-            weight = functional.pad(whole, (0, wide.shape[1] - whole.shape[1]))
+            inputs = Inputs(x, world, _with_nodes(x, links, edge), None, None, degree)
+            of_edge = torch.cat([weight, bias[:, None]], 1)
+            missing = inputs.edges.shape[1] - of_edge.shape[1]
+            of_edge = functional.pad(of_edge, (0, missing))
         made = PassMessages.apply(  # type: ignore[no-untyped-call]
-            rule, *inputs, weight, *others, *self.node_mlp.parameters()
+            rule, *inputs, of_edge, None, *second, *self.node_mlp.parameters()
         )
         return made[0], made[1]
-
-    def _node_weights(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the parts of the first layer of edges that act on sender and receiver."""
-        return weight[:, : self.node], weight[:, self.node : 2 * self.node]
 
 
 class GraphEncoder(nn.Module):
@@ -209,10 +207,11 @@ def _check(blocks: int, reductions: Sequence[str]) -> None:
 
 
 def _with_nodes(x: Tensor, links: Links, edge: Tensor) -> Tensor:
-    """Return ``[x_row, x_col, e]`` and columns of zeros up to a multiple of eight.
+    """Return ``[x_row, x_col, e, 1]`` and columns of zeros up to a multiple of eight.
 
-    Products of matrices of odd width are several times slower on a CPU.
+    The one takes the bias along. Products of matrices of odd width are slow on a CPU.
     """
     ends = x.index_select(0, links.sender), x.index_select(0, links.receiver)
-    missing = -(2 * x.shape[1] + edge.shape[1]) % 8
-    return torch.cat([*ends, edge, edge.new_zeros(len(edge), missing)], dim=1)
+    one = edge.new_ones(len(edge), 1)
+    missing = -(2 * x.shape[1] + edge.shape[1] + 1) % 8
+    return torch.cat([*ends, edge, one, edge.new_zeros(len(edge), missing)], dim=1)

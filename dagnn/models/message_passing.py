@@ -3,8 +3,9 @@
 Written out in plain autograd, a block keeps about a dozen arrays with a row per edge and
 moves each through memory several times. Here all operations of a block run on one piece of
 the graph after the other, so that what lies between input and output stays in the cache.
-For the gradient are kept, per edge, the hidden layer and which messages were extreme; per
-node, the reductions and the hidden layer. The numbers are those of the plain network.
+For the gradient are kept, per edge, which messages were extreme and, where it takes gathers
+to make it again, the hidden layer; per node, the reductions and the hidden layer. The
+numbers are those of the plain network.
 """
 
 from collections.abc import Sequence
@@ -25,10 +26,13 @@ from dagnn.models.reductions import (
 
 
 class Perceptron(NamedTuple):
-    """The tensors of a perceptron with one hidden ReLU layer, or their gradients."""
+    """The tensors of a perceptron with one hidden ReLU layer, or their gradients.
+
+    ``first_bias`` is None where it is part of what the perceptron reads.
+    """
 
     first: Tensor
-    first_bias: Tensor
+    first_bias: Tensor | None
     second: Tensor
     second_bias: Tensor
 
@@ -58,7 +62,8 @@ class Inputs(NamedTuple):
         world: global features of each node's graph ``[N, world]``.
         edges: ``[E, edge]``.
         sent: contribution of a node, as sender, to the hidden layer of its edges ``[N, H]``.
-        met: contribution as receiver ``[N, H]``; both None where nodes are part of ``edges``.
+        met: contribution as receiver, and bias of that layer ``[N, H]``; both are None where
+            nodes, and a one, are part of ``edges``.
         sum_scale: scalar by which sums are divided.
     """
 
@@ -97,18 +102,19 @@ class PassMessages(torch.autograd.Function):
         kept = edges.new_empty(len(edges) if rule.keep_edges else 0, width)
         reduced = edges.new_empty(1 + picking, len(nodes), width)
         picked = edges.new_empty(picking, len(edges), width, dtype=torch.bool)
-        read = edges.new_empty(len(edges), width)
+        read = edges.new_empty(len(edges) if inputs.sent is not None else 0, width)
         hidden, updated = (edges.new_empty(len(nodes), width) for _ in range(2))
         for piece in rule.links.pieces:
             at, along = piece.nodes, piece.edges
-            _hidden_edges(inputs, edge_mlp, rule.links, piece, read[along])
-            message = kept[along] if rule.keep_edges else torch.empty_like(read[along])
-            torch.addmm(edge_mlp.second_bias, read[along], edge_mlp.second.T, out=message)
+            known = read[along] if len(read) else edges.new_empty(len(edges[along]), width)
+            _hidden_edges(inputs, edge_mlp, rule.links, piece, known)
+            message = kept[along] if rule.keep_edges else torch.empty_like(known)
+            torch.addmm(edge_mlp.second_bias, known, edge_mlp.second.T, out=message)
             if rule.residual:
                 message += edges[along]
             _reduce(message, rule, piece, reduced[:, at], picked[:, along])
             received = _node_inputs(inputs, reduced[:, at], rule, piece)
-            torch.addmm(node_mlp.first_bias, received, node_mlp.first.T, out=hidden[at]).relu_()
+            _first_layer(node_mlp, received, hidden[at])
             torch.addmm(node_mlp.second_bias, hidden[at], node_mlp.second.T, out=updated[at])
             if rule.residual:
                 updated[at] += nodes[at]
@@ -133,8 +139,7 @@ class PassMessages(torch.autograd.Function):
         if of_updated is None:
             of_updated = torch.zeros_like(hidden)
         found = _empty(inputs, ctx.needs_input_grad[3])
-        of_edge_mlp = Perceptron(*map(torch.zeros_like, edge_mlp))
-        of_node_mlp = Perceptron(*map(torch.zeros_like, node_mlp))
+        of_edge_mlp, of_node_mlp = _zeros(edge_mlp), _zeros(node_mlp)
         for piece in rule.links.pieces:
             at, along = piece.nodes, piece.edges
             received = _node_inputs(inputs, reduced[:, at], rule, piece)
@@ -144,7 +149,14 @@ class PassMessages(torch.autograd.Function):
             of_message = _spread(of_received, inputs, picked[:, along], rule, piece)
             if of_kept is not None and rule.keep_edges:
                 of_message += of_kept[along]
-            before = _backward(of_message, inputs.edges[along], read[along], edge_mlp, of_edge_mlp)
+            known = (
+                read[along]
+                if len(read)
+                else _hidden_edges(
+                    inputs, edge_mlp, rule.links, piece, torch.empty_like(of_message)
+                )
+            )
+            before = _backward(of_message, inputs.edges[along], known, edge_mlp, of_edge_mlp)
             _collect_edges(found, before, of_message, edge_mlp, rule, piece)
         return (None, *found, None, *of_edge_mlp, *of_node_mlp)
 
@@ -154,14 +166,20 @@ class PassMessages(torch.autograd.Function):
         return apply_to_members(PassMessages, info.batch_size, in_dims, inputs)
 
 
+def _zeros(mlp: Perceptron) -> Perceptron:
+    first, bias, *second = mlp
+    no_bias = None if bias is None else torch.zeros_like(bias)
+    return Perceptron(torch.zeros_like(first), no_bias, *map(torch.zeros_like, second))
+
+
 def _empty(inputs: Inputs, edges: bool) -> InputGradients:
-    """Return zeros for the gradients of the inputs; of the edges where they are asked for."""
+    """Return room for the gradients of the inputs; of the edges where they are asked for."""
     return InputGradients(
-        torch.zeros_like(inputs.nodes),
-        torch.zeros_like(inputs.world),
+        torch.empty_like(inputs.nodes),
+        torch.empty_like(inputs.world),
         torch.empty_like(inputs.edges) if edges else None,
         None if inputs.sent is None else torch.zeros_like(inputs.sent),
-        None if inputs.met is None else torch.zeros_like(inputs.met),
+        None if inputs.met is None else torch.empty_like(inputs.met),
     )
 
 
@@ -170,14 +188,22 @@ def _unpacked(tensors: Sequence[Any]) -> tuple[Inputs, Perceptron, Perceptron]:
     return Inputs(*inputs), Perceptron(*edge_mlp), Perceptron(*node_mlp)
 
 
-def _hidden_edges(inputs: Inputs, mlp: Perceptron, links: Links, piece: Piece, out: Tensor) -> None:
-    """Write the hidden layer of the edges of a piece."""
+def _hidden_edges(
+    inputs: Inputs, mlp: Perceptron, links: Links, piece: Piece, out: Tensor
+) -> Tensor:
+    """Write, and return, the hidden layer of the edges of a piece."""
     along = piece.edges
-    torch.addmm(mlp.first_bias, inputs.edges[along], mlp.first.T, out=out)
+    torch.mm(inputs.edges[along], mlp.first.T, out=out)
     if inputs.sent is not None and inputs.met is not None:
         out += inputs.sent.index_select(0, links.sender[along])
         out += inputs.met[piece.nodes].index_select(0, links.local[along])
-    out.relu_()
+    return out.relu_()
+
+
+def _first_layer(mlp: Perceptron, read: Tensor, out: Tensor) -> None:
+    """Write the hidden layer of a perceptron that has a bias of its own."""
+    assert mlp.first_bias is not None
+    torch.addmm(mlp.first_bias, read, mlp.first.T, out=out).relu_()
 
 
 def _reduce(message: Tensor, rule: Rule, piece: Piece, reduced: Tensor, picked: Tensor) -> None:
@@ -213,7 +239,8 @@ def _backward(
     before = gradient @ mlp.second
     torch.ops.aten.threshold_backward.grad_input(before, hidden, 0, grad_input=before)
     found.first.addmm_(before.T, read)
-    found.first_bias.add_(before.sum(0))
+    if found.first_bias is not None:
+        found.first_bias.add_(before.sum(0))
     return before
 
 
@@ -260,7 +287,7 @@ def _collect_edges(
     along, links = piece.edges, rule.links
     if found.sent is not None and found.met is not None:
         found.sent.index_add_(0, links.sender[along], before)
-        found.met[piece.nodes].index_add_(0, links.local[along], before)
+        total_by(before, links.local[along], found.met[piece.nodes])
     if found.edges is not None:
         torch.mm(before, mlp.first, out=found.edges[along])
         if rule.residual:
