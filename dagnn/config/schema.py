@@ -179,6 +179,24 @@ class Calibration(_Strict):
     surrogate: Literal["none", "redshift"] = "none"
 
 
+class Robustness(_Strict):
+    """What is done to images of a finished network, after training.
+
+    Attributes:
+        images: held-out ones of the first source and of the first target; 0 does nothing.
+        noise: ``poisson`` grows with brightness, ``gaussian`` does not.
+        levels: strengths of the noise.
+        population: candidates of a one-pixel attack; 400 in the literature.
+        generations: at most this many; 80 in the literature.
+    """
+
+    images: int = Field(default=0, ge=0)
+    noise: Literal["gaussian", "poisson"] = "poisson"
+    levels: Numbers = Field(default=[0.0, 0.1, 0.2, 0.4, 0.8], min_length=1)
+    population: int = Field(default=40, ge=4)
+    generations: int = Field(default=10, ge=1)
+
+
 class Evaluation(_Strict):
     """What is measured and drawn after training.
 
@@ -191,6 +209,7 @@ class Evaluation(_Strict):
         suites: further suites to evaluate on, unseen in training.
         transductive: measure targets on all of their items, which training has seen without
             labels, and not on the test part only: for targets that are too few to split.
+        robustness: noise, one-pixel attacks, church windows and Grad-CAM of images.
     """
 
     compare_source_only: bool = False
@@ -200,6 +219,7 @@ class Evaluation(_Strict):
     latent_map: Literal["isomap", "tsne", "pca"] = "isomap"
     suites: Names = Field(default_factory=list)
     transductive: bool = False
+    robustness: Robustness = Robustness()
 
 
 class Experiment(_Strict):

@@ -15,13 +15,14 @@ from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.redshifts import catalog_redshifts
 from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
+from dagnn.data.mocking import universes
 from dagnn.data.power import SPACINGS, available_redshifts
-from dagnn.data.requests import Loaded, Modality, Progress, Request
+from dagnn.data.requests import Loaded, Mocks, Modality, Progress, Request
 from dagnn.data.snapshots import check_files, check_redshifts, load_boxes
 from dagnn.data.spectra import load_spectra, read_spectra
 from dagnn.data.surveys import SurveyImages
 from dagnn.data.truth import Truth, widest_scaling
-from dagnn.errors import nearest
+from dagnn.errors import UsageError, nearest
 from dagnn.graphs.features import CONVENTIONS, NODE_FEATURES
 from dagnn.parameters import Scaling
 from dagnn.records import FloatArray
@@ -49,6 +50,10 @@ class _Simulations:
     def prior(self, suite: str, parameter: str) -> tuple[float, float]:
         """Return lower and upper end of a parameter's prior in a suite."""
         return find_suite(suite).prior(parameter)
+
+    def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
+        """Refuse: mocks are made of catalogues."""
+        raise UsageError("mocks exist for galaxies and images only")
 
 
 class Galaxies(_Simulations):
@@ -85,6 +90,10 @@ class Galaxies(_Simulations):
         self.convention = convention
         self.selection = Selection(min_star_particles, min_stellar_mass)
         self.template = template
+
+    def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
+        """Return mock suites."""
+        return universes(suites, boxes)
 
     def redshifts(
         self, suite: str, data: Path, set_name: str, volume: str = "L25n256"

@@ -11,6 +11,25 @@ from dagnn.parameters import Scaling
 from dagnn.records import Dataset
 
 Progress = Callable[[int, int], None]
+Job = Callable[[Path, int, Progress], object]
+"""Fill a folder, with a number of processes, telling (done, total)."""
+
+
+@dataclass(frozen=True)
+class Mocks:
+    """Mock data that are made on demand.
+
+    Attributes:
+        what: they are called, ``universes`` or ``skies``.
+        unlike: what they are not.
+        folder: of the cache, where they are kept.
+        jobs: title and maker of each part; what exists is kept.
+    """
+
+    what: str
+    unlike: str
+    folder: Path
+    jobs: tuple[tuple[str, Job], ...]
 
 
 @dataclass(frozen=True)
@@ -98,6 +117,14 @@ class Modality(Protocol):
         self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
     ) -> tuple[float, ...]:
         """Return the redshifts that a suite is there at, increasing; none where unknown."""
+        ...
+
+    def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
+        """Say which mock data there are of some suites, of as many boxes each.
+
+        Raises:
+            UsageError: there are none; the message goes on after "There are no data, and".
+        """
         ...
 
     def load(self, request: Request) -> Loaded:

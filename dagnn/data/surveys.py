@@ -11,7 +11,8 @@ from dagnn.data.image_arrays import LAYOUTS, channels_first, label_names, resize
 from dagnn.data.image_files import Block, read_array, read_blocks
 from dagnn.data.image_paths import GROUP_WORDS, LABEL_WORDS, find_beside, find_images
 from dagnn.data.images import Images
-from dagnn.data.requests import Loaded, Request
+from dagnn.data.mocking import skies
+from dagnn.data.requests import Loaded, Mocks, Request
 from dagnn.data.survey_table import UNWANTED, Survey, cut_groups, join_blocks, keep_usable
 from dagnn.data.truth import NO_PARAMETERS, Truth
 from dagnn.errors import ConfigError, DataError, MismatchError, UsageError, nearest
@@ -40,6 +41,7 @@ class SurveyImages:
         layout: ``channels_first``, ``channels_last``, or ``auto``.
         crop: cut out the central square of this many pixels.
         size: resample to a square of this many pixels.
+        mock_images: how many mock images per survey to make where there are no data.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class SurveyImages:
         layout: str = "auto",
         crop: int | None = None,
         size: int | None = None,
+        mock_images: int = 3000,
     ) -> None:
         if layout not in LAYOUTS:
             raise ValueError(f"unknown layout {layout!r}. {nearest(layout, LAYOUTS)}")
@@ -63,12 +66,13 @@ class SurveyImages:
             raise ValueError(f"{', '.join(sorted(both))} cannot be known and unknown at once")
         if classes is not None and len(set(classes)) < max(len(classes), 2):
             raise ValueError(f"classes needs at least two different names, got {classes}")
-        if any(pixels is not None and pixels < 1 for pixels in (crop, size)):
-            raise ValueError("crop and size count pixels, they must be positive")
+        if any(pixels is not None and pixels < 1 for pixels in (crop, size, mock_images)):
+            raise ValueError("crop, size and mock_images count, so they must be positive")
         self.images, self.labels, self.groups = images, labels, groups
         self.classes = tuple(classes) if classes is not None else None
         self.unknown = tuple(unknown or ())
         self.layout, self.crop, self.size = layout, crop, size
+        self.mock_images = mock_images
 
     # An object id names the same galaxy in every survey.
     shared_objects = True
@@ -114,6 +118,10 @@ class SurveyImages:
     def prior(self, suite: str, parameter: str) -> tuple[float, float]:
         """Refuse: images are asked for classes."""
         raise ConfigError(f"Images have classes, not parameters such as {parameter}.")
+
+    def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
+        """Return the mock sky that has these surveys."""
+        return skies([self.name(suite) for suite in suites], self.mock_images)
 
     def redshifts(
         self, suite: str, data: Path, set_name: str, volume: str = "L25n256"

@@ -64,14 +64,19 @@ def precisions(table: FloatArray) -> FloatArray:
     return np.nan_to_num(ratio(np.diagonal(table, axis1=-2, axis2=-1), table.sum(-2)))
 
 
+def _shares(counts: FloatArray) -> FloatArray:
+    """Return counts ``[..., K]`` in units of their sum; NaN where there is no item."""
+    return ratio(counts, np.broadcast_to(counts.sum(-1, keepdims=True), counts.shape))
+
+
 def true_shares(table: FloatArray) -> FloatArray:
     """Return which share of the items belongs to each class, ``[..., K]``."""
-    return np.asarray(table.sum(-1) / table.sum((-2, -1))[..., None])
+    return _shares(table.sum(-1))
 
 
 def predicted_shares(table: FloatArray) -> FloatArray:
     """Return which share of the items is put into each class, ``[..., K]``."""
-    return np.asarray(table.sum(-2) / table.sum((-2, -1))[..., None])
+    return _shares(table.sum(-2))
 
 
 def accuracy(

@@ -19,6 +19,7 @@ from dagnn.evaluation.calibration import Calibration, calibrations
 from dagnn.evaluation.class_predict import predict_classes
 from dagnn.evaluation.class_storage import read_class_predictions, write_class_predictions
 from dagnn.evaluation.class_table import class_frequencies, evaluate_classes
+from dagnn.evaluation.examination import Examination
 from dagnn.evaluation.figures import (
     calibration_figure,
     confusion_figure,
@@ -41,6 +42,7 @@ from dagnn.parameters import parameter
 from dagnn.records import ClassPredictions, Dataset, Predictions, Result
 from dagnn.run.baselines import baseline_predictions, priors
 from dagnn.run.data import Prepared
+from dagnn.run.robustness import examine_networks
 from dagnn.run.show import show_classes, show_predictions
 
 AnyPredictions = Predictions | ClassPredictions
@@ -99,6 +101,12 @@ class Answers(Protocol):
         self, predictions: Sequence[Any], facts: Facts, seed: int
     ) -> list[Calibration]:
         """Measure how far from calibrated held-out predictions are."""
+        ...
+
+    def examine(
+        self, experiment: Experiment, prepared: Prepared, networks: Mapping[str, Network]
+    ) -> Examination | None:
+        """Try what small changes of inputs do to trained networks, where that was asked for."""
         ...
 
 
@@ -184,6 +192,12 @@ class Parameters:
         ours = [p for p in predictions if p.model in DRAWN]
         return calibrations(ours, _priors(facts), seed=seed)
 
+    def examine(
+        self, experiment: Experiment, prepared: Prepared, networks: Mapping[str, Network]
+    ) -> None:
+        """Return nothing: only images of classes are changed."""
+        return
+
 
 class Classes:
     """Probabilities of classes."""
@@ -257,6 +271,12 @@ class Classes:
     ) -> list[Calibration]:
         """Return nothing: the calibration error is among the metrics."""
         return []
+
+    def examine(
+        self, experiment: Experiment, prepared: Prepared, networks: Mapping[str, Network]
+    ) -> Examination | None:
+        """Add noise, attack, and look where networks look."""
+        return examine_networks(experiment, prepared, networks)
 
 
 def _stamp(given: Mapping[str, bool]) -> dict[str, bool]:

@@ -1,7 +1,7 @@
 """Find the data of an experiment, or make mocks and say so; read every suite."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,14 @@ from rich.markup import escape
 from torch import Tensor
 
 from dagnn.catalogs.cache import default_cache
-from dagnn.catalogs.suites import find_suite
 from dagnn.config import Experiment, build
+from dagnn.data.mocking import CACHES, universes
 from dagnn.data.modalities import MODALITIES, Loaded, Modality, Request
+from dagnn.data.requests import Mocks
 from dagnn.data.splits import PARTS, Split, split_items
 from dagnn.data.truth import Truth
 from dagnn.errors import MismatchError, MissingDataError, UsageError
 from dagnn.evaluation.label_shift import PriorInterval
-from dagnn.mocks.suites import SUITES, relations
-from dagnn.mocks.universe import make_universe, recipe
 from dagnn.parameters import Scaling
 from dagnn.records import Dataset
 from dagnn.run.progress import progress_bar
@@ -91,12 +90,15 @@ def default_data() -> Path:
 
 
 def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
-    """Return the data folder, making mock universes where there are no data.
+    """Return the data folder, making mocks where there are no data.
 
     Raises:
         MissingDataError: a folder was named and does not exist.
-        UsageError: mocks are needed and cannot be made for this modality.
+        UsageError: mocks are needed and there are none of these suites.
     """
+    modality: Modality = build(MODALITIES, experiment.data, "data")
+    suites = [*experiment.source, *experiment.target, *experiment.evaluation.suites]
+    boxes, workers = experiment.data.mock_boxes, experiment.data.workers
     if experiment.data.path is not None and not mock:
         if not experiment.data.path.is_dir():
             raise MissingDataError(
@@ -105,7 +107,7 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
             )
         if _is_mock_cache(experiment.data.path):
             # A suite that the run had no need of may be wanted now.
-            _make_wanted_mocks(experiment, experiment.data.path, console)
+            _fill(modality.mocks(suites, boxes), experiment.data.path, workers, console)
         return experiment.data.path
     if os.environ.get("DAGNN_DATA") and not mock and not default_data().is_dir():
         raise MissingDataError(
@@ -114,33 +116,34 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
     place = default_data()
     if not mock and place.is_dir() and any(place.iterdir()):
         return place
-    if experiment.data.name != "galaxies":
+    try:
+        mocks = modality.mocks(suites, boxes)
+    except UsageError as error:
         raise UsageError(
-            f"There are no data in {place}, and mocks exist for galaxies only, not for "
-            f"{experiment.data.name}. Name the folder of the real files with --data."
-        )
+            f"There are no data in {place}, and {error}. Name the folder of the real files with "
+            "--data."
+        ) from None
     if not mock:
         console.print(
-            f"[bold yellow]No data in {place}: using MOCK universes.[/] They are not CAMELS; every "
-            "table and figure will say MOCK. Name real data with --data."
+            f"[bold yellow]No data in {place}: using MOCK {mocks.what}.[/] They are not "
+            f"{mocks.unlike}; every table and figure will say MOCK. Name real data with --data."
         )
-    # Another recipe or number of boxes makes other universes, hence another folder.
-    out = default_cache() / f"mock-{recipe(*SUITES.values())}-{experiment.data.mock_boxes}"
-    return _make_wanted_mocks(experiment, out, console)
+    return _fill(mocks, mocks.folder, workers, console)
 
 
 def _is_mock_cache(path: Path) -> bool:
-    return path.parent == default_cache().absolute() and path.name.startswith("mock-")
+    return path.parent == default_cache().absolute() and path.name.startswith(CACHES)
 
 
-def _make_wanted_mocks(experiment: Experiment, out: Path, console: Console) -> Path:
-    suites = [*experiment.source, *experiment.target, *experiment.evaluation.suites]
-    boxes, workers = experiment.data.mock_boxes, experiment.data.workers
-    return make_mocks(suites, out, boxes, workers=workers, console=console)
+def _fill(mocks: Mocks, out: Path, workers: int, console: Console) -> Path:
+    for title, job in mocks.jobs:
+        with progress_bar(console, f"MOCK {title}") as advance:
+            job(out, workers, advance)
+    return out
 
 
 def make_mocks(
-    suites: Iterable[str],
+    suites: Sequence[str],
     out: Path,
     count: int,
     *,
@@ -160,19 +163,8 @@ def make_mocks(
         workers: processes.
         console: where progress goes; standard error if None.
     """
-    console = console or Console(stderr=True)
-    for kind in [relations(find_suite(suite).short_name).name for suite in suites]:
-        with progress_bar(console, f"MOCK {kind}: boxes") as advance:
-            make_universe(
-                kind,
-                out,
-                count,
-                table=table,
-                seed=seed,
-                workers=workers,
-                on_progress=advance,
-            )
-    return out
+    made = universes(suites, count, table=table, seed=seed)
+    return _fill(made, out, workers, console or Console(stderr=True))
 
 
 def prepare(

@@ -15,6 +15,7 @@ from dagnn.errors import DataError
 from dagnn.evaluation.alignment import Alignment, alignments
 from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.console import console_table
+from dagnn.evaluation.examination import examination_figures, read_examination
 from dagnn.evaluation.figures import (
     latent_figure,
     save_figure,
@@ -23,6 +24,7 @@ from dagnn.evaluation.figures import (
 from dagnn.evaluation.history import read_epochs, training_facts
 from dagnn.evaluation.model_card import write_model_card
 from dagnn.evaluation.report import write_report
+from dagnn.evaluation.robustness import robustness_section
 from dagnn.evaluation.storage import write_results
 from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.files import atomic_path
@@ -88,6 +90,9 @@ def write_pages(
     oracle = chosen_by_oracle(experiment)
     seen = held_out(predictions)
     figures = draw(folder, experiment, answers, seen, facts)
+    examined = read_examination(folder.path)
+    if examined is not None:
+        figures |= examination_figures(examined, facts["classes"], mock=mock, oracle=oracle)
     for name, figure in figures.items():
         save_figure(figure, folder.figures, name)
     training = training_facts(read_epochs(folder.metrics))
@@ -104,6 +109,7 @@ def write_pages(
         facts=training,
         alignments=how_aligned(seen, experiment.seed),
         calibrations=answers.calibrations(seen, facts, experiment.seed),
+        sections=[robustness_section(examined.rows)] if examined else [],
     )
     write_model_card(
         folder.model_card,

@@ -93,6 +93,7 @@ def evaluate(
     evaluation = {"mock": prepared.mock, "notes": notes}
     folder.write_environment(folder.read_environment() | {"evaluation": evaluation})
     predictions: list[AnyPredictions] = []
+    networks: dict[str, Network] = {}
     for inner, label, asked in (
         (folder.source_only, SOURCE_ONLY, experiment.without_adaptation()),
         (folder, MODEL, experiment),
@@ -103,12 +104,13 @@ def evaluate(
         known, stored = load_network(inner, asked)
         together = experiment.evaluation.transductive
         raw = predict_all(known, prepared, label, adapt_statistics, together)
+        networks[label] = known
         sources = stored.meta["experiment"]["source"]
         labelled = [modality.name(name) for name in sources]
         predictions += apply_scale(
             read_scale(inner, answers_of(prepared.truth.classes)), raw, labelled
         )
-    return finish(experiment, prepared, folder, predictions, console)
+    return finish(experiment, prepared, folder, predictions, networks, console)
 
 
 def unfinished(folder: RunFolder, experiment: Experiment) -> list[str]:
@@ -174,7 +176,7 @@ def predict(
     suite = choose_suite(suite, loaded.suite, checkpoint, adapt_statistics, console)
     warn_outside(loaded.dataset, checkpoint.meta["training_range"], console)
     if checkpoint.meta["mock"]:
-        console.print("[bold yellow]This network was trained on MOCK universes.[/]")
+        console.print("[bold yellow]This network was trained on MOCK data.[/]")
     items = torch.arange(len(loaded.dataset))
     if adapt_statistics:
         network = adapt(network, loaded.dataset, items)

@@ -1,6 +1,6 @@
 """Train an experiment, evaluate it on every suite, and write the run directory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from dagnn.config import Experiment
 from dagnn.errors import CheckpointError, UsageError
-from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
+from dagnn.evaluation.examination import write_examination
+from dagnn.evaluation.table import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.evaluation.variance import VarianceScale
 from dagnn.files import write_text
 from dagnn.models import Network
@@ -78,7 +79,7 @@ def train(
     Args:
         experiment: what to run.
         out: run directory; ``runs/NAME`` if None.
-        mock: use mock universes even where there are data.
+        mock: use mocks even where there are data.
         console: where progress goes; standard error if None.
 
     Raises:
@@ -138,7 +139,10 @@ def _run(
     console: Console,
 ) -> RunResult:
     initial = load_initial(experiment)
+    if initial is not None:
+        _require_same_classes(experiment, initial, prepared)
     predictions: list[AnyPredictions] = []
+    networks: dict[str, Network] = {}
     for plan in _plans(experiment, prepared, folder):
         network = fit_network(
             plan.experiment,
@@ -153,7 +157,8 @@ def _run(
         raw = predict_all(network, prepared, plan.label, transductive=together)
         scale = _scale(plan, network, console, folder.path)
         predictions += apply_scale(scale, raw, plan.labelled)
-    return finish(experiment, prepared, folder, predictions, console)
+        networks[plan.label] = network
+    return finish(experiment, prepared, folder, predictions, networks, console)
 
 
 @dataclass(frozen=True)
@@ -238,13 +243,19 @@ def finish(
     prepared: Prepared,
     folder: RunFolder,
     predictions: list[AnyPredictions],
+    networks: Mapping[str, Network],
     console: Console,
 ) -> RunResult:
-    """Measure predictions, write every output and print the table."""
+    """Measure predictions, examine networks, write every output and print the table."""
     answers = answers_of(prepared.truth.classes)
     predictions = [*answers.baselines(experiment, prepared), *predictions]
     results = answers.measure(experiment, predictions, prepared)
     write_tables(folder, answers, predictions, results)
+    drawn = {name: network for name, network in networks.items() if name in DRAWN}
+    with console.status("Examining the networks"):
+        found = answers.examine(experiment, prepared, drawn)
+    if found is not None:
+        write_examination(folder.path, found)
     with console.status("Drawing the report"):
         report = write_pages(folder, experiment, predictions, results)
     show_table(experiment, results, prepared.mock)
@@ -384,8 +395,8 @@ def load_initial(experiment: Experiment) -> Checkpoint | None:
     if experiment.init_from is None:
         return None
     checkpoint = load_checkpoint(RunFolder.open(experiment.init_from).checkpoints / "best.pt")
-    names = checkpoint.meta["scaling"]["names"]
-    if list(names) != list(experiment.data.parameters):
+    names = stored_truth(checkpoint.meta).scaling.names
+    if names and list(names) != list(experiment.data.parameters):
         raise CheckpointError(
             f"{experiment.init_from} infers {', '.join(names)}, this experiment "
             f"{', '.join(experiment.data.parameters)}. Start from a run with the same parameters."
@@ -399,6 +410,16 @@ def load_initial(experiment: Experiment) -> Checkpoint | None:
     meta = checkpoint.meta
     load_parameters(make_network(experiment, meta["sizes"], 1, stored_truth(meta)), checkpoint)
     return checkpoint
+
+
+def _require_same_classes(experiment: Experiment, initial: Checkpoint, prepared: Prepared) -> None:
+    theirs, ours = stored_truth(initial.meta).classes, prepared.truth.classes
+    if theirs != ours:
+        raise CheckpointError(
+            f"{experiment.init_from} knows the classes {', '.join(theirs) or 'of nothing'}, these "
+            f"data have {', '.join(ours) or 'none'}. Start from a run with the same classes, in "
+            "the same order; data.classes sets them."
+        )
 
 
 def load_parameters(network: Network, checkpoint: Checkpoint) -> None:

@@ -1,0 +1,171 @@
+"""Every shipped configuration of images, and what only runs of images do."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from dagnn import run
+from dagnn.config import build, load_experiment
+from dagnn.data.mocking import skies
+from dagnn.data.modalities import MODALITIES
+from dagnn.errors import CheckpointError, UsageError
+from dagnn.evaluation.examination import read_examination
+from dagnn.resources import resource_folder
+from dagnn.run.answers import answers_of
+from dagnn.run.assemble import assemble, check
+from dagnn.run.data import locate_data, prepare, read_suite
+from dagnn.run.folder import RunFolder
+from dagnn.run.train import fit_network, load_initial, load_parameters, predict_all
+
+QUIET = Console(quiet=True)
+CONFIGS = sorted(
+    path.stem
+    for path in resource_folder("configs").glob("*.yaml")
+    if load_experiment(path.stem).data.name == "images"
+)
+CHEAP = [name for name in CONFIGS if not name.startswith("resnet")]
+NAMES = ["smooth", "featured", "edgeon", "merger", "odd", "lens"]
+TINY = [
+    "data.classes=[smooth, featured, edgeon]",
+    "data.unknown=[odd, lens]",
+    'data.images="gz_{suite}.npz"',
+    "training.epochs=1",
+    "training.batch_size=8",
+    "evaluation.bootstrap=100",
+    "evaluation.latent_map=pca",
+    "evaluation.robustness={images: 0}",
+]
+EXAMINED = "evaluation.robustness={images: 6, levels: [0, 0.5], population: 4, generations: 1}"
+
+
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw what is new here; the other figures take most of a tiny run's time."""
+    monkeypatch.setattr("dagnn.run.outputs.draw", lambda *_: {})
+
+
+def write_survey(folder: Path, name: str, brightness: int, seed: int, **more: object) -> None:
+    """Write images whose class is the quarter that is bright."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(36) % 3
+    if name != "first":
+        labels[-4:] = 4  # odd ones
+    images = random.integers(0, 40, (36, 16, 16, 3))
+    for image, label in zip(images, labels, strict=True):
+        row, column = divmod(int(label) % 4, 2)
+        image[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] += brightness
+    arrays = {"images": images.astype(np.uint8), "labels": labels, "label_names": NAMES}
+    np.savez(folder / f"gz_{name}.npz", **arrays, **more)
+
+
+@pytest.fixture(scope="module")
+def surveys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with two tiny surveys."""
+    folder = tmp_path_factory.mktemp("surveys")
+    write_survey(folder, "first", 120, 0)
+    write_survey(folder, "second", 60, 1)
+    return folder
+
+
+def tiny(name: str, surveys: Path, *overrides: str, **values: object) -> run.Experiment:
+    """Load a configuration on the tiny surveys."""
+    given = {"source": ["first"], "target": ["second"], "data": surveys} | values
+    return run.load(name, [*TINY, *overrides], **given)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_configuration_of_images_is_assembled(name: str, surveys: Path) -> None:
+    experiment = tiny(name, surveys)
+    check(load_experiment(name))
+    made = assemble(experiment, prepare(experiment, surveys, QUIET))
+    assert sum(weight.numel() for weight in made.network.parameters()) > 1000
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_every_configuration_of_images_trains(name: str, surveys: Path, tmp_path: Path) -> None:
+    experiment = tiny(name, surveys)
+    prepared = prepare(experiment, surveys, QUIET)
+    folder = RunFolder(tmp_path / "run")
+    network = fit_network(
+        experiment, prepared, folder, QUIET, initial=None, label=name, root=tmp_path
+    )
+    predictions = predict_all(network, prepared, "model", transductive=True)
+    results = answers_of(prepared.truth.classes).measure(experiment, predictions, prepared)
+    target = [r for r in results if (r.suite, r.metric) == ("second", "balanced_accuracy")]
+    assert target and all(0 <= row.value <= 1 for row in target)
+
+
+def test_networks_are_examined_and_the_report_redrawn(
+    surveys: Path, tmp_path: Path, few_figures: None
+) -> None:
+    experiment = tiny("deepmerge_mmd", surveys, EXAMINED, compare_source_only=True)
+    folder = run.train(experiment, out=tmp_path / "run", console=QUIET).folder
+    found = read_examination(folder)
+    assert found is not None
+    assert {(row.model, row.suite, row.change) for row in found.rows} == {
+        (model, suite, change)
+        for model in ("source-only", "model")
+        for suite in ("first", "second")
+        for change in ("poisson", "one-pixel")
+    }
+    assert set(found.windows) == {"source-only", "model"}
+    assert {e.title.split(":")[0] for e in found.examples} == {"first", "second"}
+    drawn = {path.stem for path in (folder / "figures").glob("*.png")}
+    assert {"noise", "church", "gradcam"} <= drawn
+    before = (folder / "report.html").read_text()
+    assert "Robustness" in before and "Where each network looks" in before
+    (folder / "figures" / "gradcam.png").unlink()
+    run.report(folder, console=QUIET)
+    assert (folder / "report.html").read_text() == before
+    assert (folder / "figures" / "gradcam.png").is_file()
+
+
+def test_sim_to_real_starts_from_the_weights_of_sim_to_sim(
+    surveys: Path, tmp_path: Path, few_figures: None
+) -> None:
+    first = run.train(tiny("deepmerge_mmd", surveys), out=tmp_path / "first", console=QUIET).folder
+    next_one = tiny("deepmerge_sim_to_real", surveys, init_from=first)
+    initial = load_initial(next_one)
+    assert initial is not None
+    prepared = prepare(next_one, surveys, QUIET, splits=initial.meta["splits"])
+    made = assemble(next_one, prepared)
+    load_parameters(made.network, initial)
+    weights = dict(made.network.named_parameters())
+    assert all(torch.equal(initial.selected[name], weights[name]) for name in weights)
+    assert [s.split.to_ids(s.loaded.dataset.ids) for s in prepared.suites if s.split] == [
+        initial.meta["splits"][name] for name in ("first", "second")
+    ]
+    other = tiny(
+        "deepmerge_sim_to_real",
+        surveys,
+        "data.classes=[featured, smooth, edgeon]",
+        init_from=first,
+    )
+    with pytest.raises(CheckpointError, match="in the same order"):
+        run.train(other, out=tmp_path / "other", console=QUIET)
+
+
+def test_without_data_a_mock_sky_is_made(tmp_path: Path) -> None:
+    pytest.importorskip("galsim")
+    experiment = run.load("deepmerge_mmd", ["data.mock_images=6", "data.workers=1"])
+    place = locate_data(experiment, False, QUIET)
+    assert sorted(path.stem for path in place.glob("*.npz")) == ["noisy", "observed", "pristine"]
+    again = experiment.model_copy(
+        update={"data": experiment.data.model_copy(update={"path": place.absolute()})}
+    )
+    assert locate_data(again, False, QUIET) == place.absolute()
+    truth = build(MODALITIES, experiment.data, "data").truth(["pristine"], ["noisy"], [], place)
+    assert truth.classes == ("non-merger", "merger")
+    loaded = read_suite(experiment, "noisy", place, truth, QUIET, labelled=False)
+    assert loaded.mock and len(loaded.dataset) == 6
+
+
+def test_a_survey_without_data_and_without_mock_is_refused() -> None:
+    with pytest.raises(UsageError, match="no mock sky has the surveys sdss, decals"):
+        locate_data(run.load("survey"), False, QUIET)
+    with pytest.raises(UsageError, match="mocks exist for galaxies and images"):
+        locate_data(run.load("spectra"), False, QUIET)
+    assert skies(["y1"], 10).jobs[0][0] == "depth"
