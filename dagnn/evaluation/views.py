@@ -55,6 +55,11 @@ class View:
         gap: metric in which the share of the gap that is closed is told.
         remark: on the baselines of the main table.
         use: what a trained network is for.
+        compared: metrics of which differences between runs are taken.
+        changes: those of them that the tables of differences show.
+        panels: metrics of the figure of a comparison.
+        matrix: metrics of the suite × suite matrix.
+        measure: the headline metric in words, with ``{parameter}`` in it.
     """
 
     metrics: Mapping[str, Described]
@@ -69,6 +74,11 @@ class View:
     gap: str
     remark: str
     use: str
+    compared: tuple[str, ...]
+    changes: tuple[str, ...]
+    panels: tuple[str, ...]
+    matrix: tuple[str, ...]
+    measure: str
 
     def shows(self, block: Block) -> bool:
         """Whether a block has the main metrics, and not only those of one class."""
@@ -100,6 +110,11 @@ PARAMETERS = View(
     use="Inferring the parameters below, with error bars, for catalogues or measurements made "
     "like those it was trained on, and studying how well that carries over between "
     "simulation suites. Not meant for survey data without a selection and noise model.",
+    compared=("relative_error", "rmse", "r2", "bias", "chi2", "nll", "crps", "coverage68"),
+    changes=("relative_error", "r2", "crps", "nll", "chi2"),
+    panels=("relative_error", "r2", "chi2"),
+    matrix=("relative_error", "r2"),
+    measure="Relative error of {parameter}",
 )
 
 CLASSES = View(
@@ -118,7 +133,40 @@ CLASSES = View(
     use="Telling the classes below apart in images made like those it was trained on, and "
     "studying how well that carries over from one survey or simulation to another. The "
     "probabilities assume class frequencies like those of the source.",
+    compared=("balanced_accuracy", "accuracy", "auc", "f1", "brier", "ece"),
+    changes=("balanced_accuracy", "accuracy", "auc", "brier", "ece"),
+    panels=("balanced_accuracy", "auc", "ece"),
+    matrix=("balanced_accuracy", "auc"),
+    measure="Balanced accuracy",
 )
+
+HEADLINES = (PARAMETERS.headline, CLASSES.headline)
+"""Where one of these is measured, a block of results stands for itself."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a comparison must know of a metric, be it of parameters or of classes.
+
+    Attributes:
+        label: short heading.
+        format: format specification for one value.
+        better: ``low``, ``high``, the best value, or None.
+    """
+
+    label: str
+    format: str
+    better: str | float | None
+
+
+READINGS: Mapping[str, Reading] = MappingProxyType(
+    {
+        name: Reading(entry.label, entry.format, getattr(entry, "better", None))
+        for table in (BY_CLASS, METRICS, CLASS_METRICS, OPEN_METRICS)
+        for name, entry in table.items()
+    }
+)
+"""How to read any metric by its name."""
 
 
 def view_of(results: Iterable[Result]) -> View:

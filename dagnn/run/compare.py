@@ -12,7 +12,8 @@ from dagnn.evaluation.comparison.page import comparison_figures, write_compariso
 from dagnn.evaluation.comparison.runs import FinishedRun, Group, group_runs
 from dagnn.evaluation.comparison.storage import write_comparison_csv
 from dagnn.evaluation.figures import save_figure
-from dagnn.evaluation.storage import read_predictions, read_results
+from dagnn.evaluation.storage import read_results
+from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import stamped
 
@@ -42,7 +43,7 @@ def compare(
 
     Raises:
         MissingDataError: a path is no run and holds none, or a run is unfinished.
-        UsageError: ``out`` is one of the runs.
+        UsageError: ``out`` is one of the runs; some infer parameters and some tell classes.
     """
     console = console or Console(stderr=True)
     folders, unfinished = find_runs(paths)
@@ -50,6 +51,7 @@ def compare(
     if RunFolder(out).config.exists():
         raise UsageError(f"{out} is a run. Name another folder with --out.")
     groups = group_runs(read_runs(folders))
+    _require_one_kind(groups)
     title = title or heading(groups)
     notes = [f"{path} is unfinished and left out." for path in unfinished]
     for note in notes:
@@ -63,6 +65,15 @@ def compare(
     show(groups, title)
     console.print(f"Comparison: {page}", highlight=False, soft_wrap=True)
     return page
+
+
+def _require_one_kind(groups: Sequence[Group]) -> None:
+    kinds = {type(p) for group in groups for run in group.runs for p in run.predictions}
+    if len(kinds) > 1:
+        raise UsageError(
+            "Some of these runs infer parameters and some tell classes apart: they have no metric "
+            "in common. Compare them separately."
+        )
 
 
 def _place(paths: Sequence[Path], folders: Sequence[RunFolder]) -> Path:
@@ -172,7 +183,7 @@ def read_run(folder: RunFolder, name: str) -> FinishedRun:
         target=tuple(experiment.target),
         seed=experiment.seed,
         results=read_results(folder.results),
-        predictions=read_predictions(folder.predictions),
+        predictions=answers_of(facts.get("classes", ())).read(folder.predictions),
         config=experiment.model_dump(mode="json"),
         data=facts.get("data", {}),
         mock=stamped(facts),

@@ -6,15 +6,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.evaluation.baselines import PRIOR_MEAN
 from dagnn.evaluation.comparison.runs import Group
-from dagnn.evaluation.comparison.summary import Measured, Place, places, summarise
-from dagnn.evaluation.console import COLUMNS
-from dagnn.evaluation.metrics import METRICS
-from dagnn.evaluation.table import MODEL, SOURCE_ONLY
+from dagnn.evaluation.comparison.summary import Measured, Place, places, summarise, view
+from dagnn.evaluation.table import MODEL, PREDICTORS, SOURCE_ONLY
+from dagnn.evaluation.views import View
 from dagnn.evaluation.wording import heading, plain
-
-_SHOWN = {PRIOR_MEAN: "prior mean", SOURCE_ONLY: "source-only", MODEL: ""}
 
 
 def comparison_console(groups: Sequence[Group], title: str) -> Table:
@@ -31,30 +27,34 @@ def comparison_console(groups: Sequence[Group], title: str) -> Table:
     # Long names wrap, so that no number is ever cut.
     table.add_column("suite", overflow="fold")
     table.add_column("seeds", justify="right", no_wrap=True)
-    for name in COLUMNS:
-        table.add_column(METRICS[name].label, justify="right", no_wrap=True)
+    shown = view(groups)
+    for name in shown.console:
+        table.add_column(shown.metrics[name].label, justify="right", no_wrap=True)
     summaries = [(group, summarise(group)) for group in groups]
     for place in places(groups):
         suite, role, _, parameter = place
         table.add_row(Text(f"{suite} ({role}) · {plain(parameter)}", style="bold"))
-        for row in _rows(summaries, place):
+        for row in _rows(summaries, place, shown):
             table.add_row(*row)
         table.add_section()
     return table
 
 
-def _rows(summaries: Sequence[tuple[Group, Measured]], place: Place) -> list[list[Text | str]]:
-    """Give one line per group and predictor; the prior mean of the first group stands for all."""
+def _rows(
+    summaries: Sequence[tuple[Group, Measured]], place: Place, shown: View
+) -> list[list[Text | str]]:
+    """Give one line per group and predictor; the guess of the first group stands for all."""
     rows: list[list[Text | str]] = []
     seen_prior = False
     for group, found in summaries:
-        for model, word in _SHOWN.items():
+        for model in (shown.guess, SOURCE_ONLY, MODEL):
             metrics = found.get(place, {}).get(model)
-            if metrics is None or (model == PRIOR_MEAN and seen_prior):
+            if metrics is None or (model == shown.guess and seen_prior):
                 continue
-            seen_prior |= model == PRIOR_MEAN
-            label = word if model == PRIOR_MEAN else " · ".join(filter(None, (group.label, word)))
+            seen_prior |= model == shown.guess
+            word = "" if model == MODEL else PREDICTORS[model]
+            label = word if model == shown.guess else " · ".join(filter(None, (group.label, word)))
             style = "" if model == MODEL else "dim"
-            cells = [str(metrics[name]) if name in metrics else "–" for name in COLUMNS]
+            cells = [str(metrics[name]) if name in metrics else "–" for name in shown.console]
             rows.append([Text(f"  {label}", style=style), str(len(group.runs)), *cells])
     return rows

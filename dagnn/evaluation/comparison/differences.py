@@ -2,20 +2,20 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from scipy.stats import t as student
 
+from dagnn.evaluation.comparison.pairing import AnyPredictions, common_items, pairing_of
 from dagnn.evaluation.comparison.runs import FinishedRun, Group
 from dagnn.evaluation.comparison.summary import mean_and_sd
-from dagnn.evaluation.metrics import METRICS, Prior
-from dagnn.evaluation.paired import Difference, paired_bootstrap
+from dagnn.evaluation.paired import Difference
 from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
-from dagnn.records import Predictions
+from dagnn.evaluation.views import CLASSES, PARAMETERS, READINGS
 
-COMPARED = ("relative_error", "rmse", "r2", "bias", "chi2", "nll", "crps", "coverage68")
+COMPARED = frozenset((*PARAMETERS.compared, *CLASSES.compared))
 """Metrics of which differences are taken; skill says no more than R² here."""
 FEWEST_ITEMS = 10
 """A bootstrap over fewer common items than this says nothing."""
@@ -82,7 +82,7 @@ def contender_name(contender: Contender) -> str:
 
 def _direction(metric: str) -> int:
     """Return +1 where more is better, −1 where less is, 0 where neither is."""
-    return {"high": 1, "low": -1}.get(str(METRICS[metric].better), 0)
+    return {"high": 1, "low": -1}.get(str(READINGS[metric].better), 0)
 
 
 def changes(contender: Contender, reference: Contender) -> list[Change]:
@@ -117,50 +117,15 @@ def _paired(
             if one.suite != two.suite:
                 continue
             common = common_items(one, two)
-            names = tuple(name for name in one.parameters if name in two.parameters)
-            if len(common) < FEWEST_ITEMS or not names:
+            if len(common) < FEWEST_ITEMS:
                 continue
-            prior = {name: Prior.of(name) for name in names}
-            left, right = (restricted(each, common, names) for each in (one, two))
-            for difference in paired_bootstrap(left, right, prior, seed=first.seed):
+            for difference in pairing_of(one).differences(one, two, common, first.seed):
                 if difference.metric in COMPARED:
                     yield two.role, difference
 
 
-def _held_out(run: FinishedRun, model: str) -> list[Predictions]:
+def _held_out(run: FinishedRun, model: str) -> list[AnyPredictions]:
     return [p for p in run.predictions if p.model == model and p.split in HELD_OUT]
-
-
-def common_items(one: Predictions, two: Predictions) -> list[str]:
-    """Return the items that both predicted and whose truths agree, in the order of the first."""
-    shared = [name for name in one.parameters if name in two.parameters]
-    truths = [dict(zip(p.ids, _columns(p, shared)[0], strict=True)) for p in (one, two)]
-    return [
-        item
-        for item, truth in truths[0].items()
-        if item in truths[1] and np.allclose(truth, truths[1][item], rtol=1e-6, equal_nan=True)
-    ]
-
-
-def _columns(given: Predictions, names: Sequence[str]) -> list[np.ndarray]:
-    columns = [given.parameters.index(name) for name in names]
-    return [values[:, columns] for values in (given.truth, given.mean, given.std)]
-
-
-def restricted(given: Predictions, items: Sequence[str], names: Sequence[str]) -> Predictions:
-    """Keep some items and parameters of predictions, in the order asked for."""
-    place = {item: row for row, item in enumerate(given.ids)}
-    rows = [place[item] for item in items]
-    truth, mean, std = (values[rows] for values in _columns(given, names))
-    return replace(
-        given,
-        ids=tuple(items),
-        parameters=tuple(names),
-        truth=truth,
-        mean=mean,
-        std=std,
-        latent=np.zeros((len(rows), 0)),
-    )
 
 
 def _over_pairs(names: tuple[str, str], key: Place, members: Sequence[Difference]) -> Change:

@@ -7,8 +7,8 @@ import numpy as np
 
 from dagnn.evaluation.comparison.runs import FinishedRun, Group, Settings, differing
 from dagnn.evaluation.comparison.summary import Summary
-from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
+from dagnn.evaluation.views import HEADLINES, PARAMETERS, View, view_of
 
 Sources = tuple[str, ...]
 
@@ -25,6 +25,7 @@ class Matrix:
         cells: sources and suite → metric → summary over seeds.
         mock: whether any cell comes from mocks.
         oracle: whether any checkpoint was chosen by target labels.
+        view: which metrics to show.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Matrix:
     cells: dict[tuple[Sources, str], dict[str, Summary]]
     mock: bool
     oracle: bool
+    view: View = PARAMETERS
 
     def is_same_suite(self, sources: Sources, suite: str) -> bool:
         """Whether a cell was measured on (held-out items of) its own sources."""
@@ -79,7 +81,7 @@ def _parameters(members: Iterable[Group], model: str) -> list[str]:
             for group in members
             for run in group.runs
             for row in run.results
-            if row.model == model
+            if row.model == model and row.metric in HEADLINES
         )
     )
 
@@ -103,6 +105,7 @@ def _matrix(name: str, members: Sequence[Group], model: str, parameter: str) -> 
         cells=cells,
         mock=any(run.mock for run in runs),
         oracle=any(run.oracle for run in runs),
+        view=view_of(row for run in runs for row in run.results),
     )
 
 
@@ -126,5 +129,4 @@ def _cell(
     return {
         metric: Summary.over_seeds(metric, [float(np.mean(v)) for v in by_seed.values()])
         for metric, by_seed in values.items()
-        if metric in METRICS
     }

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from dagnn.evaluation.comparison.differences import common_items
+from dagnn.evaluation.comparison.pairing import AnyPredictions, common_items, pairing_of
 from dagnn.evaluation.comparison.runs import FinishedRun, Group
 from dagnn.evaluation.table import HELD_OUT, MODEL
 from dagnn.evaluation.wording import plain
-from dagnn.records import Predictions
 
 
 def comparability(groups: Sequence[Group]) -> list[str]:
@@ -45,16 +44,19 @@ def _single_seeds(groups: Sequence[Group]) -> Iterator[str]:
 
 def _parameters(groups: Sequence[Group]) -> Iterator[str]:
     inferred: dict[tuple[str, ...], list[Group]] = {}
+    what = ""
     for group in groups:
-        parameters = next((p.parameters for p in group.first.predictions), ())
-        inferred.setdefault(tuple(sorted(parameters)), []).append(group)
+        first = next(iter(group.first.predictions), None)
+        asked = () if first is None else pairing_of(first).asked(first)
+        what = what if first is None else pairing_of(first).what
+        inferred.setdefault(tuple(sorted(asked)), []).append(group)
     if len(inferred) > 1:
         parts = (
             f"{_names(members)}: {', '.join(map(plain, names)) or 'nothing'}"
             for names, members in inferred.items()
         )
         yield (
-            f"Not the same parameters are inferred ({'; '.join(parts)}). Differences are taken "
+            f"Not the same {what} ({'; '.join(parts)}). Differences are taken "
             "only for those in common."
         )
 
@@ -112,7 +114,7 @@ def _items(groups: Sequence[Group]) -> Iterator[str]:
 
 def _same_suite(
     one: FinishedRun, two: FinishedRun
-) -> Iterator[tuple[str, Predictions, Predictions]]:
+) -> Iterator[tuple[str, AnyPredictions, AnyPredictions]]:
     for first in one.predictions:
         for second in two.predictions:
             held_out = first.split in HELD_OUT and second.split in HELD_OUT

@@ -8,9 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from dagnn.evaluation.baselines import PRIOR_MEAN
 from dagnn.evaluation.comparison.differences import (
-    COMPARED,
     Change,
     to_first,
     to_no_adaptation,
@@ -19,20 +17,15 @@ from dagnn.evaluation.comparison.differences import (
 from dagnn.evaluation.comparison.matrix import Matrix, matrices
 from dagnn.evaluation.comparison.notes import comparability
 from dagnn.evaluation.comparison.runs import Group, differing
-from dagnn.evaluation.comparison.summary import Summary, places, summarise
+from dagnn.evaluation.comparison.summary import Summary, places, summarise, view
 from dagnn.evaluation.comparison.words import difference, opening
 from dagnn.evaluation.figures.comparison import comparison_figure
 from dagnn.evaluation.figures.matrix import matrix_figure
-from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.page import picture, render
-from dagnn.evaluation.report import COLUMNS
 from dagnn.evaluation.table import MODEL, PREDICTORS, SOURCE_ONLY
+from dagnn.evaluation.views import View
 from dagnn.evaluation.wording import number, plain
 from dagnn.files import write_text
-
-MAIN = (PRIOR_MEAN, SOURCE_ONLY, MODEL)
-CHANGES = ("relative_error", "r2", "crps", "nll", "chi2")
-"""Metrics of the tables of differences; ``comparison.csv`` has more."""
 
 Row = dict[str, Any]
 
@@ -70,7 +63,8 @@ def write_comparison(
     Returns:
         The path.
     """
-    found = matrices(groups)
+    found, shown = matrices(groups), view(groups)
+    main = (shown.guess, SOURCE_ONLY, MODEL)
     one_recipe = all(group.recipe() == groups[0].recipe() for group in groups)
     page = render(
         "comparison.html.j2",
@@ -81,23 +75,24 @@ def write_comparison(
         single=all(len(group.runs) == 1 for group in groups),
         notes=[*notes, *comparability(groups)],
         groups=[_group(group) for group in groups],
-        table=_table(groups, COLUMNS, MAIN),
-        full_table=_table(groups, list(METRICS), tuple(PREDICTORS)),
+        table=_table(groups, shown.report, main, shown),
+        full_table=_table(groups, list(shown.metrics), tuple(PREDICTORS), shown),
         changes=[
-            {"title": heading, "folded": folded, "table": _changes(rows), "text": text}
+            {"title": heading, "folded": folded, "table": _changes(rows, shown), "text": text}
             for heading, folded, rows, text in _sections(groups, one_recipe and bool(found))
             if rows
         ],
         matrices=[_matrix(matrix) for matrix in found],
         settings=_settings(groups),
-        prior_mean=PRIOR_MEAN,
-        metrics=list(METRICS.values()),
-        pictures=[picture(name, figure, _caption(name)) for name, figure in figures.items()],
+        prior_mean=shown.guess,
+        remark=shown.remark,
+        metrics=list(shown.metrics.values()),
+        pictures=[picture(name, figure, _caption(name, shown)) for name, figure in figures.items()],
     )
     return write_text(path, page)
 
 
-def _caption(name: str) -> str:
+def _caption(name: str, shown: View) -> str:
     if name.startswith("matrix"):
         return (
             "Rows: the labelled suites. Columns: where the network was measured, on items that no "
@@ -106,7 +101,8 @@ def _caption(name: str) -> str:
         )
     return (
         "Full dots: mean over seeds with one standard deviation; small dots: the seeds. Hollow "
-        "dots: a single seed with its 95% interval over the items. Dashed: calibrated."
+        "dots: a single seed with its 95% interval over the items."
+        + (" Dashed: calibrated." if "chi2" in shown.panels else "")
     )
 
 
@@ -126,7 +122,9 @@ def _cell(found: Summary | None) -> Row:
     return {"value": number(found.metric, found.mean), "small": found.spread()}
 
 
-def _table(groups: Sequence[Group], names: Sequence[str], models: Sequence[str]) -> Row:
+def _table(
+    groups: Sequence[Group], names: Sequence[str], models: Sequence[str], shown: View
+) -> Row:
     """Prepare the table of all groups: one block per suite and parameter."""
     summaries = [(group, summarise(group)) for group in groups]
     body = []
@@ -136,18 +134,18 @@ def _table(groups: Sequence[Group], names: Sequence[str], models: Sequence[str])
         for group, found in summaries:
             for model in models:
                 metrics = found.get(place, {}).get(model)
-                first_prior = not any(row["kind"] == PRIOR_MEAN for row in rows)
-                if metrics is None or (model == PRIOR_MEAN and not first_prior):
+                first_prior = not any(row["kind"] == shown.guess for row in rows)
+                if metrics is None or (model == shown.guess and not first_prior):
                     continue
                 cells = [_cell(metrics.get(name)) for name in names]
-                rows.append({"label": _label(group, model), "kind": model, "cells": cells})
-        rows.sort(key=lambda row: row["kind"] != PRIOR_MEAN)
+                rows.append({"label": _label(group, model, shown), "kind": model, "cells": cells})
+        rows.sort(key=lambda row: row["kind"] != shown.guess)
         body.append({"title": f"{suite} ({role}) · {plain(parameter)} · {split}", "rows": rows})
-    return {"columns": [METRICS[name].label for name in names], "blocks": body}
+    return {"columns": [shown.metrics[name].label for name in names], "blocks": body}
 
 
-def _label(group: Group, model: str) -> str:
-    if model == PRIOR_MEAN:
+def _label(group: Group, model: str, shown: View) -> str:
+    if model == shown.guess:
         return PREDICTORS[model]
     name = group.label if model == MODEL else f"{group.label} · {PREDICTORS.get(model, model)}"
     return f"{name} ({group.count})"
@@ -171,7 +169,7 @@ def _sections(groups: Sequence[Group], folded: bool) -> list[tuple[str, bool, li
     ]  # fmt: skip
 
 
-def _changes(found: Sequence[Change]) -> Row:
+def _changes(found: Sequence[Change], shown: View) -> Row:
     """Prepare a table of differences: one block per suite and parameter."""
 
     def place(change: Change) -> tuple[str, str]:
@@ -186,13 +184,13 @@ def _changes(found: Sequence[Change]) -> Row:
         for (name, _, role, other), ones in groupby(sorted(members, key=who), key=who):
             by_metric = {change.metric: change for change in ones}
             roles = role if role == other else f"{role} against {other}"
-            cells = [_change_cell(by_metric.get(metric)) for metric in CHANGES]
+            cells = [_change_cell(by_metric.get(metric)) for metric in shown.changes]
             rows.append({
-                "label": name, "detail": f"{roles} · {_basis(by_metric[COMPARED[0]])}",
+                "label": name, "detail": f"{roles} · {_basis(by_metric[shown.headline])}",
                 "cells": cells,
             })  # fmt: skip
         body.append({"title": f"{suite} · {plain(parameter)}", "rows": rows})
-    return {"columns": [METRICS[name].label for name in CHANGES], "blocks": body}
+    return {"columns": [shown.metrics[name].label for name in shown.changes], "blocks": body}
 
 
 def _basis(change: Change) -> str:
@@ -220,15 +218,15 @@ def _change_cell(change: Change | None) -> Row:
 
 
 def _matrix(matrix: Matrix) -> Row:
-    """Prepare one matrix for the template: relative error and R² in every cell."""
+    """Prepare one matrix for the template: the main metrics in every cell."""
     rows = []
     for sources in matrix.rows:
         cells = []
         for suite in matrix.suites:
             found = matrix.cells.get((sources, suite), {})
             texts = [
-                {"metric": METRICS[name].label, **_cell(found[name])}
-                for name in ("relative_error", "r2")
+                {"metric": matrix.view.metrics[name].label, **_cell(found[name])}
+                for name in matrix.view.matrix
                 if name in found
             ]
             same = matrix.is_same_suite(sources, suite)

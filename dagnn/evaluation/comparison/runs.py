@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from dagnn.records import Predictions, Result
+from dagnn.records import ClassPredictions, Predictions, Result
 
 NOT_SETTINGS = ("seed", "data.path", "data.workers", "training.device")
 """Keys that say where and how often something ran; data are told apart by fingerprint."""
@@ -38,7 +38,7 @@ class FinishedRun:
     target: tuple[str, ...]
     seed: int
     results: Sequence[Result]
-    predictions: Sequence[Predictions]
+    predictions: Sequence[Predictions | ClassPredictions]
     config: Mapping[str, Any]
     data: Mapping[str, str] = field(default_factory=dict)
     mock: bool = False

@@ -8,6 +8,7 @@ import numpy as np
 
 from dagnn.evaluation.comparison.runs import Group
 from dagnn.evaluation.table import HELD_OUT, MODEL, blocks
+from dagnn.evaluation.views import HEADLINES, View, view_of
 from dagnn.evaluation.wording import number
 from dagnn.records import Result
 
@@ -95,6 +96,11 @@ def summarise(group: Group, splits: Sequence[str] | None = HELD_OUT) -> Measured
     }
 
 
+def view(groups: Iterable[Group]) -> View:
+    """Return what to show of these groups: parameters or classes."""
+    return view_of(row for group in groups for run in group.runs for row in run.results)
+
+
 def places(groups: Iterable[Group]) -> list[Place]:
     """Return where anything was measured: targets first, as they are what is asked for."""
     found = dict.fromkeys(
@@ -102,7 +108,7 @@ def places(groups: Iterable[Group]) -> list[Place]:
         for group in groups
         for run in group.runs
         for row in run.results
-        if row.split in HELD_OUT and row.model == MODEL
+        if row.split in HELD_OUT and row.model == MODEL and row.metric in HEADLINES
     )
     order = ("target", "other", "source")
     return sorted(found, key=lambda place: (order.index(place[1]), place[0]))

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dagnn.evaluation.comparison.differences import Change, to_first
 from dagnn.evaluation.comparison.matrix import Matrix, matrices
 from dagnn.evaluation.comparison.runs import Group
-from dagnn.evaluation.comparison.summary import Place, places, summarise
-from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.comparison.summary import Place, places, summarise, view
 from dagnn.evaluation.table import MODEL
+from dagnn.evaluation.views import READINGS
 from dagnn.evaluation.wording import number, plain
 
-METRIC = "relative_error"
 IN_UNITS = ("crps", "rmse", "bias")
 """Metrics in the unit of the parameter; of the order of a hundredth for most."""
 NAMED = 4
@@ -27,7 +26,7 @@ def difference(metric: str, value: float, bare: bool = False) -> str:
     """
     if math.isnan(value):
         return "–"
-    if METRICS[metric].format.endswith("%"):
+    if READINGS[metric].format.endswith("%"):
         return f"{100 * value:+z.1f}".replace("-", "−") + ("" if bare else "%")
     decimals = 4 if metric in IN_UNITS else 3
     return f"{value:+z.{decimals}f}".replace("-", "−")
@@ -46,23 +45,27 @@ def opening(groups: Sequence[Group]) -> str:
 
 def _numbers(groups: Sequence[Group], place: Place) -> str:
     suite, role, _, parameter = place
+    shown = view(groups)
     measured = [(group, summarise(group).get(place, {}).get(MODEL, {})) for group in groups]
-    measured = [(group, metrics) for group, metrics in measured if METRIC in metrics]
+    measured = [(group, metrics) for group, metrics in measured if shown.headline in metrics]
     parts = [
-        f"{group.label} {metrics[METRIC]} ({group.count})" for group, metrics in measured[:NAMED]
+        f"{group.label} {metrics[shown.headline]} ({group.count})"
+        for group, metrics in measured[:NAMED]
     ]
     more = len(measured) - NAMED
     rest = f"; {more} more below" if more > 0 else ""
-    return f"Relative error of {plain(parameter)} on {suite} ({role}): {', '.join(parts)}{rest}."
+    measure = shown.measure.format(parameter=plain(parameter))
+    return f"{measure} on {suite} ({role}): {', '.join(parts)}{rest}."
 
 
 def _verdicts(groups: Sequence[Group], place: Place) -> str:
     suite, role, _, parameter = place
+    metric = view(groups).headline
     found = [
         change
         for change in to_first(groups)
         if (change.suite, change.role, change.parameter) == (suite, role, parameter)
-        and change.metric == METRIC
+        and change.metric == metric
         and change.reference_role == role
     ]
     return " ".join(_verdict(change) for change in found[: NAMED - 1])
@@ -75,22 +78,23 @@ def _verdict(change: Change) -> str:
     )  # fmt: skip
     if not change.verdict:
         return f"{change.name} is not told apart from {change.reference} ({basis})."
-    size = number(METRIC, abs(change.value))
+    size = number(change.metric, abs(change.value))
     return f"{change.name} is {change.verdict} than {change.reference} by {size} ({basis})."
 
 
 def _matrix(matrix: Matrix) -> str:
     """Tell the range on the sources' own suites, and where the network was carried to."""
-    ranges = []
+    ranges, metric = [], matrix.view.headline
     for same in (True, False):
         values = [
-            cell[METRIC].mean
+            cell[metric].mean
             for (sources, suite), cell in matrix.cells.items()
-            if matrix.is_same_suite(sources, suite) == same and METRIC in cell
+            if matrix.is_same_suite(sources, suite) == same and metric in cell
         ]
         if values:
-            ends = dict.fromkeys(number(METRIC, end) for end in (min(values), max(values)))
+            ends = dict.fromkeys(number(metric, end) for end in (min(values), max(values)))
             ranges.append(("own" if same else "other", " to ".join(ends)))
     words = {"own": "on the suites that were labelled", "other": "on suites that were not"}
     parts = [f"{text} {words[which]}" for which, text in ranges]
-    return f"Relative error of {plain(matrix.parameter)}: {'; '.join(parts)}."
+    measure = matrix.view.measure.format(parameter=plain(matrix.parameter))
+    return f"{measure}: {'; '.join(parts)}."

@@ -8,15 +8,13 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dagnn.evaluation.baselines import PRIOR_MEAN
 from dagnn.evaluation.comparison.runs import Group
-from dagnn.evaluation.comparison.summary import Summary, places, summarise
+from dagnn.evaluation.comparison.summary import Summary, places, summarise, view
 from dagnn.evaluation.figures.style import BLUE, GREY, ORANGE, STYLE, panels
-from dagnn.evaluation.metrics import METRICS
-from dagnn.evaluation.table import MODEL, SOURCE_ONLY
+from dagnn.evaluation.table import MODEL, PREDICTORS, SOURCE_ONLY
+from dagnn.evaluation.views import READINGS
 from dagnn.evaluation.wording import label
 
-SHOWN = ("relative_error", "r2", "chi2")
 LINE = 0.23
 """Height of one line in inches."""
 
@@ -47,13 +45,14 @@ def comparison_figure(groups: Sequence[Group], parameter: str) -> Figure:
     lines = _lines(groups, parameter)
     if not lines:
         raise ValueError(f"No group has a measured {parameter}.")
+    shown = view(groups).panels
     figure, grid = panels(
-        1, len(SHOWN), f"Comparison · {label(parameter)}",
+        1, len(shown), f"Comparison · {label(parameter)}",
         mock=any(run.mock for group in groups for run in group.runs),
         oracle=any(group.oracle for group in groups),
         panel=(2.7, LINE * len(lines) + 0.7),
     )  # fmt: skip
-    for axes, metric in zip(grid[0], SHOWN, strict=True):
+    for axes, metric in zip(grid[0], shown, strict=True):
         _panel(axes, lines, metric)
     first = grid[0][0]
     first.set_yticks(range(len(lines)), [line.text for line in lines])
@@ -68,15 +67,16 @@ def comparison_figure(groups: Sequence[Group], parameter: str) -> Figure:
 def _lines(groups: Sequence[Group], parameter: str) -> list[_Line]:
     found: list[_Line] = []
     summaries = [(group, summarise(group)) for group in groups]
+    guess = view(groups).guess
     for place in places(groups):
         suite, role, _, name = place
         if name != parameter:
             continue
         found.append(_Line(f"{suite} ({role})", {}))
-        prior = next((s[place][PRIOR_MEAN] for _, s in summaries if PRIOR_MEAN in s.get(place, {})),
+        prior = next((s[place][guess] for _, s in summaries if guess in s.get(place, {})),
                      None)  # fmt: skip
         if prior is not None:
-            found.append(_Line("prior mean", prior, GREY))
+            found.append(_Line(PREDICTORS[guess], prior, GREY))
         for group, summary in summaries:
             models = summary.get(place, {})
             if SOURCE_ONLY in models:
@@ -88,11 +88,11 @@ def _lines(groups: Sequence[Group], parameter: str) -> list[_Line]:
 
 
 def _panel(axes: Axes, lines: Sequence[_Line], metric: str) -> None:
-    axes.set_title(METRICS[metric].label)
+    axes.set_title(READINGS[metric].label)
     axes.set_ylim(len(lines) - 0.4, -0.8)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
-    better = METRICS[metric].better
+    better = READINGS[metric].better
     if isinstance(better, float):
         axes.axvline(better, color="#444444", linewidth=0.9, linestyle="--", zorder=1)
     for height, line in enumerate(lines):
@@ -100,7 +100,7 @@ def _panel(axes: Axes, lines: Sequence[_Line], metric: str) -> None:
             axes.axhline(height - 0.5, color="#cccccc", linewidth=0.7)
         if metric in line.metrics:
             _draw(axes, height, line.metrics[metric], line.colour)
-    if METRICS[metric].format.endswith("%"):
+    if READINGS[metric].format.endswith("%"):
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     if metric == "chi2" and axes.get_xlim()[1] > 30:
         axes.set_xscale("log")

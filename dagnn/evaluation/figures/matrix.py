@@ -12,12 +12,11 @@ from matplotlib.patches import Rectangle
 from dagnn.evaluation.comparison.matrix import Matrix
 from dagnn.evaluation.comparison.summary import Summary
 from dagnn.evaluation.figures.style import STYLE, panels
-from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.views import READINGS
 from dagnn.evaluation.wording import label, number
 
-SHOWN = ("relative_error", "r2")
-# Light is good in both, so dark cells call for attention.
-COLOURS = {"relative_error": "YlOrBr", "r2": "YlOrBr_r"}
+# Light is good, so dark cells call for attention.
+COLOURS = {"low": "YlOrBr", "high": "YlOrBr_r"}
 
 
 @matplotlib.rc_context(STYLE)
@@ -30,23 +29,28 @@ def matrix_figure(matrices: Sequence[Matrix]) -> Figure:
     rows, columns = (
         max(len(getattr(each, side)) for each in matrices) for side in ("rows", "suites")
     )
+    shown = matrices[0].view.matrix
     figure, grid = panels(
-        len(matrices), len(SHOWN), f"Suite × suite · {label(matrices[0].parameter)}",
+        len(matrices), len(shown), f"Suite × suite · {label(matrices[0].parameter)}",
         mock=any(each.mock for each in matrices),
         oracle=any(each.oracle for each in matrices),
         panel=(max(3.4, 1.0 * columns + 0.9), max(1.9, 0.62 * rows + 1.0)),
     )  # fmt: skip
-    for place, metric in enumerate(SHOWN):
+    for place, metric in enumerate(shown):
         scale = _scale(matrices, metric)
         for axes, matrix in zip([row[place] for row in grid], matrices, strict=True):
             _panel(axes, matrix, metric, scale)
-            axes.set_title(f"{METRICS[metric].label} · {matrix.name}")
+            axes.set_title(f"{READINGS[metric].label} · {matrix.name}")
             if place == 0:
                 axes.set_ylabel("trained on")
                 axes.set_yticklabels([" +\n".join(sources) for sources in matrix.rows])
     for axes in grid[-1]:
         axes.set_xlabel("measured on")
     return figure
+
+
+def _colours(metric: str) -> str:
+    return COLOURS[str(READINGS[metric].better)]
 
 
 def _scale(matrices: Sequence[Matrix], metric: str) -> Normalize:
@@ -64,7 +68,7 @@ def _panel(axes: Axes, matrix: Matrix, metric: str, scale: Normalize) -> None:
     for (sources, suite), cell in matrix.cells.items():
         if metric in cell:
             values[matrix.rows.index(sources), matrix.suites.index(suite)] = cell[metric].mean
-    axes.imshow(values, cmap=COLOURS[metric], norm=scale, aspect="auto", alpha=0.85)
+    axes.imshow(values, cmap=_colours(metric), norm=scale, aspect="auto", alpha=0.85)
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.set_xticks(range(len(matrix.suites)), matrix.suites)
@@ -88,7 +92,7 @@ def _write(
         axes.text(column, row, "–", ha="center", va="center", color="#999999")
         return
     found = cell[metric]
-    red, green, blue, _ = matplotlib.colormaps[COLOURS[metric]](scale(found.mean))
+    red, green, blue, _ = matplotlib.colormaps[_colours(metric)](scale(found.mean))
     # The colour is laid over white at 0.85; dark grounds take white letters.
     bright = 0.15 + 0.85 * (0.299 * red + 0.587 * green + 0.114 * blue)
     colour = "#1c2127" if bright > 0.55 else "white"
