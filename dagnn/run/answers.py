@@ -17,6 +17,7 @@ from dagnn.config import Experiment
 from dagnn.data.truth import Truth
 from dagnn.evaluation.calibration import Calibration, calibrations
 from dagnn.evaluation.class_predict import predict_classes
+from dagnn.evaluation.class_shift import class_shifts
 from dagnn.evaluation.class_storage import read_class_predictions, write_class_predictions
 from dagnn.evaluation.class_table import class_frequencies, evaluate_classes
 from dagnn.evaluation.examination import Examination
@@ -101,6 +102,10 @@ class Answers(Protocol):
         self, predictions: Sequence[Any], facts: Facts, seed: int
     ) -> list[Calibration]:
         """Measure how far from calibrated held-out predictions are."""
+        ...
+
+    def alarms(self, predictions: Sequence[Any]) -> list[str]:
+        """Say, without labels, what in held-out predictions forbids trusting them."""
         ...
 
     def examine(
@@ -192,6 +197,10 @@ class Parameters:
         ours = [p for p in predictions if p.model in DRAWN]
         return calibrations(ours, _priors(facts), seed=seed)
 
+    def alarms(self, predictions: Sequence[Predictions]) -> list[str]:
+        """Return nothing: the guard has looked at inputs before training."""
+        return []
+
     def examine(
         self, experiment: Experiment, prepared: Prepared, networks: Mapping[str, Network]
     ) -> None:
@@ -271,6 +280,10 @@ class Classes:
     ) -> list[Calibration]:
         """Return nothing: the calibration error is among the metrics."""
         return []
+
+    def alarms(self, predictions: Sequence[ClassPredictions]) -> list[str]:
+        """Say where classes seem to occur in other proportions."""
+        return [shift.sentence() for shift in class_shifts(predictions) if shift.alarm]
 
     def examine(
         self, experiment: Experiment, prepared: Prepared, networks: Mapping[str, Network]

@@ -102,7 +102,7 @@ def evaluate(
         if not inner.checkpoints.is_dir():
             continue
         known, stored = load_network(inner, asked)
-        together = experiment.evaluation.transductive
+        together = experiment.evaluation.transductive and label != ORACLE
         raw = predict_all(known, prepared, label, adapt_statistics, together)
         networks[label] = known
         sources = stored.meta["experiment"]["source"]

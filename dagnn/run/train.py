@@ -153,7 +153,8 @@ def _run(
             label=plan.label,
             root=folder.path,
         )
-        together = experiment.evaluation.transductive
+        # The oracle has learned the labels of training items: only others measure it.
+        together = experiment.evaluation.transductive and plan.label != ORACLE
         raw = predict_all(network, prepared, plan.label, transductive=together)
         scale = _scale(plan, network, console, folder.path)
         predictions += apply_scale(scale, raw, plan.labelled)
@@ -262,6 +263,8 @@ def finish(
     for interval in prepared.intervals:
         if interval.alarm:
             console.print(f"[bold yellow]Alarm:[/] {alarm_text(interval)}", soft_wrap=True)
+    for alarm in answers.alarms(predictions):
+        console.print(f"[bold yellow]Alarm:[/] {alarm}", highlight=False, soft_wrap=True)
     console.print(f"Report: {report}", highlight=False, soft_wrap=True)
     return RunResult(folder.path, results, predictions, prepared.mock)
 
