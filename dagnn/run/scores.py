@@ -20,8 +20,10 @@ from dagnn.nn import mixture
 from dagnn.parameters import Scaling
 from dagnn.records import Logits, Moments, Output
 from dagnn.run.data import Prepared, SuiteData
+from dagnn.training.forward import join
 from dagnn.training.validation import prediction_error
 
+ITEMS_AT_ONCE = 256
 SCORES = {
     "source_error": "root mean square error (classes: wrong fraction) on source validation items",
     "source_nll": "negative log-likelihood of source validation items",
@@ -58,9 +60,10 @@ def target_scores(network: Network, prepared: Prepared) -> dict[str, float]:
     """Measure a network on labelled **test** items of the targets: for a report, never a choice.
 
     Returns:
-        ``error`` in the unit of ``source_error`` and, for parameters, ``r2`` and
-        ``relative_error``, averaged over targets and parameters; nothing where no
-        truth is known.
+        For parameters ``error`` in the unit of ``source_error``, ``r2`` and
+        ``relative_error``; for classes ``error``, one minus the balanced accuracy, as
+        classes are rarely equally frequent in two surveys. Averaged over targets and
+        parameters; nothing where no truth is known.
     """
     found = [
         _against_truth(network, suite, prepared.scaling) for suite in prepared.of_role("target")
@@ -72,10 +75,14 @@ def target_scores(network: Network, prepared: Prepared) -> dict[str, float]:
 def outputs(network: Network, suite: SuiteData, part: str) -> tuple[Output, Tensor]:
     """Return what a network says about one part of a suite, and the truth in its own units."""
     where = next(network.parameters()).device
-    items = suite.parts()[part].to(where)
-    batch = suite.loaded.dataset.to(where).batch(items, domain=suite.domain)
+    dataset = suite.loaded.dataset.to(where)
+    said, truth = [], []
     with evaluating(network):
-        return mixture(network(batch)), batch.y
+        for items in torch.split(suite.parts()[part].to(where), ITEMS_AT_ONCE):
+            batch = dataset.batch(items, domain=suite.domain)
+            said.append(mixture(network(batch)))
+            truth.append(batch.y)
+    return join(said), torch.cat(truth)
 
 
 def negative_log_likelihood(prediction: Moments | Logits, y: Tensor) -> Tensor:
@@ -120,13 +127,18 @@ def _groups(measured: Measured) -> list[str]:
     ]
 
 
+def _of_classes(guessed: Tensor, y: Tensor) -> dict[str, float]:
+    present = [kind for kind in torch.unique(y).tolist() if kind >= 0]
+    recalls = [float((guessed[y == kind] == kind).float().mean()) for kind in present]
+    return {"error": 1 - float(np.mean(recalls))} if recalls else {}
+
+
 def _against_truth(network: Network, suite: SuiteData, scaling: Scaling) -> dict[str, float]:
     output, y = outputs(network, suite, "test")
     prediction = output.prediction
     if isinstance(prediction, Logits):
-        known = (y >= 0) & (y < prediction.logits.shape[-1])
-        logits = Logits(prediction.logits[known])
-        return {"error": float(prediction_error(logits, y[known]))} if bool(known.any()) else {}
+        known = y < prediction.logits.shape[-1]  # the rest is a class that no source has
+        return _of_classes(prediction.logits.argmax(-1)[known], y[known])
     known = y.isfinite().all(-1)
     if int(known.sum()) < 2:
         return {}

@@ -20,6 +20,7 @@ EXPERIMENT = {
     "source": ["tng"],
     "target": ["simba"],
     "set": {
+        "model.members": 1,
         "training.epochs": 3,
         "training.batch_size": 8,
         "data.bins": 8,
