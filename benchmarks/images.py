@@ -7,11 +7,12 @@
 
 Part ``real``: SDSS → DECaLS and Illustris, FIRST ↔ NVSS (``../shared/images``). Balanced accuracy
 on all items of the target, which training sees without labels (``evaluation.transductive``), of
-radio galaxies on the test objects only; target labels are read for this table alone. "ORACLE" trains on target labels and is measured on the test
-items that it has not learned. Part ``mock``: mergers, pristine → noisy, on ``dagnn mock sky``:
-accuracy and AUC of source and target beside those of arXiv:2103.01373; the images are not theirs,
-so only the pattern can be compared. Prints mean ± sd over seeds, with the 95% interval of the mean
-(Student's t), and of a single seed that of a bootstrap over its items.
+radio galaxies on the test objects only; target labels are read for this table alone. "ORACLE"
+trains on target labels and is measured on the test items that it has not learned. Part ``mock``:
+mergers, pristine → noisy, on ``dagnn mock sky``: accuracy and AUC of source and target beside those
+of arXiv:2103.01373; the images are not theirs, so only the pattern can be compared. Prints mean ±
+sd over seeds, with the 95% interval of the mean (Student's t), and of a single seed that of a
+bootstrap over its items.
 """
 
 import argparse

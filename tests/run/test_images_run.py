@@ -1,5 +1,6 @@
 """Every shipped configuration of images, and what only runs of images do."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -169,3 +170,35 @@ def test_a_survey_without_data_and_without_mock_is_refused() -> None:
     with pytest.raises(UsageError, match="mocks exist for galaxies and images"):
         locate_data(run.load("spectra"), False, QUIET)
     assert skies(["y1"], 10).jobs[0][0] == "depth"
+
+
+def test_a_stranger_points_it_at_paired_arrays(tmp_path: Path, few_figures: None) -> None:
+    random = np.random.default_rng(0)
+    for name in ("sima", "simb"):
+        np.save(tmp_path / f"{name}_X.npy", random.normal(size=(24, 3, 16, 16)).astype(np.float32))
+    np.save(tmp_path / "sima_y.npy", np.arange(24) % 2)
+    small = ["training.epochs=1", "training.batch_size=8", "evaluation.bootstrap=100", EXAMINED]
+    experiment = run.load(
+        "deepmerge_mmd",
+        [*small, "data.classes=[disc, merger]", "evaluation.latent_map=pca"],
+        source=["SimA"],
+        target=["SimB"],
+        data=tmp_path,
+    )
+    result = run.train(experiment, out=tmp_path / "run", console=QUIET)
+    page = (result.folder / "report.html").read_text()
+    assert "sima (source)" in page and "balanced accuracy" in page and "MOCK" not in page
+    unlabelled = [p for p in result.predictions if p.suite == "simb" and p.split == "test"]
+    assert unlabelled and (unlabelled[0].truth == -1).all()
+    assert unlabelled[0].classes == ("disc", "merger")
+
+
+def test_runs_of_classes_are_compared(
+    surveys: Path, tmp_path: Path, few_figures: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The function of the same name hides the module.
+    monkeypatch.setattr(sys.modules["dagnn.run.compare"], "comparison_figures", lambda _: {})
+    for name in ("survey", "survey_statistics"):
+        run.train(tiny(name, surveys), out=tmp_path / "runs" / name, console=QUIET)
+    page = run.compare([tmp_path / "runs"], console=QUIET)
+    assert "Balanced accuracy on second (target)" in page.read_text()
