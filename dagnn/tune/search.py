@@ -99,11 +99,15 @@ def tune(
         soft_wrap=True,
     )
     place = locate_data(study.experiment, mock, console).absolute()
-    prepared = SharedData(place, console).of(study.experiment)
+    shared = SharedData(place, console)
+    prepared = shared.of(study.experiment)
     require_same_data(joined, {suite.name: suite.loaded.fingerprint for suite in prepared.suites})
     _require_buildable(study, prepared)
     try:
-        _work(study, folder, storage, heartbeat, place, jobs, console)
+        if jobs == 1:
+            begin(study, folder, storage, heartbeat, shared, console)
+        else:
+            _begin_several(study, folder, storage, heartbeat, place, jobs)
     except (KeyboardInterrupt, Interrupted) as interruption:
         done = len(finished_trials(joined))
         raise Interrupted(
@@ -125,18 +129,10 @@ def _require_buildable(study: Study, prepared: Prepared) -> None:
     require_edges(study, lambda experiment: require_buildable(experiment, prepared))
 
 
-def _work(
-    study: Study,
-    folder: StudyFolder,
-    url: str | None,
-    heartbeat: int,
-    place: Path,
-    jobs: int,
-    console: Console,
+def _begin_several(
+    study: Study, folder: StudyFolder, url: str | None, heartbeat: int, place: Path, jobs: int
 ) -> None:
-    if jobs == 1:
-        begin(study, folder, url, heartbeat, place, console)
-        return
+    """Start workers in processes of their own, and wait for them."""
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // jobs)
     given = (study, folder, url, heartbeat, place, threads)
@@ -166,7 +162,7 @@ def _begin_apart(
     torch.set_num_threads(threads)
     console = Console(stderr=True, force_terminal=False, width=200)
     try:
-        begin(study, folder, url, heartbeat, place, console)
+        begin(study, folder, url, heartbeat, SharedData(place, console), console)
     except (KeyboardInterrupt, Interrupted):
         raise SystemExit(130) from None
     except DagnnError as error:

@@ -56,7 +56,7 @@ class SharedData:
         """Return the data of an experiment, read only if no trial had the same."""
         key = json.dumps(
             [
-                experiment.data.model_dump(mode="json", exclude={"workers"}),
+                experiment.data.model_dump(mode="json", exclude={"workers", "path"}),
                 experiment.source,
                 experiment.target,
                 experiment.seed,

@@ -4,7 +4,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -174,24 +173,23 @@ def begin(
     folder: StudyFolder,
     url: str | None,
     heartbeat: int,
-    place: Path,
+    data: SharedData,
     console: Console,
 ) -> None:
-    """Join a study from a process of its own and work on it.
+    """Join a study and work on it.
 
     Args:
         study: what is searched.
         folder: of the study.
         url: of a database; None stands for the journal.
         heartbeat: seconds between two signs of life on a database.
-        place: data folder.
+        data: shared by all trials.
         console: where finished trials are told.
     """
     storage = open_storage(folder, url, retry, heartbeat)
     joined = join_study(study, storage)
     alive = liveness(storage, folder)
     try:
-        data = SharedData(place, console)
         Worker(study, joined, alive, folder, data, console).work()
     finally:
         alive.close()
