@@ -120,6 +120,7 @@ class CrossEntropy(TaskLoss):
         tensor([0.6667, 2.0000])
     """
 
+    predicts = "classes"
     nonnegative = True
     vectorises = True
     weights: Tensor | None

@@ -70,6 +70,7 @@ class AdaptiveClustering(DomainTerm):
         AdaptiveClustering(top=2)
     """
 
+    needs_classes = True
     vectorises = True
 
     def __init__(self, top: int | None = None) -> None:

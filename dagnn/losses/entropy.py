@@ -39,6 +39,7 @@ class TargetEntropy(DomainTerm):
         arXiv:2103.01373.
     """
 
+    needs_classes = True
     vectorises = True
 
     def forward(self, pair: Pair) -> Tensor:
@@ -69,6 +70,7 @@ class EntropySeparation(DomainTerm):
         EntropySeparation(margin=0.5)
     """
 
+    needs_classes = True
     vectorises = True
 
     def __init__(self, margin: float = 0.5) -> None:

@@ -75,6 +75,7 @@ class FisherTerm(DomainTerm):
             for one free vector per class.
     """
 
+    needs_classes = True
     needs_target = False
     vectorises = True
     learned: nn.Parameter | None

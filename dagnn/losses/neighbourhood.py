@@ -67,6 +67,8 @@ class Neighbourhood(DomainTerm):
         Neighbourhood(items=100, width=8, temperature=0.05, prototypes=True)
     """
 
+    needs_classes = True
+
     memory: Tensor
     seen: Tensor
 

@@ -94,11 +94,13 @@ class TaskLoss(nn.Module):
     """Base of the task losses: ``forward(prediction, y) → scalar``.
 
     Attributes:
+        predicts: ``parameters`` or ``classes``.
         nonnegative: whether the loss is never below zero, so that a learned
             uncertainty may divide it.
         vectorises: see :class:`~dagnn.losses.term.DomainTerm`.
     """
 
+    predicts: str = "parameters"
     nonnegative: bool = False
     vectorises: bool = False
 

@@ -14,12 +14,14 @@ class DomainTerm(nn.Module):
     Attributes:
         needs_target: whether the term reads ``pair.target``. Where no term
             does, the trainer never draws a target batch.
+        needs_classes: whether the term reads class scores, which parameters have none of.
         vectorises: whether ``forward`` may run under ``torch.func.vmap`` for all
             members of an ensemble at once: it has no parameters and no memory, and
             no branch depends on a value.
     """
 
     needs_target: bool = True
+    needs_classes: bool = False
     vectorises: bool = False
 
     def forward(self, pair: Pair) -> Tensor:

@@ -144,6 +144,11 @@ def make_objective(experiment: Experiment, facts: Facts) -> Objective:
     loss = experiment.loss
     tasks = lookup(TASKS, loss.task.name, "loss.task")
     task = build(TASKS, loss.task, "loss.task", **_wanted(tasks, facts, "loss.task"))
+    if task.predicts not in facts:
+        raise UsageError(
+            f"loss.task: {loss.task.name} is a loss of {task.predicts}, which these data do not "
+            "have. Choose another one."
+        )
     terms = {
         key: (_make_term(term, f"loss.terms.{key}", facts), term.weight, term.ramp)
         for key, term in loss.terms.items()
@@ -185,7 +190,12 @@ def make_members(
 
 def _make_term(term: Term, where: str, facts: Facts) -> DomainTerm:
     constructor = lookup(TERMS, term.name, where)
-    return build(TERMS, term, where, **_wanted(constructor, facts, where))
+    made: DomainTerm = build(TERMS, term, where, **_wanted(constructor, facts, where))
+    if made.needs_classes and "classes" not in facts:
+        raise UsageError(
+            f"{where}: {term.name} is a term for classes, and these data have parameters."
+        )
+    return made
 
 
 def facts_of(prepared: Prepared) -> Facts:

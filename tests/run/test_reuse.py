@@ -90,7 +90,7 @@ def test_an_unseen_suite_can_bring_its_own_statistics(
     own = run.evaluate(made.folder, suites=["astrid"], adapt_statistics=True)
     assert "estimated from its own unlabelled" in (made.folder / "report.html").read_text()
     old, new = (
-        next(p for p in result.predictions if p.suite == "astrid")
+        next(p for p in result.predictions if (p.suite, p.model) == ("astrid", "model"))
         for result in (through_source, own)
     )
     assert not np.allclose(old.mean, new.mean)
@@ -110,7 +110,7 @@ def test_predict_names_the_suite_whose_statistics_it_uses(universe: Path, tmp_pa
     trained = {
         name: value
         for p in made.predictions
-        if (p.suite, p.split) == ("simba", "test")
+        if (p.suite, p.split, p.model) == ("simba", "test", "model")
         for name, value in zip(p.ids, p.mean[:, 0], strict=True)
     }
     found = {Path(i).parent.name: m for i, m in zip(target.ids, target.mean[:, 0], strict=True)}

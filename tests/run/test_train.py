@@ -34,7 +34,8 @@ def test_the_run_directory_is_complete(finished: run.RunResult) -> None:
 def test_the_table_has_prior_mean_source_only_and_model(finished: run.RunResult) -> None:
     with (finished.folder / "results.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert {row["model"] for row in rows} == {"prior-mean", "source-only", "model"}
+    baselines = {"prior-mean", "galaxy-count", "ridge", "ridge-aligned"}
+    assert {row["model"] for row in rows} == baselines | {"source-only", "model"}
     assert {(row["suite"], row["role"]) for row in rows} == {("tng", "source"), ("simba", "target")}
     assert {row["split"] for row in rows} == {"valid", "test"}
 
@@ -185,7 +186,16 @@ def test_two_redshifts_and_two_parameters_go_the_whole_road(shared: Path, tmp_pa
         run.predict(made.folder, files[:1], out=tmp_path / "p.csv")
 
 
-@pytest.mark.parametrize("term", sorted(TERMS))
+FOR_CLASSES = {name for name, term in TERMS.items() if term.needs_classes}
+
+
+@pytest.mark.parametrize("term", sorted(FOR_CLASSES))
+def test_terms_for_classes_are_refused(term: str, universe: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"classes.*parameters"):
+        run.train(load(universe, f"loss.terms={{{term}: {{}}}}"), out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("term", sorted(TERMS.keys() - FOR_CLASSES))
 def test_every_domain_term_trains_by_its_name(term: str, universe: Path, tmp_path: Path) -> None:
     settings = [f"loss.terms={{{term}: {{weight: 0.1}}}}", "training.epochs=1"]
     made = run.train(load(universe, *settings), out=tmp_path / "run")
