@@ -83,7 +83,7 @@ def run(
         heartbeat=heartbeat,
     )
     if result.report is not None:
-        tune.show(result.folder, storage=storage)
+        tune.show(result.folder, storage=storage, draw=False)
 
 
 @tune_app.command()

@@ -117,18 +117,19 @@ def _header(study: Study, taken: Outcome, how: str) -> str:
     )
 
 
-def show(path: Path, *, storage: str | None = None) -> Path | None:
+def show(path: Path, *, storage: str | None = None, draw: bool = True) -> Path | None:
     """Print trials, importances and how to open optuna-dashboard; write the report again.
 
     Args:
         path: folder of the study.
         storage: address of its database.
+        draw: whether to write the report again.
 
     Returns:
-        The path of the report; None where no trial is complete.
+        The path of the report; None where none was written.
     """
     opened = open_study(path, storage)
     show_study(opened.study, opened.outcomes, importances(opened.joined), opened.address)
-    if not any(outcome.state == "complete" for outcome in opened.outcomes):
+    if not draw or not any(outcome.state == "complete" for outcome in opened.outcomes):
         return None
     return write_study_report(opened.study, opened.joined, opened.folder, opened.outcomes)
