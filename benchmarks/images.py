@@ -36,8 +36,9 @@ from dagnn.records import Result
 from dagnn.run.answers import answers_of
 from dagnn.run.calibrate import on_target_labels
 from dagnn.run.data import Prepared, locate_data, prepare
+from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
-from dagnn.run.train import adapt, fit_network, predict_all
+from dagnn.run.predictions import adapt, predict_all
 
 QUIET = Console(quiet=True)
 RADIO = [

@@ -27,13 +27,14 @@ from dagnn.config import Experiment
 from dagnn.evaluation.selection_scores import chosen, rank_sum
 from dagnn.models import Network
 from dagnn.records import Predictions
-from dagnn.run.calibrate import apply_scale, fit_scale, on_target_labels, surrogate
+from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels
 from dagnn.run.data import Prepared, prepare
+from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import guarded
+from dagnn.run.predictions import predict_all
 from dagnn.run.reverse import reverse_error
 from dagnn.run.scores import label_free_scores
-from dagnn.run.train import fit_network, predict_all
 
 QUIET = Console(quiet=True)
 DIRECTIONS = (("tng", "simba"), ("simba", "tng"))
@@ -135,16 +136,11 @@ class Bench:
         """Train as ``dagnn train`` does, and predict with calibrated error bars."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder)
-            network = fit(experiment, prepared, path / "run")
+            plan = Plan(experiment, prepared, RunFolder(path), "model")
+            network = fit(experiment, prepared, path)
+            scale = calibrated(plan, network, None, QUIET, path)
             raw = predict_all(network, prepared, "model")
-            scale = fit_scale(raw)
-            moved = surrogate(experiment, prepared, QUIET) if experiment.target else None
-            if experiment.calibration.surrogate != "none" and moved is not None:
-                again = predict_all(fit(*moved, path / "surrogate"), moved[1], "surrogate")
-                held = [p for p in again if p.role == "target" and p.split == "valid"]
-                names = [p.suite for p in again]
-                scale = scale.inflated(apply_scale(fit_scale(again), held, names))
-        return apply_scale(scale, raw, experiment.source)
+        return apply_scale(scale, raw, plan.labelled)
 
     def add(self, part: str, target: str, name: str, found: Scores) -> None:
         """Note the scores of one training on one suite."""

@@ -253,9 +253,16 @@ class Experiment(_Strict):
 
     def on_target_labels(self) -> "Experiment":
         """Return the same experiment trained on the labels of the targets: the ORACLE."""
-        alone = self.without_adaptation()
-        roles = {"name": f"{self.name}-oracle", "source": self.target, "target": []}
-        return alone.model_copy(update=roles)
+        loss = Loss(task=self.loss.task, terms={"none": Term(name="none")})
+        training = self.training.model_copy(update={"select_on": "last"})
+        changed = {
+            "name": f"{self.name}-oracle",
+            "source": self.target,
+            "target": [],
+            "loss": loss,
+            "training": training,
+        }
+        return self.model_copy(update=changed)
 
     def to_yaml(self) -> str:
         """Write the resolved experiment as YAML that :func:`load_experiment` reads back."""

@@ -16,6 +16,8 @@ import numpy as np
 from dagnn.records import FloatArray, Predictions
 
 BLENDS = np.linspace(0.0, 1.0, 11)
+FEWEST = 20
+"""Items of known truth below which nothing is fitted: χ² of fewer says little."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class VarianceScale:
 
         Returns:
             With ``i`` the mean z² over all surrogates, where it exceeds one; unchanged
-            where there are none.
+            where there are fewer than :data:`FEWEST` items.
         """
-        if not surrogates:
+        if sum(len(each.ids) for each in surrogates) < FEWEST:
             return self
         z = np.concatenate([(each.truth - each.mean) / each.std for each in surrogates])
         excess = np.maximum(np.nanmean(z**2, axis=0), 1.0)
@@ -74,6 +76,11 @@ class VarianceScale:
     def sentences(self) -> list[str]:
         """Say for every parameter what was done to its error bars."""
         rows = zip(self.parameters, self.scale, self.blend, self.inflation, strict=True)
+        if not any(self.level):
+            return [
+                "Error bars are those of the network: the source has too few validation items to "
+                "calibrate them on."
+            ]
         return [
             f"Error bars of {name}: variances times {scale:.2f} ({blend:.0%} of them common to all "
             "items), fitted on the source's validation items"
@@ -115,6 +122,9 @@ def fit_variance(validation: Sequence[Predictions]) -> VarianceScale:
     known = np.isfinite(truth).all(1)
     if not known.any():
         raise ValueError("Error bars are calibrated on items of known truth; there are none.")
+    if known.sum() < FEWEST:
+        ones, none = (1.0,) * truth.shape[1], (0.0,) * truth.shape[1]
+        return VarianceScale(validation[0].parameters, none, none, ones, ones)
     error = (truth - mean)[known]
     variance = std[known] ** 2
     level = variance.mean(0)

@@ -21,6 +21,7 @@ class Window(nn.Module):
     Args:
         low: lower ends ``[P]``, in prior units.
         high: upper ends ``[P]``.
+        without: numbers of target domains that domain terms do not see.
 
     Example:
         >>> Window([0.5], [1.0])
@@ -30,26 +31,40 @@ class Window(nn.Module):
     low: Tensor
     high: Tensor
 
-    def __init__(self, low: Sequence[float], high: Sequence[float]) -> None:
+    def __init__(
+        self, low: Sequence[float], high: Sequence[float], without: Sequence[int] = ()
+    ) -> None:
         super().__init__()
+        self.without = tuple(without)
         self.register_buffer("low", torch.tensor(low), persistent=False)
         self.register_buffer("high", torch.tensor(high), persistent=False)
 
     def forward(self, pair: Pair) -> Pair:
-        """Return the pair with fewer source items."""
+        """Return the pair with fewer items."""
         outside = torch.maximum(self.low - pair.labels, pair.labels - self.high).amax(-1)
         order = outside.clamp_min(0.0).argsort(stable=True)
         count = max(int((outside <= 0).sum()), min(FEWEST, len(order)))
         rows = order[:count]
-        prediction = pair.source.prediction
-        kept = type(prediction)(*(column[rows] for column in prediction))
+        seen = torch.ones_like(pair.target_domain, dtype=torch.bool)
+        for domain in self.without:
+            seen &= pair.target_domain != domain
+        others = torch.nonzero(seen).flatten()
         return replace(
             pair,
-            source=Output(pair.source.latent[rows], kept),
+            source=_take(pair.source, rows),
+            target=_take(pair.target, others),
             labels=pair.labels[rows],
             source_domain=pair.source_domain[rows],
+            target_domain=pair.target_domain[others],
+            # Validation items have no number among the training items.
+            target_index=pair.target_index[others[: len(pair.target_index)]],
         )
 
     def __repr__(self) -> str:
         ends = zip(self.low.tolist(), self.high.tolist(), strict=True)
         return f"Window({', '.join(f'[{low:.2f}, {high:.2f}]' for low, high in ends)})"
+
+
+def _take(output: Output, rows: Tensor) -> Output:
+    prediction = output.prediction
+    return Output(output.latent[rows], type(prediction)(*(column[rows] for column in prediction)))

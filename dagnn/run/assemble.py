@@ -16,7 +16,7 @@ from dagnn.errors import UsageError
 from dagnn.losses import OBJECTIVES, TASKS, TERMS, DomainTerm, Objective, PerMember
 from dagnn.models import ENCODERS, HEADS, Ensemble, Network
 from dagnn.run.data import Prepared, SuiteData
-from dagnn.training import TrainSettings
+from dagnn.training import TARGET_ORACLE, TrainSettings
 
 Facts = dict[str, Any]
 """What parts are told of the data: ``width`` of the latent, ``parameters`` or ``classes`` to
@@ -57,6 +57,8 @@ def check(experiment: Experiment) -> None:
     """
     modality = build(MODALITIES, experiment.data, "data")
     _check_roles(experiment, modality)
+    if experiment.training.select_on == TARGET_ORACLE and not experiment.target:
+        raise UsageError(f"training.select_on: {TARGET_ORACLE} needs a target suite.")
     encoder, head = experiment.model.encoder, experiment.model.head
     chosen = lookup(ENCODERS, encoder.name, "model.encoder")
     check_options(chosen, encoder, "model.encoder", {"sizes": {}, "domains": 1})

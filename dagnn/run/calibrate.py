@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,41 @@ from dagnn.data.splits import PARTS, Split
 from dagnn.errors import DataError
 from dagnn.evaluation.variance import VarianceScale
 from dagnn.files import write_text
-from dagnn.run.answers import Answers, AnyPredictions, AnyScale
+from dagnn.models import Network
+from dagnn.records import Predictions
+from dagnn.run.answers import Answers, AnyPredictions, AnyScale, answers_of
 from dagnn.run.data import Prepared, SuiteData, read_suite
+from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
+from dagnn.run.predictions import predict_all
+from dagnn.training import Checkpoint
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One training of a run.
+
+    Attributes:
+        experiment: what is trained.
+        prepared: on which data, in which roles.
+        folder: where its checkpoints go.
+        label: how tables call it.
+    """
+
+    experiment: Experiment
+    prepared: Prepared
+    folder: RunFolder
+    label: str
+
+    @property
+    def labelled(self) -> list[str]:
+        """Short names of the suites whose labels are read."""
+        return [suite.name for suite in self.prepared.of_role("source")]
+
+    @property
+    def known(self) -> list[str]:
+        """Short names of the suites that are trained on, by their number."""
+        return self.prepared.trained
 
 
 def fit_scale(answers: Answers, predictions: Sequence[AnyPredictions]) -> AnyScale:
@@ -64,6 +97,60 @@ def read_scale(folder: RunFolder, answers: Answers) -> AnyScale | None:
         raise DataError(
             f"{folder.calibration} is damaged ({error}). Delete it to see uncalibrated answers."
         ) from error
+
+
+def calibrated(
+    plan: Plan, network: Network, initial: Checkpoint | None, console: Console, root: Path
+) -> AnyScale | None:
+    """Calibrate the error bars of a trained network, or read how that was done before.
+
+    Args:
+        plan: its training.
+        network: what came of it.
+        initial: checkpoint that it started from.
+        console: where progress goes.
+        root: the run that a user would resume.
+    """
+    wanted = plan.experiment.calibration
+    if wanted.variance == "none":
+        return None
+    answers = answers_of(plan.prepared.truth.classes)
+    stored = read_scale(plan.folder, answers)
+    if stored is not None:
+        return stored
+    scale = fit_scale(answers, predict_all(network, plan.prepared, plan.label, plan.known))
+    if isinstance(scale, VarianceScale) and wanted.surrogate != "none" and plan.experiment.target:
+        scale = scale.inflated(_on_surrogate(plan, initial, console, root))
+    write_scale(plan.folder, scale)
+    return scale
+
+
+def _on_surrogate(
+    plan: Plan, initial: Checkpoint | None, console: Console, root: Path
+) -> list[Predictions]:
+    """Train on a surrogate of the target and predict what it holds out."""
+    made = surrogate(plan.experiment, plan.prepared, console)
+    if made is None:
+        console.print(
+            "[yellow]Note:[/] no other redshift of the source is there to calibrate error bars "
+            "on; those of the target are calibrated on the source alone.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return []
+    experiment, prepared = made
+    network = fit_network(
+        experiment,
+        prepared,
+        plan.folder.surrogate,
+        console,
+        initial=initial,
+        label="surrogate",
+        root=root,
+    )
+    raw: list[Any] = predict_all(network, prepared, "surrogate")
+    held_out = [each for each in raw if each.role == "target" and each.split == "valid"]
+    return apply_scale(fit_scale(answers_of(()), raw), held_out, labelled=prepared.trained)
 
 
 def surrogate(

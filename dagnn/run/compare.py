@@ -15,11 +15,10 @@ from dagnn.evaluation.figures import save_figure
 from dagnn.evaluation.storage import read_results
 from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
-from dagnn.run.outputs import stamped
+from dagnn.run.outputs import chosen_by_oracle, stamped
 
 DEEPEST = 3
 """How many folders below the one named are searched for runs: matrix, pair, seed."""
-ORACLE = "target_oracle"
 
 
 def compare(
@@ -187,6 +186,6 @@ def read_run(folder: RunFolder, name: str) -> FinishedRun:
         config=experiment.model_dump(mode="json"),
         data=facts.get("data", {}),
         mock=stamped(facts),
-        oracle=experiment.training.select_on == ORACLE,
+        oracle=chosen_by_oracle(experiment),
         revision=facts.get("git_revision"),
     )

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from torch import Tensor
@@ -62,12 +64,14 @@ class Prepared:
         truth: the parameters, with their scaling to prior units, or the classes.
         folder: where the data were read.
         intervals: how much of the prior each target seems to span, where that was asked.
+        shared_objects: whether equal group names in two suites mean the same object.
     """
 
     suites: tuple[SuiteData, ...]
     truth: Truth
     folder: Path
     intervals: tuple[PriorInterval, ...] = ()
+    shared_objects: bool = False
 
     @property
     def scaling(self) -> Scaling:
@@ -78,6 +82,11 @@ class Prepared:
     def mock(self) -> bool:
         """Whether any of the data are synthetic."""
         return any(suite.loaded.mock for suite in self.suites)
+
+    @property
+    def trained(self) -> list[str]:
+        """Short names of the suites that are trained on, by their number."""
+        return [suite.name for suite in self.suites if suite.split is not None]
 
     def of_role(self, role: str) -> list[SuiteData]:
         """Return the suites of a role."""
@@ -211,7 +220,8 @@ def prepare(
             number = domain
         suites.append(SuiteData(name, role, number, loaded, split))
     _require_alike(suites)
-    return Prepared(tuple(suites), truth, folder)
+    shared = modality.shared_objects
+    return Prepared(tuple(suites), truth, folder, shared_objects=shared)
 
 
 def _bound(loaded: Loaded, assigned: Mapping[str, str]) -> list[str]:
@@ -281,13 +291,15 @@ def _split(
     bound: Sequence[str],
     ids: Mapping[str, Sequence[str]] | None,
 ) -> Split:
-    dataset = loaded.dataset
+    dataset, kept = loaded.dataset, rows.numpy()
     if ids is not None:
-        return Split.from_ids(ids, dataset.ids)
-    groups = [dataset.groups[row] for row in rows.tolist()]
-    parts = [bound[row] for row in rows.tolist()]
-    split = split_items(groups, parts, experiment.data.split, seed=experiment.seed)
-    split = Split(*(rows.numpy()[getattr(split, part)] for part in PARTS))
+        before = Split.from_ids(ids, dataset.ids)
+        split = Split(*(_among(getattr(before, part), kept) for part in PARTS))
+    else:
+        groups = [dataset.groups[row] for row in kept]
+        parts = [bound[row] for row in kept]
+        split = split_items(groups, parts, experiment.data.split, seed=experiment.seed)
+        split = Split(*(kept[getattr(split, part)] for part in PARTS))
     if min(len(split.train), len(split.valid), len(split.test)) < FEWEST_PER_PART:
         raise UsageError(
             f"The {len(rows)} items of {name} leave fewer than {FEWEST_PER_PART} for "
@@ -295,6 +307,11 @@ def _split(
             f"{len(split.test)}). Use more of them, or other shares in data.split."
         )
     return split
+
+
+def _among(rows: NDArray[np.int64], kept: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows that are kept, in their order."""
+    return rows[np.isin(rows, kept)]
 
 
 def read_suite(

@@ -1,5 +1,6 @@
 """What a run tells about itself: in its checkpoints and in ``environment.json``."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -41,8 +42,16 @@ def training_range(prepared: Prepared) -> dict[str, list[float]]:
     return seen
 
 
-def run_facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
-    """Collect what the report must tell of versions, command and data."""
+def run_facts(
+    experiment: Experiment, prepared: Prepared, inherited: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Collect what the report must tell of versions, command and data.
+
+    Args:
+        experiment: what is run.
+        prepared: its data.
+        inherited: what the weights that training starts from have seen.
+    """
     data = {suite.name: suite.loaded.fingerprint for suite in prepared.suites}
     environment = collect_environment(
         seed=experiment.seed, device=str(choose_device(experiment.training.device)), data=data
@@ -56,9 +65,9 @@ def run_facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
     what = "A" if members == 1 else f"A deep ensemble of {members} networks, each a"
     terms = ", ".join(f"{key} (weight {t.weight:g})" for key, t in experiment.loss.terms.items())
     return environment | {
-        "mock": prepared.mock,
+        "mock": prepared.mock or any(note.startswith("MOCK") for note in inherited),
         "evaluation": {"mock": False, "notes": []},
-        "notes": _notes(experiment, prepared),
+        "notes": [*inherited, *_notes(experiment, prepared)],
         "prior_intervals": {
             f"{each.suite}, {each.parameter}": [each.low, each.high] for each in prepared.intervals
         },
@@ -90,5 +99,10 @@ def _notes(experiment: Experiment, prepared: Prepared) -> list[str]:
         notes.append(
             f"STRESS TEST: targets were restricted to {name} between {low:g} and {high:g}, by "
             "their labels."
+        )
+    if experiment.evaluation.transductive and experiment.target:
+        notes.append(
+            "Targets are measured on all of their items (split all): training has seen them, "
+            "without labels."
         )
     return notes + [f"ALARM: {alarm_text(each)}" for each in prepared.intervals if each.alarm]

@@ -1,7 +1,8 @@
 """Guard alignment against targets that span less of the prior than the source."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from rich.console import Console
 from torch import Tensor
 
 from dagnn.config import Experiment
-from dagnn.evaluation.label_shift import FEWEST, PriorInterval, estimate_interval
+from dagnn.evaluation.label_shift import FEWEST, WHOLE, PriorInterval, estimate_interval
 from dagnn.losses.window import Window
 from dagnn.records import FloatArray
 from dagnn.run.assemble import Assembly, reads_target, training_batch
@@ -42,22 +43,40 @@ def alarm_text(interval: PriorInterval) -> str:
     """Say what an alarm means for a reader of the results."""
     return (
         f"{interval.suite} seems to span only {interval.width:.0%} of the prior of "
-        f"{interval.parameter} ({interval.low:.2f} to {interval.high:.2f} of its range). Source "
-        "and target are aligned within that, an estimate without labels that may be wrong: do "
-        "not trust the error bars of this suite."
+        f"{interval.parameter} ({interval.low:.2f} to {interval.high:.2f} of its range). What "
+        "is aligned is aligned within that, an estimate without labels that may be wrong: do not "
+        "trust the error bars of this suite."
     )
+
+
+def stored_intervals(facts: Mapping[str, Any]) -> tuple[PriorInterval, ...]:
+    """Read the intervals of a run back from its ``environment.json``."""
+    found = facts.get("prior_intervals", {})
+    intervals = []
+    for name, (low, high) in found.items():
+        suite, parameter = name.split(", ", 1)
+        intervals.append(PriorInterval(suite, parameter, low, high))
+    return tuple(intervals)
 
 
 def _intervals(prepared: Prepared) -> Iterable[PriorInterval]:
     sources = prepared.of_role("source")
-    x = np.concatenate([_summaries(suite, ("train",)) for suite in sources])
+    raw = [_summaries(suite, ("train",)) for suite in sources]
+    # Sources lie apart by their physics, which is not scatter: each in units of its own.
+    x = np.concatenate([(values - values.mean(0)) / _spread(values) for values in raw])
     y = np.concatenate([_truth(suite, prepared) for suite in sources])
+    centre = np.mean([values.mean(0) for values in raw], 0)
+    spread = np.mean([_spread(values) for values in raw], 0)
     for target in prepared.of_role("target"):
-        seen = _summaries(target, ("train", "valid"))
+        seen = (_summaries(target, ("train", "valid")) - centre) / spread
         for column, name in enumerate(prepared.scaling.names):
             low, high = estimate_interval(x, y[:, column], seen)
-            # Rounded, so that a resumed run on another machine sees the same.
             yield PriorInterval(target.name, name, round(low, 3), round(high, 3))
+
+
+def _spread(values: FloatArray) -> FloatArray:
+    spread = values.std(0)
+    return np.asarray(np.where(spread > 0, spread, 1.0))
 
 
 def _summaries(suite: SuiteData, parts: tuple[str, ...]) -> FloatArray:
@@ -81,38 +100,49 @@ def align_within(made: Assembly, prepared: Prepared) -> None:
         prepared: data with the intervals of their targets.
     """
     targets = prepared.of_role("target")
-    found = {suite.name: _of_suite(prepared, suite.name) for suite in targets}
-    if not any(interval.alarm for each in found.values() for interval in each):
+    found = {suite.name: _effective(prepared, suite.name) for suite in targets}
+    narrow = [suite for suite in targets if found[suite.name] != _whole(prepared)]
+    if not narrow:
         return
     if made.statistics > 1:
-        for suite in targets:
-            narrow = [interval for interval in found[suite.name] if interval.alarm]
-            if narrow:
-                _refer(made, prepared, suite, found[suite.name])
-    # One window for all targets: what the widest of them spans.
-    low = [min(each[k].low for each in found.values()) for k in range(len(prepared.scaling.names))]
-    high = [
-        max(each[k].high for each in found.values()) for k in range(len(prepared.scaling.names))
+        for suite in narrow:
+            made.network.refer_inputs(suite.domain, *_inside(made, prepared, found[suite.name]))
+    # Targets of different width have no window in common: those of the whole prior go first.
+    wide = [suite for suite in targets if suite not in narrow]
+    together = [found[suite.name] for suite in wide or narrow]
+    low, high = ([edge(each[k][side] for each in together) for k in range(len(together[0]))]
+                 for side, edge in enumerate((min, max)))  # fmt: skip
+    without = [suite.domain for suite in narrow] if wide else []
+    made.objective.look_through(Window(low, high, without).to(made.device))
+
+
+def _whole(prepared: Prepared) -> list[tuple[float, float]]:
+    return [WHOLE] * len(prepared.scaling.names)
+
+
+def _effective(prepared: Prepared, name: str) -> list[tuple[float, float]]:
+    """Return the interval of every parameter; the whole prior where there is no alarm."""
+    alarms = {
+        i.parameter: (i.low, i.high) for i in prepared.intervals if i.suite == name and i.alarm
+    }
+    return [alarms.get(parameter, WHOLE) for parameter in prepared.scaling.names]
+
+
+def _inside(
+    made: Assembly, prepared: Prepared, intervals: Sequence[tuple[float, float]]
+) -> list[Any]:
+    """Gather training items of all sources inside the intervals, the nearest if they are few."""
+    sources = prepared.of_role("source")
+    low, high = (np.array([ends[side] for ends in intervals]) for side in (0, 1))
+    outside = [
+        np.maximum(np.maximum(low - y, y - high), 0).max(1)
+        for y in (_truth(source, prepared) for source in sources)
     ]
-    made.objective.look_through(Window(low, high).to(made.device))
-
-
-def _of_suite(prepared: Prepared, name: str) -> list[PriorInterval]:
-    return [interval for interval in prepared.intervals if interval.suite == name]
-
-
-def _refer(
-    made: Assembly, prepared: Prepared, suite: SuiteData, intervals: list[PriorInterval]
-) -> None:
+    every = np.sort(np.concatenate(outside))
+    limit = max(0.0, every[min(FEWEST, len(every)) - 1])
     batches = []
-    for source in prepared.of_role("source"):
-        rows = source.parts()["train"]
-        inside = torch.ones(len(rows), dtype=torch.bool)
-        unit = torch.as_tensor(_truth(source, prepared))
-        for column, interval in enumerate(intervals):
-            if interval.alarm:
-                inside &= (unit[:, column] >= interval.low) & (unit[:, column] <= interval.high)
-        if int(inside.sum()) >= FEWEST:
-            batches.append(training_batch(source, rows[inside], made.device))
-    if batches:
-        made.network.refer_inputs(suite.domain, *batches)
+    for source, distance in zip(sources, outside, strict=True):
+        rows = source.parts()["train"][torch.as_tensor(distance <= limit)]
+        if len(rows):
+            batches.append(training_batch(source, rows, made.device))
+    return batches

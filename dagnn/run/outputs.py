@@ -32,7 +32,7 @@ from dagnn.records import Result
 from dagnn.run.answers import Answers, AnyPredictions, answers_of
 from dagnn.run.calibrate import read_scale
 from dagnn.run.folder import RunFolder
-from dagnn.training import ORACLE as TARGET_ORACLE
+from dagnn.training import TARGET_ORACLE
 
 MODELS = (SOURCE_ONLY, MODEL)
 FEWEST_TO_TELL_APART = 20

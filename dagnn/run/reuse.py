@@ -1,6 +1,7 @@
 """Use a finished run: evaluate it again, predict new files, redraw its report."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from dagnn.config import Experiment, build
-from dagnn.data.modalities import MODALITIES, Modality
+from dagnn.data.modalities import MODALITIES
 from dagnn.errors import CheckpointError, MismatchError, UsageError, nearest
 from dagnn.evaluation.storage import read_results
 from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
@@ -20,8 +21,10 @@ from dagnn.run.calibrate import apply_scale, read_scale
 from dagnn.run.data import locate_data, prepare, stored_truth
 from dagnn.run.facts import require_same_data
 from dagnn.run.folder import RunFolder
+from dagnn.run.guard import alarm_text, stored_intervals
 from dagnn.run.outputs import show_table, stamped, with_latents, write_pages
-from dagnn.run.train import RunResult, adapt, finish, predict_all
+from dagnn.run.predictions import adapt, predict_all
+from dagnn.run.train import RunResult, finish
 from dagnn.training import Checkpoint, load_checkpoint, load_weights
 
 WARNINGS_SHOWN = 10
@@ -88,6 +91,7 @@ def evaluate(
     require_same_data(folder, prepared)
     notes = [unseen_note(s.name, checkpoint, adapt_statistics) for s in prepared.of_role("other")]
     notes += unfinished(folder, experiment)
+    prepared = replace(prepared, intervals=stored_intervals(folder.read_environment()))
     for note in notes:
         console.print(note, highlight=False, soft_wrap=True)
     evaluation = {"mock": prepared.mock, "notes": notes}
@@ -103,7 +107,14 @@ def evaluate(
             continue
         known, stored = load_network(inner, asked)
         together = experiment.evaluation.transductive and label != ORACLE
-        raw = predict_all(known, prepared, label, adapt_statistics, together)
+        raw = predict_all(
+            known,
+            prepared,
+            label,
+            stored.meta["domains"],
+            adapt_statistics=adapt_statistics,
+            transductive=together,
+        )
         networks[label] = known
         sources = stored.meta["experiment"]["source"]
         labelled = [modality.name(name) for name in sources]
@@ -115,10 +126,21 @@ def evaluate(
 
 def unfinished(folder: RunFolder, experiment: Experiment) -> list[str]:
     """Say so where a run is evaluated before its training has ended."""
-    epoch = load_checkpoint(folder.checkpoints / "last.pt").epoch
-    if epoch >= experiment.training.epochs or experiment.training.patience is not None:
+    epoch, planned = load_checkpoint(folder.checkpoints / "last.pt").epoch, experiment.training
+    notes = []
+    if epoch < planned.epochs and planned.patience is None:
+        notes.append(f"Training was stopped after {epoch} of {planned.epochs} epochs.")
+    return notes + uncalibrated(folder, experiment)
+
+
+def uncalibrated(folder: RunFolder, experiment: Experiment) -> list[str]:
+    """Say so where answers should be calibrated and are not."""
+    if experiment.calibration.variance == "none" or folder.calibration.is_file():
         return []
-    return [f"Training was stopped after {epoch} of {experiment.training.epochs} epochs."]
+    return [
+        f"Not calibrated: {folder.calibration} is absent. How sure the network says it is, is "
+        f"uncorrected. Finish the run with: dagnn train --resume {folder.path}"
+    ]
 
 
 def unseen_note(name: str, checkpoint: Checkpoint, adapted: bool) -> str:
@@ -173,7 +195,17 @@ def predict(
         console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
     if loaded.mock:
         console.print("[bold yellow]These inputs are MOCK data.[/]")
+    if suite is not None:
+        suite = modality.name(suite)
+        if adapt_statistics:
+            raise UsageError(
+                "--suite names the statistics to use and --adapt-statistics estimates others. Give "
+                "one of them."
+            )
     suite = choose_suite(suite, loaded.suite, checkpoint, adapt_statistics, console)
+    told = [*uncalibrated(folder, experiment), *_alarms(folder, suite)]
+    for text in told:
+        console.print(f"[yellow]Note:[/] {escape(text)}", highlight=False, soft_wrap=True)
     warn_outside(loaded.dataset, checkpoint.meta["training_range"], console)
     if checkpoint.meta["mock"]:
         console.print("[bold yellow]This network was trained on MOCK data.[/]")
@@ -189,7 +221,7 @@ def predict(
         suite=suite or "unknown",
         role="other",
         split="all",
-        domain=_domain_of(suite, checkpoint.meta["domains"], modality),
+        domain=_domain_of(suite, checkpoint.meta["domains"]),
     )
     labelled = [modality.name(name) for name in experiment.source]
     calibrated: AnyPredictions
@@ -215,8 +247,10 @@ def choose_suite(
         console: where to say it.
     """
     domains = checkpoint.meta["domains"]
-    if asked is not None or adapted or checkpoint.meta["statistics"] == 1:
+    if asked is not None or adapted:
         return asked
+    if checkpoint.meta["statistics"] == 1:
+        return guessed if guessed in domains else None
     chosen = guessed if guessed in domains else None
     console.print(
         f"Seen through the statistics of {chosen or domains[0]}"
@@ -228,13 +262,18 @@ def choose_suite(
     return chosen
 
 
-def _domain_of(suite: str | None, domains: Sequence[str], modality: Modality) -> int:
+def _domain_of(suite: str | None, domains: Sequence[str]) -> int:
     if suite is None:
         return 0
-    name = modality.name(suite)
-    if name not in domains:
-        raise UsageError(f"The run was not trained on {name}. {nearest(name, domains)}")
-    return list(domains).index(name)
+    if suite not in domains:
+        raise UsageError(f"The run was not trained on {suite}. {nearest(suite, domains)}")
+    return list(domains).index(suite)
+
+
+def _alarms(folder: RunFolder, suite: str | None) -> list[str]:
+    """Repeat the alarms of a run about the suite that is predicted."""
+    intervals = stored_intervals(folder.read_environment())
+    return [alarm_text(each) for each in intervals if each.alarm and each.suite == suite]
 
 
 def report(path: Path, *, console: Console | None = None) -> Path:

@@ -5,7 +5,7 @@ from dagnn.training.checkpoint import Checkpoint, Checkpoints, load_checkpoint, 
 from dagnn.training.optimizers import OPTIMIZERS
 from dagnn.training.progress import MetricsLog, ProgressReport
 from dagnn.training.schedules import SCHEDULES
-from dagnn.training.selection import CRITERIA, ORACLE
+from dagnn.training.selection import CRITERIA, TARGET_ORACLE
 from dagnn.training.settings import TrainSettings
 from dagnn.training.trainer import FitResult, fit
 from dagnn.training.validation import target_error, validation_metrics
@@ -13,8 +13,8 @@ from dagnn.training.validation import target_error, validation_metrics
 __all__ = [
     "CRITERIA",
     "OPTIMIZERS",
-    "ORACLE",
     "SCHEDULES",
+    "TARGET_ORACLE",
     "Callback",
     "Checkpoint",
     "Checkpoints",

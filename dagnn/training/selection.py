@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dagnn.errors import ConfigError, NonFiniteLossError, nearest
 from dagnn.records import EpochRecord
 
-ORACLE = "target_oracle"
+TARGET_ORACLE = "target_oracle"
 """Reads target labels: for research, and stamped ORACLE wherever it was used."""
 
 
@@ -37,7 +37,7 @@ CRITERIA: dict[str, Callable[[EpochRecord], float]] = {
     "last": _newest,
     "source_loss": _validated("source_loss"),
     "source_error": _validated("source_error"),
-    ORACLE: _validated("target_error"),
+    TARGET_ORACLE: _validated("target_error"),
 }
 
 

@@ -72,3 +72,18 @@ def stacked(outputs: list[Output]) -> Output:
     return Output(
         torch.stack([output.latent for output in outputs]), Moments(*map(torch.stack, columns))
     )
+
+
+def test_narrow_targets_beside_a_wide_one_are_left_out():
+    pair = pair_of([0.1, 0.5, 0.9, 0.4])
+    pair = replace(pair, target_domain=torch.tensor([1, 2, 1, 2, 2, 1]))
+    seen = Window([0.0], [1.0], without=[2])(pair)
+    assert len(seen.labels) == 4
+    assert seen.target_domain.tolist() == [1, 1, 1]
+    assert torch.equal(seen.target.latent, pair.target.latent[[0, 2, 5]])
+    assert seen.target_index.tolist() == [0, 2, 5]
+
+
+def test_validation_items_have_no_number():
+    pair = replace(pair_of([0.1, 0.5, 0.9]), target_index=torch.zeros(0, dtype=torch.int64))
+    assert len(Window([0.0], [1.0])(pair).target.latent) == 6

@@ -18,8 +18,10 @@ from dagnn.resources import resource_folder
 from dagnn.run.answers import answers_of
 from dagnn.run.assemble import assemble, check
 from dagnn.run.data import locate_data, prepare, read_suite
+from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
-from dagnn.run.train import fit_network, load_initial, load_parameters, predict_all
+from dagnn.run.initial import load_initial, load_parameters
+from dagnn.run.predictions import predict_all
 
 QUIET = Console(quiet=True)
 CONFIGS = sorted(

@@ -1,6 +1,7 @@
 """Calibrated error bars, the guard, the stress test and the ORACLE, through whole runs."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -83,14 +84,66 @@ def test_error_bars_are_calibrated_on_the_source(trusted: run.RunResult) -> None
     assert chi2(trusted, "oracle", "simba", "valid") == pytest.approx(1.0, abs=1e-6)
 
 
-def test_the_surrogate_inflates_the_target_only(trusted: run.RunResult) -> None:
-    folder = RunFolder(trusted.folder)
-    stored = json.loads(folder.calibration.read_text())
-    assert stored["inflation"][0] >= 1.0
-    assert (folder.surrogate.checkpoints / "best.pt").is_file()
-    assert "redshifts" not in folder.surrogate.path.name
-    network, _ = run.load_network(folder, folder.read_experiment())
-    assert network.width == 16
+def test_the_surrogate_inflates_the_target_only(trusted: run.RunResult, tmp_path: Path) -> None:
+    assert (RunFolder(trusted.folder).surrogate.checkpoints / "best.pt").is_file()
+    copy = RunFolder(Path(shutil.copytree(trusted.folder, tmp_path / "copy")))
+    stored = json.loads(copy.calibration.read_text())
+    copy.calibration.write_text(json.dumps(stored | {"inflation": [4 * stored["inflation"][0]]}))
+    wider = run.evaluate(copy.path)
+    ratios = {
+        suite: deviations(wider, suite) / deviations(trusted, suite) for suite in ("tng", "simba")
+    }
+    assert ratios["tng"] == pytest.approx(1.0) and ratios["simba"] == pytest.approx(2.0)
+
+
+def deviations(result: run.RunResult, suite: str) -> np.ndarray:
+    """Return the error bars of the model on the test items of a suite."""
+    (found,) = (
+        p for p in result.predictions if (p.model, p.suite, p.split) == ("model", suite, "test")
+    )
+    return found.std
+
+
+def test_without_its_calibration_a_run_says_so(
+    trusted: run.RunResult, spectra: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = RunFolder(Path(shutil.copytree(trusted.folder, tmp_path / "copy")))
+    copy.calibration.unlink()
+    file = spectra / "Pk_galaxies_SIMBA_LH_33_kmax=20.0.npy"
+    run.predict(copy.path, [file], suite="simba", out=tmp_path / "p.csv")
+    assert "Not calibrated" in capsys.readouterr().err
+
+
+def test_error_bars_do_not_depend_on_the_spelling(
+    trusted: run.RunResult, spectra: Path, tmp_path: Path
+) -> None:
+    file = spectra / "Pk_galaxies_IllustrisTNG_LH_33_kmax=20.0.npy"
+    short, long = (
+        run.predict(trusted.folder, [file], suite=name, out=tmp_path / "p.csv").std
+        for name in ("tng", "IllustrisTNG")
+    )
+    assert np.array_equal(short, long)
+    with pytest.raises(UsageError, match="one of them"):
+        run.predict(trusted.folder, [file], suite="tng", adapt_statistics=True)
+
+
+def test_the_oracle_stands_beside_a_run_that_it_chose(spectra: Path, tmp_path: Path) -> None:
+    settings = ["training.select_on=target_oracle", "calibration.surrogate=none"]
+    result = run.train(load(spectra, *settings, compare_oracle=True), out=tmp_path / "run")
+    assert "oracle" in {row.model for row in result.results}
+    with pytest.raises(UsageError, match="needs a target"):
+        run.train(load(spectra, "training.select_on=target_oracle", "loss.terms={none: {}}",
+                       target=[]))  # fmt: skip
+
+
+def test_a_stress_test_keeps_its_range_with_inherited_splits(
+    trusted: run.RunResult, spectra: Path, tmp_path: Path
+) -> None:
+    quick = ["training.epochs=1", "calibration.surrogate=none"]
+    ranges = {"Omega_m": (0.3, 0.5)}
+    started = load(spectra, *quick, init_from=trusted.folder, target_prior=ranges, seed=5)
+    result = run.train(started, out=tmp_path / "run")
+    assert min(p.truth.min() for p in result.predictions if p.suite == "simba") >= 0.3
 
 
 def test_target_labels_do_not_reach_the_calibration(spectra: Path, tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""Train the network of an experiment, or continue where its folder stands."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dagnn.config import Experiment
+from dagnn.models import Network
+from dagnn.run.assemble import Assembly, assemble, parameter_count
+from dagnn.run.data import Prepared
+from dagnn.run.facts import checkpoint_meta
+from dagnn.run.folder import RunFolder
+from dagnn.run.guard import align_within
+from dagnn.run.initial import load_parameters
+from dagnn.training import (
+    TARGET_ORACLE,
+    Callback,
+    Checkpoint,
+    Checkpoints,
+    MetricsLog,
+    ProgressReport,
+    fit,
+    target_error,
+    validation_metrics,
+)
+
+Validate = Callable[[Any], dict[str, float]]
+
+
+def fit_network(
+    experiment: Experiment,
+    prepared: Prepared,
+    folder: RunFolder,
+    console: Console,
+    *,
+    initial: Checkpoint | None,
+    label: str,
+    root: Path,
+    callbacks: Sequence[Callback] = (),
+) -> Network:
+    """Train the network of an experiment, or continue where its folder stands.
+
+    Args:
+        experiment: what to train.
+        prepared: its data.
+        folder: where checkpoints and metrics go.
+        console: where progress goes.
+        initial: checkpoint whose weights to start from; fresh ones if None.
+        label: how progress calls this training.
+        root: the run that a user would resume.
+        callbacks: told of steps and epochs after progress and log.
+    """
+    made = assemble(experiment, prepared)
+    align_within(made, prepared)
+    if initial is not None:
+        load_parameters(made.network, initial)
+    last = folder.checkpoints / "last.pt"
+    meta = checkpoint_meta(experiment, prepared, made.statistics)
+    checkpoints = Checkpoints(folder.checkpoints, meta, f"dagnn train --resume {root}")
+    console.print(
+        f"Training {label}: {parameter_count(made.network)} weights, {made.settings.epochs} epochs "
+        f"of {made.domains.steps} steps on {made.device}",
+        highlight=False,
+    )
+    fit(
+        made.network,
+        made.objective,
+        made.domains,
+        settings=made.settings,
+        validate=validation(made, prepared, experiment.training.select_on == TARGET_ORACLE),
+        callbacks=[ProgressReport(console, title=label), MetricsLog(folder.metrics), *callbacks],
+        checkpoints=checkpoints,
+        resume=last if last.is_file() else None,
+    )
+    return made.network
+
+
+def validation(made: Assembly, prepared: Prepared, oracle: bool) -> Validate:
+    """Return what measures a network after every epoch.
+
+    Args:
+        made: whose objective and device are used.
+        prepared: whose validation items are used; target labels only by the oracle.
+        oracle: whether target labels may be read.
+    """
+
+    def batches(role: str) -> list[Any]:
+        return [
+            suite.loaded.dataset.to(made.device).batch(suite.parts()["valid"], suite.domain)
+            for suite in prepared.of_role(role)
+        ]
+
+    sources, targets = batches("source"), batches("target")
+
+    def validate(network: Network) -> dict[str, float]:
+        found = validation_metrics(network, made.objective, sources, targets)
+        return found | ({"target_error": target_error(network, targets)} if oracle else {})
+
+    return validate
