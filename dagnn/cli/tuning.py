@@ -48,7 +48,7 @@ def run(
         int | None, typer.Option(min=1, help="Trials after which the study is done; all workers.")
     ] = None,
     hours: Annotated[
-        float | None, typer.Option(min=0, help="Start no further trial after this long.")
+        float | None, typer.Option(min=0.001, help="Start no further trial after this long.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the study; studies/NAME by default.")

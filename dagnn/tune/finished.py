@@ -100,7 +100,8 @@ def best(
         raise UsageError(f"{out} exists. Give another --out, or delete it.")
     experiment = folder.read_experiment()
     named = experiment.model_copy(update={"name": f"{opened.study.name}-best"})
-    how = f"trial {trial}" if trial is not None else by
+    labels = f"by {by}; no target label was read"
+    how = labels if trial is None else "by hand, whatever it was that chose it"
     write_text(out, _header(opened.study, taken, how) + named.to_yaml())
     experiment_from(yaml.safe_load(out.read_text(encoding="utf-8")), where=str(out))
     show_chosen(opened.study, opened.outcomes, taken, console)
@@ -110,11 +111,7 @@ def best(
 
 def _header(study: Study, taken: Outcome, how: str) -> str:
     scores = ", ".join(f"{name} {value:.5g}" for name, value in taken.scores.items())
-    return (
-        f"# Trial {taken.number} of the study {study.name}, taken by {how}; no target label was "
-        "read.\n"
-        f"# {scores}\n"
-    )
+    return f"# Trial {taken.number} of the study {study.name}, taken {how}.\n# {scores}\n"
 
 
 def show(path: Path, *, storage: str | None = None, draw: bool = True) -> Path | None:

@@ -25,6 +25,7 @@ FIXED = {
     "data.path": "changes the data that scores are measured on",
     "data.set": "changes the data that scores are measured on",
     "data.volume": "changes the data that scores are measured on",
+    "data.target_prior": "restricts targets by their labels",
     "data.limit": "changes the data that scores are measured on",
     "data.split": "changes the data that scores are measured on",
     "data.parameters": "changes what is predicted",
@@ -168,6 +169,10 @@ def _require_searchable(key: str, where: str) -> None:
     for fixed, reason in FIXED.items():
         if key == fixed or key.startswith(f"{fixed}."):
             raise ConfigError(f"{where}: space.{key} cannot be searched: it {reason}.")
+        if fixed.startswith(f"{key}."):
+            raise ConfigError(
+                f"{where}: space.{key} cannot be searched as a whole: its part {fixed} {reason}."
+            )
 
 
 def _require_known(key: str, entry: Entry, above: Sequence[Searched], where: str) -> None:

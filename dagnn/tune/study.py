@@ -18,6 +18,7 @@ from dagnn.errors import ConfigError, DagnnError, UsageError, nearest
 from dagnn.resources import resource_folder
 from dagnn.run.assemble import check
 from dagnn.run.scores import SCORES
+from dagnn.training import TARGET_ORACLE
 from dagnn.tune.samplers import PRUNERS, SAMPLERS, PerTrial, grid_points
 from dagnn.tune.schema import StudyFile
 from dagnn.tune.space import Space, Values
@@ -226,7 +227,7 @@ def _beside(study: Path, config: str) -> str:
 def _require_sound(study: Study) -> None:
     check(study.experiment)
     file = study.file
-    if "oracle" in study.experiment.training.select_on:
+    if study.experiment.training.select_on == TARGET_ORACLE:
         raise UsageError(
             f"{study.where}: training.select_on: {study.experiment.training.select_on!r} reads "
             "target labels, and a search must not. Take 'last' or a criterion on the source."

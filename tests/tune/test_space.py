@@ -106,3 +106,12 @@ def test_a_condition_on_a_value_that_never_comes_is_refused():
 def test_what_would_make_scores_incomparable_is_not_searched(key):
     with pytest.raises(ConfigError, match="cannot be searched"):
         Space.of({key: [1, 2]}, "x.yaml")
+
+
+@pytest.mark.parametrize(
+    "key", ["training", "data", "data.target_prior", "data.target_prior.Omega_m"]
+)
+def test_no_choice_of_a_whole_section_smuggles_target_labels_in(key):
+    choices = {"a": {"select_on": "target_oracle"}, "b": {}}
+    with pytest.raises(ConfigError, match="cannot be searched"):
+        Space.of({key: {"choices": choices}}, "x.yaml")
