@@ -111,7 +111,7 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
     if experiment.data.path is not None and not mock:
         if not experiment.data.path.is_dir():
             raise MissingDataError(
-                f"The data folder {experiment.data.path} does not exist. Check --data; "
+                f"There is no data folder {experiment.data.path}. Check --data; "
                 "without it, and without data in the default place, mocks are made."
             )
         if _is_mock_cache(experiment.data.path):
@@ -280,6 +280,11 @@ def within(
                 "some are unknown. It is for stress tests with known truth."
             )
         inside &= (truth >= low) & (truth <= high)
+        if not inside.any():
+            raise UsageError(
+                f"data.target_prior: no item of {name} has {parameter_name} between {low:g} and "
+                f"{high:g}; there it lies between {truth.min():g} and {truth.max():g}."
+            )
     return torch.nonzero(inside).flatten()
 
 

@@ -60,8 +60,8 @@ def fit_network(
     meta = checkpoint_meta(experiment, prepared, made.statistics)
     checkpoints = Checkpoints(folder.checkpoints, meta, f"dagnn train --resume {root}")
     console.print(
-        f"Training {label}: {parameter_count(made.network)} weights, {made.settings.epochs} epochs "
-        f"of {made.domains.steps} steps on {made.device}",
+        f"Training {label}: {_sizes(experiment, made)}, {made.settings.epochs} epochs of "
+        f"{made.domains.steps} steps on {made.device}",
         highlight=False,
     )
     fit(
@@ -75,6 +75,13 @@ def fit_network(
         resume=last if last.is_file() else None,
     )
     return made.network
+
+
+def _sizes(experiment: Experiment, made: Assembly) -> str:
+    members, count = experiment.model.members, parameter_count(made.network)
+    return (
+        f"{count} weights" if members == 1 else f"{members} members of {count // members} weights"
+    )
 
 
 def validation(made: Assembly, prepared: Prepared, oracle: bool) -> Validate:

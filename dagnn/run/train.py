@@ -171,6 +171,13 @@ def finish(
     with console.status("Drawing the report"):
         report = write_pages(folder, experiment, predictions, results)
     show_table(experiment, results, prepared.mock)
+    for name, (low, high) in experiment.data.target_prior.items():
+        console.print(
+            f"[bold yellow]STRESS TEST:[/] targets are restricted to {name} from {low:g} to "
+            f"{high:g}, by their labels.",
+            highlight=False,
+            soft_wrap=True,
+        )
     for interval in prepared.intervals:
         if interval.alarm:
             console.print(f"[bold yellow]Alarm:[/] {alarm_text(interval)}", soft_wrap=True)
