@@ -69,7 +69,8 @@ def run_facts(
         "evaluation": {"mock": False, "notes": []},
         "notes": [*inherited, *_notes(experiment, prepared)],
         "prior_intervals": {
-            f"{each.suite}, {each.parameter}": [each.low, each.high] for each in prepared.intervals
+            f"{each.suite}, {each.parameter}": [each.low, each.high, each.limit]
+            for each in prepared.intervals
         },
         "training_items": items,
         "priors": {n: [low, high] for n, low, high in zip(*asdict(scaling).values(), strict=True)},

@@ -10,7 +10,13 @@ from rich.console import Console
 from torch import Tensor
 
 from dagnn.config import Experiment
-from dagnn.evaluation.label_shift import FEWEST, WHOLE, PriorInterval, estimate_interval
+from dagnn.evaluation.label_shift import (
+    FEWEST,
+    WHOLE,
+    PriorInterval,
+    alarm_limit,
+    estimate_interval,
+)
 from dagnn.losses.window import Window
 from dagnn.records import FloatArray
 from dagnn.run.assemble import Assembly, reads_target, training_batch
@@ -53,9 +59,9 @@ def stored_intervals(facts: Mapping[str, Any]) -> tuple[PriorInterval, ...]:
     """Read the intervals of a run back from its ``environment.json``."""
     found = facts.get("prior_intervals", {})
     intervals = []
-    for name, (low, high) in found.items():
+    for name, numbers in found.items():
         suite, parameter = name.split(", ", 1)
-        intervals.append(PriorInterval(suite, parameter, low, high))
+        intervals.append(PriorInterval(suite, parameter, *numbers))
     return tuple(intervals)
 
 
@@ -71,7 +77,8 @@ def _intervals(prepared: Prepared) -> Iterable[PriorInterval]:
         seen = (_summaries(target, ("train", "valid")) - centre) / spread
         for column, name in enumerate(prepared.scaling.names):
             low, high = estimate_interval(x, y[:, column], seen)
-            yield PriorInterval(target.name, name, round(low, 3), round(high, 3))
+            limit = round(alarm_limit(len(x)), 3)
+            yield PriorInterval(target.name, name, round(low, 3), round(high, 3), limit)
 
 
 def _spread(values: FloatArray) -> FloatArray:
