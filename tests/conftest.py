@@ -1,5 +1,7 @@
 """Fixtures that every room's tests may use."""
 
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,3 +30,13 @@ def shared() -> Path:
 def _seed() -> None:
     """Make every test start from the same random state."""
     torch.manual_seed(0)
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the processes that tests start.
+
+    A shell that starts tests in the background makes them ignore it, and their children too.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
