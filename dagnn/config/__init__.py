@@ -10,6 +10,7 @@ from dagnn.config.building import build, check_options, lookup
 from dagnn.config.loading import (
     experiment_from,
     find_config,
+    find_shipped,
     load_experiment,
     merge,
     read_yaml,
@@ -25,6 +26,7 @@ __all__ = [
     "check_options",
     "experiment_from",
     "find_config",
+    "find_shipped",
     "load_experiment",
     "lookup",
     "merge",

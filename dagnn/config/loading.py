@@ -59,15 +59,28 @@ def validated(model: type[Model], tree: Mapping[str, Any], what: str) -> Model:
 
 def find_config(source: str | Path) -> Path:
     """Return the path of a configuration file, or of a shipped one by its name."""
+    return find_shipped(source, "configs", "configuration")
+
+
+def find_shipped(source: str | Path, folder: str, what: str) -> Path:
+    """Return the path of a YAML file, or of one that is shipped, by its name.
+
+    Args:
+        source: path or name.
+        folder: where the shipped ones lie.
+        what: how messages call such a file.
+
+    Raises:
+        ConfigError: there is none; the message names the nearest.
+    """
     path = Path(source)
     if path.is_file():
         return path
-    folder = resource_folder("configs")
-    shipped = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    shipped = {file.stem: file for file in sorted(resource_folder(folder).glob("*.yaml"))}
     if path.stem in shipped and path.suffix in ("", ".yaml") and len(path.parts) <= 2:
         return shipped[path.stem]
     raise ConfigError(
-        f"There is no configuration file {str(source)!r}, and none of that name is shipped. "
+        f"There is no {what} file {str(source)!r}, and none of that name is shipped. "
         f"{nearest(path.stem, shipped)}"
     )
 

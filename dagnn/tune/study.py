@@ -13,9 +13,16 @@ import yaml
 from optuna.pruners import BasePruner
 
 from dagnn import run
-from dagnn.config import Experiment, build, experiment_from, lookup, read_yaml, validated
-from dagnn.errors import ConfigError, DagnnError, UsageError, nearest
-from dagnn.resources import resource_folder
+from dagnn.config import (
+    Experiment,
+    build,
+    experiment_from,
+    find_shipped,
+    lookup,
+    read_yaml,
+    validated,
+)
+from dagnn.errors import ConfigError, DagnnError, UsageError
 from dagnn.run.assemble import check
 from dagnn.run.scores import SCORES
 from dagnn.training import TARGET_ORACLE
@@ -141,25 +148,6 @@ class Study:
         return yaml.safe_dump(tree, sort_keys=False, width=100)
 
 
-def find_study(source: str | Path) -> Path:
-    """Return the path of a study file, or of a shipped one by its name.
-
-    Raises:
-        ConfigError: there is none; the message names the nearest.
-    """
-    path = Path(source)
-    if path.is_file():
-        return path
-    folder = resource_folder("tuning")
-    shipped = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
-    if path.stem in shipped and path.suffix in ("", ".yaml") and len(path.parts) <= 2:
-        return shipped[path.stem]
-    raise ConfigError(
-        f"There is no study file {str(source)!r}, and none of that name is shipped. "
-        f"{nearest(path.stem, shipped)}"
-    )
-
-
 def read_study(
     source: str | Path,
     *,
@@ -181,7 +169,7 @@ def read_study(
         ConfigError: an unknown key, a range that the configuration refuses, options that
             do not fit together. The message names file and key.
     """
-    path = find_study(source)
+    path = find_shipped(source, "tuning", "study")
     file = validated(StudyFile, read_yaml(path), f"The study {path}")
     budget = file.budget.model_copy(
         update={k: v for k, v in {"trials": trials, "hours": hours}.items() if v is not None}
