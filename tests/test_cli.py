@@ -1,13 +1,17 @@
 """The command line: exit codes, suggestions, clear errors, help that answers at once."""
 
+import inspect
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from dagnn.cli import app
@@ -31,6 +35,29 @@ def _empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_verb_has_help(verb: str) -> None:
     code, text = dagnn(verb, "--help")
     assert code == 0 and "Usage" in text
+
+
+def commands(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Give every command and subcommand with the words that call it."""
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, *path, name)
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [pytest.param(*each, id=" ".join(each[0]) or "dagnn") for each in commands(get_command(app))],
+)
+def test_help_is_whole_in_a_terminal_of_80_columns(path: tuple[str, ...], command: Any) -> None:
+    text = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "80"}).output
+    assert "…" not in text, "a name or a word of the help is cut"
+    assert max(map(len, text.splitlines())) <= 80
+    for parameter in command.params:
+        for name in (n for n in (*parameter.opts, *parameter.secondary_opts) if n[:2] == "--"):
+            assert name in text.split(), name
+    # Only the first paragraph is filled anew; lines of others would break in two.
+    later = inspect.cleandoc(command.help or "").partition("\n\n")[2]
+    assert all(len(line) <= 78 for line in later.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ from dagnn.errors import UsageError
 Run = Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)]
 AdaptStatistics = Annotated[
     bool,
-    typer.Option(help="Estimate an unseen suite's statistics from its unlabelled inputs."),
+    typer.Option(
+        "--adapt-statistics",
+        help="Estimate an unseen suite's statistics from its unlabelled inputs.",
+    ),
 ]
 
 
@@ -92,8 +95,8 @@ def report(
     """Draw the report of one run again, or compare many runs on one page.
 
     Runs that differ by seed only are one line with mean ± sd. Differences are
-    taken to the first, paired where the items are the same. A folder of runs, such
-    as --seeds and matrix leave, stands for the runs inside.
+    taken to the first, paired where the items are the same. A folder of runs,
+    such as --seeds and matrix leave, stands for the runs inside.
     """
     from dagnn import run
 

@@ -24,10 +24,14 @@ Seeds = Annotated[
 ]
 InitFrom = Annotated[Path | None, typer.Option(help="Start from the weights of a finished run.")]
 CompareSourceOnly = Annotated[
-    bool, typer.Option(help="Also train without adaptation and show both.")
+    bool,
+    typer.Option("--compare-source-only", help="Also train without adaptation and show both."),
 ]
 CompareOracle = Annotated[
-    bool, typer.Option(help="Also train on target labels and show it, stamped ORACLE.")
+    bool,
+    typer.Option(
+        "--compare-oracle", help="Also train on target labels and show it, stamped ORACLE."
+    ),
 ]
 TargetPrior = Annotated[
     list[str] | None,
@@ -124,7 +128,8 @@ def matrix(
 ) -> None:
     """Train every ordered pair of suites; end with a suite × suite matrix.
 
-    The same command line goes on after Ctrl-C, and adds seeds where --seeds grows.
+    The same command line goes on after Ctrl-C, and adds seeds where --seeds
+    grows.
     """
     from dagnn import run
 

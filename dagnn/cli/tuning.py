@@ -32,8 +32,8 @@ StudyDir = Annotated[Path, typer.Argument(help="Folder of a study.", show_defaul
 Storage = Annotated[
     str | None,
     typer.Option(
-        help="Address of a database, for example sqlite:///study.db or "
-        "postgresql://user@host/database; else a journal file in the study's folder."
+        help="Database to share, such as sqlite:///study.db or postgresql://host/name; else a "
+        "journal file in the study's folder."
     ),
 ]
 
@@ -64,8 +64,8 @@ def run(
 ) -> None:
     """Search, or join a search that is under way; the same command line goes on after Ctrl-C.
 
-    Trials are compared on source labels and unlabelled targets only. A worker that is
-    killed loses nothing but the epoch that it was in.
+    Trials are compared on source labels and unlabelled targets only. A worker
+    that is killed loses nothing but the epoch that it was in.
     """
     from dagnn import tune
 
