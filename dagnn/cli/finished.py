@@ -41,7 +41,13 @@ def predict(
         list[Path],
         typer.Argument(help="RUN FILE..., or only files with --weights.", show_default=False),
     ],
-    out: Annotated[Path | None, typer.Option(help="CSV file; the screen by default.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file, with a column that says what lies outside the training range; the "
+            "screen by default."
+        ),
+    ] = None,
     suite: Annotated[
         str | None, typer.Option(help="Trained suite whose statistics to use; the first source.")
     ] = None,

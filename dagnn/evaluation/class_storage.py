@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from dagnn.errors import MissingFieldError, TableError
-from dagnn.evaluation.storage import read_number, read_table, write_table
+from dagnn.evaluation.storage import (
+    NO_REMARKS,
+    Remarks,
+    read_number,
+    read_table,
+    said_of,
+    write_table,
+)
 from dagnn.records import ClassPredictions
 
 BEFORE = ("suite", "role", "split", "id", "truth", "label")
@@ -20,17 +27,25 @@ def _column(name: str) -> str:
     return f"p({name})"
 
 
-def _rows(given: ClassPredictions) -> Iterator[tuple[str, ...]]:
+def _rows(given: ClassPredictions, remarks: Remarks) -> Iterator[tuple[str, ...]]:
     names = [*given.classes, UNKNOWN, ""]
     labels = given.probability.argmax(1)
     for row, item in enumerate(given.ids):
         shares = (repr(float(value)) for value in given.probability[row])
         told = names[given.truth[row]], given.classes[labels[row]]
-        yield (given.suite, given.role, given.split, item, *told, *shares, given.model)
+        where = (given.suite, given.role, given.split, item)
+        yield (*where, *told, *shares, given.model, *said_of(item, remarks))
 
 
-def write_class_predictions(path: Path | str, predictions: Sequence[ClassPredictions]) -> Path:
+def write_class_predictions(
+    path: Path | str, predictions: Sequence[ClassPredictions], remarks: Remarks = NO_REMARKS
+) -> Path:
     """Write true class, most probable class and all probabilities; latents are not part of it.
+
+    Args:
+        path: CSV file.
+        predictions: of any suites and models.
+        remarks: further columns, by name.
 
     Raises:
         ValueError: the predictions have different classes, or there are none.
@@ -38,8 +53,9 @@ def write_class_predictions(path: Path | str, predictions: Sequence[ClassPredict
     classes = {each.classes for each in predictions}
     if len(classes) != 1:
         raise ValueError(f"One table holds predictions of the same classes, got {classes or 0}.")
-    columns = (*BEFORE, *map(_column, classes.pop()), *AFTER)
-    return write_table(path, columns, (row for each in predictions for row in _rows(each)))
+    columns = (*BEFORE, *map(_column, classes.pop()), *AFTER, *remarks)
+    rows = (row for each in predictions for row in _rows(each, remarks))
+    return write_table(path, columns, rows)
 
 
 def holds_classes(path: Path | str) -> bool:

@@ -1,8 +1,9 @@
 """``results.csv`` and ``predictions.csv``: written whole, read back to the same numbers."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,6 +17,9 @@ RESULT_COLUMNS = (
 PREDICTION_COLUMNS = (
     "suite", "role", "split", "id", "parameter", "truth", "mean", "std", "model",
 )  # fmt: skip
+Remarks = Mapping[str, Mapping[str, str]]
+"""Further columns of a table of predictions: name → item → what to say of it."""
+NO_REMARKS: Remarks = MappingProxyType({})
 
 
 def _cell(number: float) -> str:
@@ -101,18 +105,32 @@ def read_results(path: Path | str) -> list[Result]:
     ]
 
 
-def _prediction_rows(predictions: Predictions) -> Iterator[tuple[str, ...]]:
+def said_of(item: str, remarks: Remarks) -> Iterator[str]:
+    """Give the cells of further columns for one item, empty where nothing is said of it."""
+    return (of_item.get(item, "") for of_item in remarks.values())
+
+
+def _prediction_rows(predictions: Predictions, remarks: Remarks) -> Iterator[tuple[str, ...]]:
     p = predictions
     for row, item in enumerate(p.ids):
         for column, name in enumerate(p.parameters):
             numbers = (_cell(values[row, column]) for values in (p.truth, p.mean, p.std))
-            yield (p.suite, p.role, p.split, item, name, *numbers, p.model)
+            told = said_of(item, remarks)
+            yield (p.suite, p.role, p.split, item, name, *numbers, p.model, *told)
 
 
-def write_predictions(path: Path | str, predictions: Iterable[Predictions]) -> Path:
-    """Write predictions, one row per item and parameter; latents are not part of the table."""
-    rows = (row for each in predictions for row in _prediction_rows(each))
-    return write_table(path, PREDICTION_COLUMNS, rows)
+def write_predictions(
+    path: Path | str, predictions: Iterable[Predictions], remarks: Remarks = NO_REMARKS
+) -> Path:
+    """Write predictions, one row per item and parameter; latents are not part of the table.
+
+    Args:
+        path: CSV file.
+        predictions: of any suites and models.
+        remarks: further columns, by name.
+    """
+    rows = (row for each in predictions for row in _prediction_rows(each, remarks))
+    return write_table(path, (*PREDICTION_COLUMNS, *remarks), rows)
 
 
 def read_predictions(path: Path | str) -> list[Predictions]:

@@ -34,7 +34,7 @@ from dagnn.evaluation.figures import (
 from dagnn.evaluation.latent import LatentMap, class_map, latent_map
 from dagnn.evaluation.metrics import Prior
 from dagnn.evaluation.predict import predict
-from dagnn.evaluation.storage import read_predictions, write_predictions
+from dagnn.evaluation.storage import NO_REMARKS, Remarks, read_predictions, write_predictions
 from dagnn.evaluation.table import DRAWN, evaluate
 from dagnn.evaluation.temperature import Temperature
 from dagnn.evaluation.variance import VarianceScale, fit_variance
@@ -78,8 +78,8 @@ class Answers(Protocol):
         """Compute every metric with its interval."""
         ...
 
-    def write(self, path: Path, predictions: Sequence[Any]) -> Path:
-        """Write a table of predictions."""
+    def write(self, path: Path, predictions: Sequence[Any], remarks: Remarks = NO_REMARKS) -> Path:
+        """Write a table of predictions, with further columns of remarks."""
         ...
 
     def read(self, path: Path) -> Sequence[AnyPredictions]:
@@ -156,9 +156,11 @@ class Parameters:
             )
         return results
 
-    def write(self, path: Path, predictions: Sequence[Predictions]) -> Path:
+    def write(
+        self, path: Path, predictions: Sequence[Predictions], remarks: Remarks = NO_REMARKS
+    ) -> Path:
         """Write one row per item and parameter."""
-        return write_predictions(path, predictions)
+        return write_predictions(path, predictions, remarks)
 
     def read(self, path: Path) -> list[Predictions]:
         """Read them back."""
@@ -246,9 +248,11 @@ class Classes:
             )
         return results
 
-    def write(self, path: Path, predictions: Sequence[ClassPredictions]) -> Path:
+    def write(
+        self, path: Path, predictions: Sequence[ClassPredictions], remarks: Remarks = NO_REMARKS
+    ) -> Path:
         """Write one row per item."""
-        return write_class_predictions(path, predictions)
+        return write_class_predictions(path, predictions, remarks)
 
     def read(self, path: Path) -> list[ClassPredictions]:
         """Read them back."""

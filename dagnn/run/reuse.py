@@ -11,7 +11,7 @@ from rich.markup import escape
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES
 from dagnn.errors import CheckpointError, MismatchError, UsageError, nearest
-from dagnn.evaluation.storage import read_results
+from dagnn.evaluation.storage import NO_REMARKS, Remarks, read_results
 from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
 from dagnn.records import Dataset
@@ -28,6 +28,8 @@ from dagnn.run.train import RunResult, finish
 from dagnn.training import Checkpoint, load_checkpoint, load_weights
 
 WARNINGS_SHOWN = 10
+OUTSIDE = "outside_training_range"
+"""Column of a file of predictions: what of an input training has not seen; empty if nothing."""
 
 
 def load_network(folder: RunFolder, experiment: Experiment) -> tuple[Network, Checkpoint]:
@@ -173,7 +175,8 @@ def predict(
         files: catalogues, or files of spectra.
         suite: the trained suite whose statistics to use; the first source if None.
         adapt_statistics: estimate statistics from these files instead.
-        out: CSV file; a table on the screen if None.
+        out: CSV file; a table on the screen if None. Its last column says what of an
+            input lies outside the range of training, and is empty where nothing does.
         console: where warnings go; standard error if None.
     """
     console = console or Console(stderr=True)
@@ -206,7 +209,8 @@ def predict(
     told = [*uncalibrated(folder, experiment), *_alarms(folder, suite)]
     for text in told:
         console.print(f"[yellow]Note:[/] {escape(text)}", highlight=False, soft_wrap=True)
-    warn_outside(loaded.dataset, checkpoint.meta["training_range"], console)
+    outside = outside_range(loaded.dataset, checkpoint.meta["training_range"])
+    warn_outside(outside, console)
     if checkpoint.meta["mock"]:
         console.print("[bold yellow]This network was trained on MOCK data.[/]")
     items = torch.arange(len(loaded.dataset))
@@ -226,7 +230,7 @@ def predict(
     labelled = [modality.name(name) for name in experiment.source]
     calibrated: AnyPredictions
     (calibrated,) = apply_scale(read_scale(folder, answers), [predictions], labelled)
-    deliver(answers, calibrated, out, console)
+    deliver(answers, calibrated, out, console, {OUTSIDE: outside})
     return calibrated
 
 
@@ -290,16 +294,25 @@ def report(path: Path, *, console: Console | None = None) -> Path:
     return page
 
 
-def warn_outside(dataset: Dataset, ranges: Mapping[str, Sequence[float]], console: Console) -> None:
-    """Say which inputs lie outside what the network was trained on, one line each."""
+def outside_range(dataset: Dataset, ranges: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    """Return what of each input lies outside of what the network was trained on.
+
+    Returns:
+        Item → what it is and what training had; only items that have any such thing.
+    """
     outside: dict[int, list[str]] = {}
     for name, values in dataset.summaries().items():
         low, high = ranges[name]
         for item in torch.nonzero((values < low) | (values > high)).flatten().tolist():
             seen = f"{name} is {float(values[item]):.4g} (training: {low:.4g} to {high:.4g})"
             outside.setdefault(item, []).append(seen)
-    for item in sorted(outside)[:WARNINGS_SHOWN]:
-        text = f"{dataset.ids[item]} is outside the training range: {'; '.join(outside[item])}"
+    return {dataset.ids[item]: "; ".join(outside[item]) for item in sorted(outside)}
+
+
+def warn_outside(outside: Mapping[str, str], console: Console) -> None:
+    """Say which inputs lie outside what the network was trained on, one line each."""
+    for item, seen in list(outside.items())[:WARNINGS_SHOWN]:
+        text = f"{item} is outside the training range: {seen}"
         console.print(f"[yellow]Warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
     if len(outside) > WARNINGS_SHOWN:
         console.print(f"... and {len(outside) - WARNINGS_SHOWN} more inputs.", highlight=False)
@@ -308,11 +321,15 @@ def warn_outside(dataset: Dataset, ranges: Mapping[str, Sequence[float]], consol
 
 
 def deliver(
-    answers: Answers, predictions: AnyPredictions, out: Path | None, console: Console
+    answers: Answers,
+    predictions: AnyPredictions,
+    out: Path | None,
+    console: Console,
+    remarks: Remarks = NO_REMARKS,
 ) -> None:
-    """Write predictions to a CSV file, or show them."""
+    """Write predictions to a CSV file, with columns of remarks, or show them."""
     if out is None:
         answers.show(predictions, Console())
         return
-    answers.write(out, [predictions])
+    answers.write(out, [predictions], remarks)
     console.print(f"{len(predictions.ids)} predictions: {out}", highlight=False)

@@ -114,6 +114,17 @@ def test_round_trip(tmp_path):
         assert after.latent.shape == (len(after.ids), 0)
 
 
+def test_remarks_are_further_columns(tmp_path):
+    given = synthetic_classes(items=3)
+    remarks = {"outside": {given.ids[1]: "contrast is 3"}}
+    path = write_class_predictions(tmp_path / "p.csv", [given], remarks)
+    header, *lines = path.read_text().splitlines()
+    assert header.endswith(",model,outside")
+    assert [line.split(",")[-1] for line in lines] == ["", "contrast is 3", ""]
+    (back,) = read_class_predictions(path)
+    np.testing.assert_array_equal(back.probability, given.probability)
+
+
 def test_tables_of_parameters_are_told_apart(tmp_path, predictions):
     path = write_predictions(tmp_path / "predictions.csv", predictions[:1])
     assert not holds_classes(path)

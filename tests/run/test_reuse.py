@@ -1,5 +1,6 @@
 """A finished run is evaluated, predicts, reports, and lends its weights."""
 
+import csv
 import re
 import shutil
 from pathlib import Path
@@ -46,7 +47,22 @@ def test_predict_new_files_and_warn_outside_the_training_range(
     assert str(box) in (tmp_path / "out.csv").read_text()
     astrid = universe / "FOF_Subfind/Astrid/L25n256/LH"
     run.predict(finished.folder, sorted(astrid.rglob("*.hdf5")), out=tmp_path / "out.csv")
-    assert "outside the training range" in capsys.readouterr().err
+    warned = capsys.readouterr().err
+    assert "outside the training range" in warned
+    with (tmp_path / "out.csv").open() as stream:
+        told = {row["id"]: row["outside_training_range"] for row in csv.DictReader(stream)}
+    # The file says of each input what the screen says of the first ones, and nothing of others.
+    lines = [line for line in warned.splitlines() if line.startswith("Warning: ")]
+    assert (
+        lines
+        and lines
+        == [
+            f"Warning: {item} is outside the training range: {what}"
+            for item, what in told.items()
+            if what
+        ][: len(lines)]
+    )
+    assert "" in told.values()
 
 
 def test_report_is_the_same_from_stored_results(finished: run.RunResult) -> None:
