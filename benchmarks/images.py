@@ -140,6 +140,13 @@ def reestimated(experiment: Experiment, prepared: Prepared, network: Network) ->
     return of_suite(measured(experiment, alone, own), target.name)
 
 
+def progress(place: str, name: str, seed: int, found: Found) -> None:
+    """Say what one training gave, so that hours are not silent."""
+    value, low, high = found["balanced_accuracy"]
+    told = f"# {place}, {name}, seed {seed}: balanced accuracy {value:.3f} [{low:.3f}, {high:.3f}]"
+    print(told, flush=True)
+
+
 def real(given: argparse.Namespace, rows: Rows) -> None:
     """Compare adaptation methods on real surveys."""
     wanted = [name for name in (*METHODS, ORACLE) if name in (given.method or (*METHODS, ORACLE))]
@@ -165,6 +172,7 @@ def real(given: argparse.Namespace, rows: Rows) -> None:
                         of_suite(results, source)
                     )
                 rows["real", f"{source} → {target}", name].append(of_suite(results, target))
+                progress(f"{source} → {target}", name, seed, of_suite(results, target))
                 if name == "source-only":
                     found = reestimated(experiment, prepared, network)
                     rows["real", f"{source} → {target}", REESTIMATED].append(found)
@@ -182,6 +190,7 @@ def mock(given: argparse.Namespace, rows: Rows) -> None:
             results = measured(experiment, prepared, fit(experiment, prepared))
             for suite in ("pristine", "noisy"):
                 rows["MOCK", suite, name].append(of_suite(results, suite))
+                progress(f"MOCK {suite}", name, seed, of_suite(results, suite))
 
 
 PARTS = {"real": real, "mock": mock}

@@ -150,6 +150,7 @@ class Training(_Strict):
         patience: epochs without a better score before stopping; None never stops early.
         select_on: label-free criterion that chooses the checkpoint.
         device: ``auto`` takes CUDA where there is one.
+        precision: ``bf16`` multiplies matrices of the network in bfloat16 while training.
     """
 
     epochs: int = Field(default=30, ge=1)
@@ -163,6 +164,7 @@ class Training(_Strict):
     patience: int | None = Field(default=None, ge=1)
     select_on: str = "last"
     device: str = "auto"
+    precision: str = "float32"
 
 
 class Calibration(_Strict):
@@ -170,13 +172,16 @@ class Calibration(_Strict):
 
     Attributes:
         variance: ``source`` scales and blends variances on the source's validation items.
-        surrogate: ``redshift`` also trains on the source with itself at another redshift as
-            target, and inflates the error bars of unlabelled suites as it asks for. Takes
-            another training; left out, and said so, where there is no other redshift.
+        surrogate: what stands for the target, with a known truth, to tell by how much to
+            inflate the error bars of unlabelled suites. ``redshift``: the source at another
+            redshift, which takes another training; left out, and said so, where there is none.
+            ``halves``: the source of low against that of high values of a further parameter,
+            and the other way round, which takes two. ``auto``: the first where it can be had,
+            else the second.
     """
 
     variance: Literal["none", "source"] = "source"
-    surrogate: Literal["none", "redshift"] = "none"
+    surrogate: Literal["none", "redshift", "halves", "auto"] = "none"
 
 
 class Robustness(_Strict):

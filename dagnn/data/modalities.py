@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from dagnn.catalogs.catalog import Catalog, Selection
+from dagnn.catalogs.layouts import find_table
 from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.redshifts import catalog_redshifts
 from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
+from dagnn.catalogs.tables import ParameterTable, read_table
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
 from dagnn.data.mocking import universes
 from dagnn.data.power import SPACINGS, available_redshifts
@@ -50,6 +52,12 @@ class _Simulations:
     def prior(self, suite: str, parameter: str) -> tuple[float, float]:
         """Return lower and upper end of a parameter's prior in a suite."""
         return find_suite(suite).prior(parameter)
+
+    def table(
+        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
+    ) -> ParameterTable | None:
+        """Return the table that labels a suite's simulations."""
+        return read_table(find_table(find_suite(suite), data, set_name, volume))
 
     def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
         """Refuse: mocks are made of catalogues."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dagnn.catalogs.suite import Suite
+from dagnn.catalogs.tables import ParameterTable
 from dagnn.data.truth import NO_PARAMETERS, Truth
 from dagnn.parameters import Scaling
 from dagnn.records import Dataset
@@ -117,6 +118,16 @@ class Modality(Protocol):
         self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
     ) -> tuple[float, ...]:
         """Return the redshifts that a suite is there at, increasing; none where unknown."""
+        ...
+
+    def table(
+        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
+    ) -> ParameterTable | None:
+        """Return the table of all parameters of a suite; None where items have none.
+
+        Raises:
+            MissingDataError: there should be one.
+        """
         ...
 
     def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnn.catalogs.tables import ParameterTable
 from dagnn.data.image_arrays import LAYOUTS, channels_first, label_names, resized, usable
 from dagnn.data.image_files import Block, read_array, read_blocks
 from dagnn.data.image_paths import GROUP_WORDS, LABEL_WORDS, find_beside, find_images
@@ -128,6 +129,12 @@ class SurveyImages:
     ) -> tuple[float, ...]:
         """Return nothing: images are not snapshots."""
         return ()
+
+    def table(
+        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
+    ) -> ParameterTable | None:
+        """Return nothing: images have no parameters."""
+        return None
 
     def load(self, request: Request) -> Loaded:
         """Read the images of a survey.

@@ -6,23 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 
-from dagnn.config import Experiment, build
-from dagnn.data.modalities import MODALITIES
-from dagnn.data.splits import PARTS, Split
+from dagnn.config import Experiment
 from dagnn.errors import DataError
 from dagnn.evaluation.variance import VarianceScale
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import Predictions
 from dagnn.run.answers import Answers, AnyPredictions, AnyScale, answers_of
-from dagnn.run.data import Prepared, SuiteData, read_suite
+from dagnn.run.data import Prepared
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.predictions import predict_all
+from dagnn.run.surrogates import Surrogate, surrogates
 from dagnn.training import Checkpoint
 
 
@@ -119,115 +117,34 @@ def calibrated(
     if stored is not None:
         return stored
     scale = fit_scale(answers, predict_all(network, plan.prepared, plan.label, plan.known))
-    if isinstance(scale, VarianceScale) and wanted.surrogate != "none" and plan.experiment.target:
-        scale = scale.inflated(_on_surrogate(plan, initial, console, root))
+    if isinstance(scale, VarianceScale) and plan.experiment.target:
+        made = surrogates(plan.experiment, plan.prepared, console)
+        found = [_on_surrogate(each, plan, initial, console, root) for each in made]
+        scale = scale.inflated([one for each in found for one in each])
     write_scale(plan.folder, scale)
     return scale
 
 
 def _on_surrogate(
-    plan: Plan, initial: Checkpoint | None, console: Console, root: Path
+    surrogate: Surrogate, plan: Plan, initial: Checkpoint | None, console: Console, root: Path
 ) -> list[Predictions]:
-    """Train on a surrogate of the target and predict what it holds out."""
-    made = surrogate(plan.experiment, plan.prepared, console)
-    if made is None:
-        console.print(
-            "[yellow]Note:[/] no other redshift of the source is there to calibrate error bars "
-            "on; those of the target are calibrated on the source alone.",
-            highlight=False,
-            soft_wrap=True,
-        )
-        return []
-    experiment, prepared = made
+    """Train on a surrogate of the target and predict what it holds out of it."""
     network = fit_network(
-        experiment,
-        prepared,
-        plan.folder.surrogate,
+        surrogate.experiment,
+        surrogate.prepared,
+        plan.folder.surrogate(surrogate.name),
         console,
         initial=initial,
-        label="surrogate",
+        label=surrogate.label,
         root=root,
     )
-    raw: list[Any] = predict_all(network, prepared, "surrogate")
-    held_out = [each for each in raw if each.role == "target" and each.split == "valid"]
-    return apply_scale(fit_scale(answers_of(()), raw), held_out, labelled=prepared.trained)
-
-
-def surrogate(
-    experiment: Experiment, prepared: Prepared, console: Console
-) -> tuple[Experiment, Prepared] | None:
-    """Make a surrogate of the target: the sources themselves at another redshift.
-
-    Every simulation keeps its part, so the surrogate's validation items were seen in
-    training at no redshift. Test items are in neither domain.
-
-    Returns:
-        The experiment that aligns with the surrogate, and its data; None where the
-        sources are there at no other redshift.
-    """
-    modality = build(MODALITIES, experiment.data, "data")
-    sources, data = prepared.of_role("source"), experiment.data
-    there = [
-        modality.redshifts(suite.name, prepared.folder, data.set, data.volume) for suite in sources
-    ]
-    common = sorted(set(there[0]).intersection(*there[1:]))
-    redshifts = other_redshifts(data.redshifts, common)
-    if redshifts is None:
-        return None
-    moved = experiment.model_copy(
-        update={
-            "name": f"{experiment.name}-surrogate",
-            "target": [f"{suite.name}-moved" for suite in sources],
-            "data": data.model_copy(update={"redshifts": list(redshifts), "target_prior": {}}),
-        }
+    raw: list[Any] = predict_all(
+        network, surrogate.prepared, "surrogate", transductive=surrogate.transductive
     )
-    targets = [
-        _moved(moved, suite, len(sources) + number, prepared, console)
-        for number, suite in enumerate(sources)
-    ]
-    return moved, replace(prepared, suites=(*sources, *targets), intervals=())
-
-
-def other_redshifts(used: Sequence[float], there: Sequence[float]) -> tuple[float, ...] | None:
-    """Choose as many redshifts as are used, as near as possible, at least one of them another.
-
-    Args:
-        used: redshifts of the inputs, in their order.
-        there: redshifts that exist.
-
-    Returns:
-        None where there is no other.
-
-    Example:
-        >>> other_redshifts([0.0], [0.0, 1.05, 2.0])
-        (1.05,)
-        >>> other_redshifts([0.0, 1.0], [0.0, 1.05, 1.5])
-        (0.0, 1.5)
-    """
-    snapshots = [min(there, key=lambda z: abs(z - asked)) for asked in used] if there else []
-    spare = [z for z in there if z not in snapshots]
-    if not spare:
-        return None
-    changes = [(abs(z - snapshots[k]), k, z) for k in range(len(used)) for z in spare]
-    _, place, nearest = min(changes)
-    return tuple(nearest if k == place else z for k, z in enumerate(snapshots))
-
-
-def _moved(
-    experiment: Experiment, suite: SuiteData, domain: int, prepared: Prepared, console: Console
-) -> SuiteData:
-    """Read a source at the surrogate's redshift, split as it is."""
-    loaded = read_suite(
-        experiment, suite.name, prepared.folder, prepared.truth, console, labelled=True
-    )
-    assert suite.split is not None
-    parts = suite.split.to_ids(suite.loaded.dataset.ids)
-    position = {name: row for row, name in enumerate(loaded.dataset.ids)}
-    rows = {
-        part: np.array([position[name] for name in parts[part] if name in position], dtype=np.int64)
-        for part in PARTS
-    }
-    return SuiteData(f"{suite.name}-moved", "target", domain, loaded, Split(**rows))
+    measured = "all" if surrogate.transductive else "valid"
+    held_out = [each for each in raw if (each.role, each.split) == ("target", measured)]
+    scale = fit_scale(answers_of(()), raw)
+    return apply_scale(scale, held_out, labelled=surrogate.prepared.trained)
 
 
 def on_target_labels(prepared: Prepared) -> Prepared:

@@ -23,7 +23,7 @@ from dagnn.data.truth import Truth
 from dagnn.errors import MismatchError, MissingDataError, UsageError
 from dagnn.evaluation.label_shift import PriorInterval
 from dagnn.parameters import Scaling
-from dagnn.records import Dataset
+from dagnn.records import Dataset, FloatArray
 from dagnn.run.progress import progress_bar
 
 # Domain terms compare pairs of items, and a bootstrap resamples them.
@@ -91,6 +91,19 @@ class Prepared:
     def of_role(self, role: str) -> list[SuiteData]:
         """Return the suites of a role."""
         return [suite for suite in self.suites if suite.role == role]
+
+
+def summaries_of(suite: SuiteData, parts: Sequence[str]) -> FloatArray:
+    """Return the summaries of the items of some parts ``[n, F]``."""
+    rows = torch.cat([suite.parts()[part] for part in parts])
+    values = suite.loaded.dataset.summaries().values()
+    return np.stack([value[rows].double().cpu().numpy() for value in values], 1)
+
+
+def truth_of(suite: SuiteData, prepared: Prepared) -> FloatArray:
+    """Return the truth of the training items of a suite in prior units ``[n, P]``."""
+    physical: Tensor = suite.loaded.dataset.y[suite.parts()["train"]].cpu()
+    return np.asarray(prepared.scaling.to_unit(physical).double().numpy())
 
 
 def default_data() -> Path:

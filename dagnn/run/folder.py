@@ -68,10 +68,9 @@ class RunFolder:
         """The folder of the training on target labels, inside this one."""
         return RunFolder(self.path / "oracle")
 
-    @property
-    def surrogate(self) -> "RunFolder":
-        """The folder of the training that calibrates error bars, inside this one."""
-        return RunFolder(self.path / "surrogate")
+    def surrogate(self, name: str) -> "RunFolder":
+        """Return the folder of a training that calibrates error bars, inside this one."""
+        return RunFolder(self.path / "surrogates" / name)
 
     def is_finished(self) -> bool:
         """Whether training and evaluation have left everything that they leave."""

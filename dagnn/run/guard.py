@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from torch import Tensor
 
 from dagnn.config import Experiment
 from dagnn.evaluation.label_shift import (
@@ -20,7 +19,7 @@ from dagnn.evaluation.label_shift import (
 from dagnn.losses.window import Window
 from dagnn.records import FloatArray
 from dagnn.run.assemble import Assembly, reads_target, training_batch
-from dagnn.run.data import Prepared, SuiteData
+from dagnn.run.data import Prepared, summaries_of, truth_of
 
 
 def guarded(experiment: Experiment, prepared: Prepared, console: Console) -> Prepared:
@@ -67,14 +66,14 @@ def stored_intervals(facts: Mapping[str, Any]) -> tuple[PriorInterval, ...]:
 
 def _intervals(prepared: Prepared) -> Iterable[PriorInterval]:
     sources = prepared.of_role("source")
-    raw = [_summaries(suite, ("train",)) for suite in sources]
+    raw = [summaries_of(suite, ("train",)) for suite in sources]
     # Sources lie apart by their physics, which is not scatter: each in units of its own.
     x = np.concatenate([(values - values.mean(0)) / _spread(values) for values in raw])
-    y = np.concatenate([_truth(suite, prepared) for suite in sources])
+    y = np.concatenate([truth_of(suite, prepared) for suite in sources])
     centre = np.mean([values.mean(0) for values in raw], 0)
     spread = np.mean([_spread(values) for values in raw], 0)
     for target in prepared.of_role("target"):
-        seen = (_summaries(target, ("train", "valid")) - centre) / spread
+        seen = (summaries_of(target, ("train", "valid")) - centre) / spread
         for column, name in enumerate(prepared.scaling.names):
             low, high = estimate_interval(x, y[:, column], seen)
             limit = round(alarm_limit(len(x)), 3)
@@ -84,18 +83,6 @@ def _intervals(prepared: Prepared) -> Iterable[PriorInterval]:
 def _spread(values: FloatArray) -> FloatArray:
     spread = values.std(0)
     return np.asarray(np.where(spread > 0, spread, 1.0))
-
-
-def _summaries(suite: SuiteData, parts: tuple[str, ...]) -> FloatArray:
-    rows = torch.cat([suite.parts()[part] for part in parts])
-    values = suite.loaded.dataset.summaries().values()
-    return np.stack([value[rows].double().cpu().numpy() for value in values], 1)
-
-
-def _truth(suite: SuiteData, prepared: Prepared) -> FloatArray:
-    rows = suite.parts()["train"]
-    physical: Tensor = suite.loaded.dataset.y[rows].cpu()
-    return np.asarray(prepared.scaling.to_unit(physical).double().numpy())
 
 
 def align_within(made: Assembly, prepared: Prepared) -> None:
@@ -143,7 +130,7 @@ def _inside(
     low, high = (np.array([ends[side] for ends in intervals]) for side in (0, 1))
     outside = [
         np.maximum(np.maximum(low - y, y - high), 0).max(1)
-        for y in (_truth(source, prepared) for source in sources)
+        for y in (truth_of(source, prepared) for source in sources)
     ]
     every = np.sort(np.concatenate(outside))
     limit = max(0.0, every[min(FEWEST, len(every)) - 1])

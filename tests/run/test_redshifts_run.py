@@ -57,7 +57,7 @@ def test_two_snapshots_go_the_whole_road(
 
 def test_galaxies_at_another_redshift_are_a_surrogate(snapshots: Path, tmp_path: Path) -> None:
     made = run.train(load(snapshots, "calibration.surrogate=redshift"), out=tmp_path / "run")
-    surrogate = RunFolder(made.folder).surrogate
+    surrogate = RunFolder(made.folder).surrogate("redshift")
     assert (surrogate.checkpoints / "best.pt").is_file()
     stored = load_checkpoint(surrogate.checkpoints / "best.pt").meta["experiment"]
     assert stored["data"]["redshifts"] == [0.503]

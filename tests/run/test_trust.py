@@ -85,7 +85,7 @@ def test_error_bars_are_calibrated_on_the_source(trusted: run.RunResult) -> None
 
 
 def test_the_surrogate_inflates_the_target_only(trusted: run.RunResult, tmp_path: Path) -> None:
-    assert (RunFolder(trusted.folder).surrogate.checkpoints / "best.pt").is_file()
+    assert (RunFolder(trusted.folder).surrogate("redshift").checkpoints / "best.pt").is_file()
     copy = RunFolder(Path(shutil.copytree(trusted.folder, tmp_path / "copy")))
     stored = json.loads(copy.calibration.read_text())
     copy.calibration.write_text(json.dumps(stored | {"inflation": [4 * stored["inflation"][0]]}))
@@ -239,7 +239,7 @@ def test_without_another_redshift_it_says_so(
         (alone / file.name).symlink_to(file)
     run.train(load(alone, "training.epochs=1"), out=tmp_path / "run")
     assert "no other redshift" in capsys.readouterr().err
-    assert not (tmp_path / "run" / "surrogate").exists()
+    assert not (tmp_path / "run" / "surrogates").exists()
 
 
 def test_two_parameters_and_two_redshifts(spectra: Path, tmp_path: Path) -> None:
