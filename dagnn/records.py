@@ -167,6 +167,7 @@ class Predictions:
         std: ``[n, P]``, positive.
         latent: ``[n, W]``.
         model: which network said it: ``model`` or ``source-only``.
+        groups: items with equal group show one truth; empty where that is not known.
     """
 
     suite: str
@@ -179,6 +180,7 @@ class Predictions:
     std: FloatArray
     latent: FloatArray
     model: str = "model"
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,7 @@ class ClassPredictions:
         probability: ``[n, K]``, rows sum to one.
         latent: ``[n, W]``.
         model: which network said it: ``model`` or ``source-only``.
+        groups: items with equal group show one object; empty where that is not known.
     """
 
     suite: str
@@ -207,6 +210,7 @@ class ClassPredictions:
     probability: FloatArray
     latent: FloatArray
     model: str = "model"
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ import numpy as np
 
 from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
 from dagnn.evaluation.discrimination import area_under_curve, held_out_scores
-from dagnn.records import FloatArray
+from dagnn.records import FloatArray, IntArray
 
+Groups = tuple[Sequence[str], Sequence[str]]
+"""Group of every source item and of every target item."""
 MOST_ITEMS = 1000
 """Larger clouds are thinned at random: costs grow with the square of the number."""
 
@@ -45,9 +47,12 @@ class Alignment:
     probability: float = float("nan")
 
 
-def _thinned(cloud: FloatArray, seed: int) -> FloatArray:
-    rows = np.random.default_rng(seed).permutation(len(cloud))[:MOST_ITEMS]
-    return np.asarray(cloud[np.sort(rows)], dtype=np.float64)
+def _thinned(
+    cloud: FloatArray, groups: Sequence[str] | None, seed: int
+) -> tuple[FloatArray, list[str] | None]:
+    rows = np.sort(np.random.default_rng(seed).permutation(len(cloud))[:MOST_ITEMS])
+    kept = None if groups is None else [groups[row] for row in rows.tolist()]
+    return np.asarray(cloud[rows], dtype=np.float64), kept
 
 
 def domain_auc(
@@ -58,7 +63,7 @@ def domain_auc(
     folds: int = 5,
     n_bootstrap: int = 500,
     seed: int = 0,
-    groups: tuple[Sequence[str], Sequence[str]] | None = None,
+    groups: Groups | None = None,
 ) -> tuple[float, float, float]:
     """Return the cross-validated AUC of a domain classifier with its 95% interval.
 
@@ -77,7 +82,7 @@ def domain_auc(
         n_bootstrap: resamples of held-out scores behind the interval.
         seed: of folds, random features and resampling.
         groups: one name per source item and per target item; items of one group
-            stay in one fold and are resampled together.
+            stay in one fold, also those of the other domain, and are resampled together.
 
     Raises:
         ValueError: a domain has fewer groups than folds.
@@ -141,18 +146,33 @@ def squared_mmd(kernel: FloatArray, is_source: FloatArray) -> FloatArray:
     )
 
 
+def _units(n: int, m: int, groups: Groups | None) -> tuple[FloatArray, IntArray]:
+    """Return what moves as a whole: 1 per group of the source, 0 per target's; group of items."""
+    ours, theirs = groups or (range(n), range(m))
+    first, second = (np.unique(np.asarray(side), return_inverse=True)[1] for side in (ours, theirs))
+    count, others = int(first.max()) + 1, int(second.max()) + 1
+    return np.repeat([1.0, 0.0], [count, others]), np.concatenate([first, count + second])
+
+
 def mmd_test(
-    source: FloatArray, target: FloatArray, *, permutations: int = 500, seed: int = 0
+    source: FloatArray,
+    target: FloatArray,
+    *,
+    permutations: int = 500,
+    seed: int = 0,
+    groups: Groups | None = None,
 ) -> tuple[float, float, float, float]:
     """Return the squared MMD, its 95% range if the domains agreed, and the p-value.
 
-    The range and the p-value come from dividing the pooled items at random.
+    The range and the p-value come from dividing the pooled items, or groups, at random.
 
     Args:
         source: ``[n, W]``, two items or more.
         target: ``[m, W]``, two items or more.
         permutations: random divisions.
         seed: of the divisions.
+        groups: one name per source item and per target item; items of one group and domain
+            go to the same side.
 
     Returns:
         ``(value, low, high, p-value)``.
@@ -165,8 +185,9 @@ def mmd_test(
     kernel = gaussian_kernel(np.concatenate([source, target]))
     is_source = np.repeat([1.0, 0.0], [len(source), len(target)])
     value = float(squared_mmd(kernel, is_source))
+    sides, unit = _units(len(source), len(target), groups)
     generator = np.random.default_rng(seed)
-    divided = generator.permuted(np.tile(is_source, (permutations, 1)), axis=1)
+    divided = generator.permuted(np.tile(sides, (permutations, 1)), axis=1)[:, unit]
     null = squared_mmd(kernel, divided)
     low, high = percentile_interval(null)
     return value, low, high, float((1 + (null >= value).sum()) / (1 + permutations))
@@ -216,6 +237,7 @@ def alignments(
     *,
     seed: int = 0,
     n_bootstrap: int = 500,
+    groups: Groups | None = None,
 ) -> list[Alignment]:
     """Measure how far apart two suites look to one network.
 
@@ -228,19 +250,28 @@ def alignments(
         target: short name and latents ``[m, W]`` of another suite.
         seed: of thinning, folds, resampling and permutations.
         n_bootstrap: resamples or permutations behind each range.
+        groups: one name per source item and per target item. Items of one group count as
+            one independent thing in folds, resamples and permutations, see
+            :func:`domain_auc`; None takes every item for one.
 
     Returns:
         ``domain_auc``, ``mmd`` and ``latent_distance``, in that order.
+
+    Raises:
+        ValueError: a domain has fewer groups than the folds of a classifier.
     """
-    ours, theirs = _thinned(source[1], seed), _thinned(target[1], seed)
+    names: tuple[Sequence[str] | None, Sequence[str] | None] = groups or (None, None)
+    ours, our_groups = _thinned(source[1], names[0], seed)
+    theirs, their_groups = _thinned(target[1], names[1], seed)
+    kept = (our_groups, their_groups) if our_groups and their_groups else None
     weight = (
-        bootstrap_weights(len(ours), n_bootstrap, seed),
-        bootstrap_weights(len(theirs), n_bootstrap, seed + 1),
+        bootstrap_weights(len(ours), n_bootstrap, seed, our_groups),
+        bootstrap_weights(len(theirs), n_bootstrap, seed + 1, their_groups),
     )
     distance = percentile_interval(latent_distance(ours, theirs, weight))
     measured = {
-        "domain_auc": domain_auc(ours, theirs, n_bootstrap=n_bootstrap, seed=seed),
-        "mmd": mmd_test(ours, theirs, permutations=n_bootstrap, seed=seed),
+        "domain_auc": domain_auc(ours, theirs, n_bootstrap=n_bootstrap, seed=seed, groups=kept),
+        "mmd": mmd_test(ours, theirs, permutations=n_bootstrap, seed=seed, groups=kept),
         "latent_distance": (float(latent_distance(ours, theirs)), *distance),
     }
     return [

@@ -54,14 +54,16 @@ def predict_classes(
             f"The network has {probabilities[0].shape[1]} classes, the data have {len(classes)} "
             f"({', '.join(classes)})."
         )
+    positions, ids, groups = index.tolist(), dataset.ids, dataset.groups
     return ClassPredictions(
         suite=suite,
         role=role,
         split=split,
-        ids=tuple(str(dataset.ids[position]) for position in index.tolist()),
+        ids=tuple(str(ids[position]) for position in positions),
         classes=tuple(classes),
         truth=np.asarray(dataset.y[index.to(dataset.y.device)].cpu().numpy(), dtype=np.int64),
         probability=join(probabilities),
         latent=join(latents),
         model=model,
+        groups=tuple(str(groups[position]) for position in positions),
     )

@@ -69,14 +69,23 @@ def _median_distance(points: FloatArray) -> float:
     return float(np.median(np.linalg.norm(points[rows] - points[np.roll(rows, 1)], axis=1))) or 1.0
 
 
-def _folds(groups: Sequence[str], folds: int, seed: int) -> IntArray:
-    """Give every item of one domain a fold number; groups stay together."""
-    _, group = np.unique(np.asarray(groups), return_inverse=True)
-    number = int(group.max()) + 1
-    if number < folds:
-        raise ValueError(f"{folds} folds need as many independent items per domain, got {number}.")
-    order = np.random.default_rng(seed).permutation(number)
-    return np.asarray((order % folds)[group], dtype=np.int64)
+def _folds(
+    ours: Sequence[str], theirs: Sequence[str], folds: int, seed: int
+) -> tuple[IntArray, IntArray]:
+    """Give every item of both domains a fold number; groups stay together, also across domains."""
+    shared = sorted(set(ours) & set(theirs))
+    common = np.random.default_rng(seed).permutation(len(shared)) % folds
+    found = []
+    for groups, draw in ((ours, seed), (theirs, seed + 1)):
+        alone = sorted(set(groups) - set(shared))
+        if (number := len(shared) + len(alone)) < folds:
+            raise ValueError(
+                f"{folds} folds need as many independent items per domain, got {number}."
+            )
+        order = (len(shared) + np.random.default_rng(draw).permutation(len(alone))) % folds
+        fold_of = dict(zip([*shared, *alone], [*common, *order], strict=True))
+        found.append(np.array([fold_of[group] for group in groups], dtype=np.int64))
+    return found[0], found[1]
 
 
 def _scores(
@@ -97,6 +106,11 @@ def _scores(
     share = is_target.mean()
     label = np.where(is_target, 0.5 / share, -0.5 / (1 - share))
     return Ridge.fit(train, label[:, None]).predict(test)[:, 0]
+
+
+def _each(domain: str, items: int) -> list[str]:
+    """Name every item a group of its own."""
+    return [f"{domain} {item}" for item in range(items)]
 
 
 def held_out_scores(
@@ -120,7 +134,9 @@ def held_out_scores(
         nonlinear: whether to add random features.
         folds: number of folds, stratified by domain.
         seed: of folds and random features.
-        groups: one name per source item and per target item.
+        groups: one name per source item and per target item. Items of one group are in
+            one fold, those of the other domain as well: an object that both show would
+            be recognised, and taken for the domain in which it was learned.
 
     Returns:
         Scores of sources ``[n]`` and of targets ``[m]``, in (0, 1].
@@ -128,8 +144,8 @@ def held_out_scores(
     Raises:
         ValueError: a domain has fewer groups than folds.
     """
-    ours, theirs = groups or ([str(i) for i in range(n)] for n in (len(source), len(target)))
-    fold = np.concatenate([_folds(ours, folds, seed), _folds(theirs, folds, seed + 1)])
+    ours, theirs = groups or (_each("source", len(source)), _each("target", len(target)))
+    fold = np.concatenate(_folds(ours, theirs, folds, seed))
     points = np.concatenate([source, target])
     is_target = np.repeat([False, True], [len(source), len(target)])
     scores = np.zeros(len(points))

@@ -97,16 +97,17 @@ def predict(
         means.append(output.prediction.mean)
         stds.append(output.prediction.std.abs())
         latents.append(output.latent)
-    positions = index.tolist()
+    positions, ids, groups = index.tolist(), dataset.ids, dataset.groups
     return Predictions(
         suite=suite,
         role=role,
         split=split,
-        ids=tuple(str(dataset.ids[position]) for position in positions),
+        ids=tuple(str(ids[position]) for position in positions),
         parameters=scaling.names,
         truth=np.asarray(dataset.y[index.to(dataset.y.device)].double().cpu().numpy()),
         mean=scaling.mean_to_physical(join(means)),
         std=scaling.std_to_physical(join(stds)),
         latent=join(latents),
         model=model,
+        groups=tuple(str(groups[position]) for position in positions),
     )

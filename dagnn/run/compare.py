@@ -15,7 +15,7 @@ from dagnn.evaluation.figures import save_figure
 from dagnn.evaluation.storage import read_results
 from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
-from dagnn.run.outputs import chosen_by_oracle, stamped
+from dagnn.run.outputs import chosen_by_oracle, stamped, with_groups
 
 DEEPEST = 3
 """How many folders below the one named are searched for runs: matrix, pair, seed."""
@@ -176,13 +176,14 @@ def run_names(paths: Sequence[Path]) -> list[str]:
 def read_run(folder: RunFolder, name: str) -> FinishedRun:
     """Read one finished run."""
     experiment, facts = folder.read_experiment(), folder.read_environment()
+    predictions = answers_of(facts.get("classes", ())).read(folder.predictions)
     return FinishedRun(
         name=name,
         source=tuple(experiment.source),
         target=tuple(experiment.target),
         seed=experiment.seed,
         results=read_results(folder.results),
-        predictions=answers_of(facts.get("classes", ())).read(folder.predictions),
+        predictions=with_groups(folder, predictions),
         config=experiment.model_dump(mode="json"),
         data=facts.get("data", {}),
         mock=stamped(facts),

@@ -1,7 +1,8 @@
 """Everything a finished run leaves behind: tables, figures, report, model card."""
 
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,12 @@ def write_tables(
     predictions: Sequence[AnyPredictions],
     results: Sequence[Result],
 ) -> None:
-    """Write results, predictions and the latents that the map is drawn from."""
+    """Write results, predictions, and the latents that the map is drawn from with their groups."""
     write_results(folder.results, results)
     answers.write(folder.predictions, predictions)
-    latents = {_latent_key(p): p.latent for p in predictions if p.latent.shape[1]}
+    seen = [p for p in predictions if p.latent.shape[1]]
+    latents: dict[str, Any] = {_latent_key(p): p.latent for p in seen}
+    latents |= {_group_key(p): np.array(p.groups) for p in seen if p.groups not in ((), p.ids)}
     with atomic_path(folder.latents) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **latents)
 
@@ -130,8 +133,10 @@ def write_pages(
 def how_aligned(predictions: Sequence[AnyPredictions], seed: int) -> list[Alignment]:
     """Measure how far apart the latents of every source and every other suite lie.
 
+    Suites with fewer than :data:`FEWEST_TO_TELL_APART` independent items are left out.
+
     Args:
-        predictions: held-out items with their latents.
+        predictions: held-out items with their latents and groups.
         seed: of folds and resampling.
     """
     found: list[Alignment] = []
@@ -139,9 +144,10 @@ def how_aligned(predictions: Sequence[AnyPredictions], seed: int) -> list[Alignm
         latents = [p for p in _of_model(predictions, model) if p.latent.shape[1]]
         for source in (p for p in latents if p.role == "source"):
             for other in (p for p in latents if p.role != "source"):
-                if min(len(source.ids), len(other.ids)) >= FEWEST_TO_TELL_APART:
+                groups = source.groups or source.ids, other.groups or other.ids
+                if min(len(set(names)) for names in groups) >= FEWEST_TO_TELL_APART:
                     pair = ((p.suite, p.latent) for p in (source, other))
-                    found += alignments(model, *pair, seed=seed)
+                    found += alignments(model, *pair, seed=seed, groups=groups)
     return found
 
 
@@ -174,6 +180,10 @@ def _latent_key(predictions: AnyPredictions) -> str:
     return f"{predictions.model}/{predictions.suite}/{predictions.split}"
 
 
+def _group_key(predictions: AnyPredictions) -> str:
+    return f"{_latent_key(predictions)}/groups"
+
+
 def stamped(facts: Mapping[str, Any]) -> bool:
     """Whether training or the last evaluation read mock data."""
     return bool(facts["mock"] or facts["evaluation"]["mock"])
@@ -194,14 +204,35 @@ def title(experiment: Experiment) -> str:
     return f"{sources} → {targets}" if targets else sources
 
 
+def _groups_of(predictions: AnyPredictions, stored: Mapping[str, Any]) -> tuple[str, ...]:
+    key = _group_key(predictions)
+    return tuple(stored[key].tolist()) if key in stored else predictions.ids
+
+
 def with_latents(folder: RunFolder, predictions: Sequence[AnyPredictions]) -> list[AnyPredictions]:
-    """Put stored latents back to the predictions read from a run."""
+    """Put stored latents and groups back to the predictions read from a run."""
+    with _stored_latents(folder) as stored:
+        return [
+            replace(p, latent=stored[_latent_key(p)], groups=_groups_of(p, stored))
+            if p.model not in BASELINES
+            else p
+            for p in predictions
+        ]
+
+
+def with_groups(folder: RunFolder, predictions: Sequence[AnyPredictions]) -> list[AnyPredictions]:
+    """Put stored groups back to the predictions read from a run, where they were kept."""
+    if not folder.latents.is_file():
+        return list(predictions)
+    with _stored_latents(folder) as stored:
+        return [replace(p, groups=_groups_of(p, stored)) for p in predictions]
+
+
+@contextmanager
+def _stored_latents(folder: RunFolder) -> Iterator[Mapping[str, Any]]:
     try:
         with np.load(folder.latents, allow_pickle=False) as stored:
-            return [
-                replace(p, latent=stored[_latent_key(p)]) if p.model not in BASELINES else p
-                for p in predictions
-            ]
+            yield stored
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{folder.latents} is missing or damaged ({error}). Write it again with: "

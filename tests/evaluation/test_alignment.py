@@ -117,6 +117,37 @@ def test_copies_of_an_item_stay_in_one_fold():
     assert 0.3 < grouped < 0.7
 
 
+def test_an_object_of_both_domains_is_in_one_fold():
+    """Nearly the same latents twice: who has learned an object as a source calls it one."""
+    source, target = gaussians(60, width=40)
+    target = source + 0.1 * target
+    names = [f"galaxy {row}" for row in range(60)]
+    apart, _, _ = domain_auc(source, target)
+    together, _, _ = domain_auc(source, target, groups=(names, names))
+    assert apart < 0.3, "worse than guessing"
+    assert 0.4 < together < 0.6
+
+
+def test_every_measure_counts_groups_and_not_items():
+    """Four views of each of 30 galaxies in one cloud: the suites do not differ."""
+    clouds = [np.repeat(cloud, 4, axis=0) for cloud in gaussians(30, width=8, seed=3)]
+    names = [[f"{suite} {row // 4}" for row in range(120)] for suite in ("a", "b")]
+    pair = list(zip("ab", clouds, strict=True))
+    alone, grouped = alignments("model", *pair), alignments("model", *pair, groups=tuple(names))
+    assert alone[0].value > grouped[0].high, "views that are learned by heart tell suites apart"
+    assert alone[1].probability < 0.05 < grouped[1].probability
+    for measure in range(3):
+        widths = [each[measure].high - each[measure].low for each in (alone, grouped)]
+        assert widths[1] > 1.4 * widths[0], alone[measure].measure
+
+
+def test_groups_are_thinned_with_their_items():
+    source, target = gaussians(1500)
+    names = tuple([f"{suite} {row // 2}" for row in range(1500)] for suite in ("a", "b"))
+    found = alignments("model", ("a", source), ("b", target), n_bootstrap=20, groups=names)
+    assert 0.4 < found[0].value < 0.6
+
+
 def test_too_few_items_are_refused():
     with pytest.raises(ValueError, match="5 folds"):
         domain_auc(*gaussians(4))

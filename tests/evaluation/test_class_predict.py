@@ -25,6 +25,7 @@ class Points:
     x: torch.Tensor
     y: torch.Tensor
     ids: tuple[str, ...]
+    groups: tuple[str, ...]
 
     def to(self, where):
         return replace(self, x=self.x.to(where), y=self.y.to(where))
@@ -55,7 +56,7 @@ class Scores(nn.Module):
 @pytest.fixture
 def points():
     labels = torch.tensor([0, 2, -1, 3, 1, 0])
-    return Points(torch.randn(6, 4), labels, tuple("abcdef"))
+    return Points(torch.randn(6, 4), labels, tuple("abcdef"), tuple("AABBCC"))
 
 
 WHERE = {"suite": "decals", "role": "target", "split": "test"}
@@ -69,7 +70,7 @@ def test_numbers_are_those_of_the_network(points):
         found.probability, points.x[[4, 2, 3], :3].double().softmax(1).numpy(), rtol=1e-6
     )
     assert found.truth.tolist() == [1, -1, 3]
-    assert found.ids == ("e", "c", "d")
+    assert found.ids == ("e", "c", "d") and found.groups == ("C", "B", "B")
     assert (found.suite, found.model, found.classes) == ("decals", "source-only", CLASSES)
     assert found.latent.shape == (3, 4)
 

@@ -45,6 +45,23 @@ def test_other_data_or_a_repeated_seed_is_another_group():
     assert "data of tng are not the same" in notes
 
 
+def test_paired_intervals_count_groups_and_not_items():
+    """Sixty views of ten boxes are resampled by tens, which is another interval."""
+
+    def in_tens(run):
+        views = [replace(p, groups=tuple(f"{i % 10}" for i in range(60))) for p in run.predictions]
+        return replace(run, predictions=views)
+
+    def width(runs):
+        first, second = group_runs(runs)
+        found = {c.metric: c for c in changes((second, "model"), (first, "model"))}
+        assert found["relative_error"].items == 60
+        return found["relative_error"].high - found["relative_error"].low
+
+    runs = [finished("a"), finished("b", scale=0.05, settings=OTHER)]
+    assert abs(width([in_tens(run) for run in runs]) / width(runs) - 1) > 0.05
+
+
 def test_mean_and_sd_over_seeds():
     runs = seeds("mmd")
     group = group_runs(runs)[0]

@@ -22,6 +22,10 @@ class Vectors:
     ids: tuple[str, ...]
     domains: list
 
+    @property
+    def groups(self):
+        return tuple(f"group {name}" for name in self.ids)
+
     def to(self, where):
         return replace(self, x=self.x.to(where), y=self.y.to(where))
 
@@ -75,6 +79,7 @@ def test_numbers_are_those_of_the_network_in_physical_units(dataset):
     np.testing.assert_allclose(found.latent, output.latent.double().numpy(), rtol=1e-6)
     np.testing.assert_array_equal(found.truth, dataset.y[[7, 2, 3, 10]].double().numpy())
     assert found.ids == ("LH_7", "LH_2", "LH_3", "LH_10")
+    assert found.groups == ("group LH_7", "group LH_2", "group LH_3", "group LH_10")
     assert (found.suite, found.role, found.split) == ("simba", "target", "test")
     assert (found.model, found.parameters) == ("source-only", ("Omega_m", "sigma_8"))
     assert dataset.domains[0] == 1

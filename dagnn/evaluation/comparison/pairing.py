@@ -56,7 +56,7 @@ class _OfParameters:
         names = tuple(name for name in one.parameters if name in two.parameters)
         prior = {name: Prior.of(name) for name in names}
         left, right = (_restricted(each, items, names) for each in (one, two))
-        return paired_bootstrap(left, right, prior, seed=seed)
+        return paired_bootstrap(left, right, prior, seed=seed, groups=_group_of(left))
 
 
 def _columns(given: Predictions, names: Sequence[str]) -> list[FloatArray]:
@@ -67,6 +67,14 @@ def _columns(given: Predictions, names: Sequence[str]) -> list[FloatArray]:
 def _rows(given: AnyPredictions, items: Sequence[str]) -> list[int]:
     place = {item: row for row, item in enumerate(given.ids)}
     return [place[item] for item in items]
+
+
+def _groups(given: AnyPredictions, rows: Sequence[int]) -> tuple[str, ...]:
+    return tuple(given.groups[row] for row in rows) if given.groups else ()
+
+
+def _group_of(given: AnyPredictions) -> dict[str, str]:
+    return dict(zip(given.ids, given.groups or given.ids, strict=True))
 
 
 def _restricted(given: Predictions, items: Sequence[str], names: Sequence[str]) -> Predictions:
@@ -81,6 +89,7 @@ def _restricted(given: Predictions, items: Sequence[str], names: Sequence[str]) 
         mean=mean,
         std=std,
         latent=np.zeros((len(rows), 0)),
+        groups=_groups(given, rows),
     )
 
 
@@ -100,7 +109,8 @@ class _OfClasses:
     def differences(
         self, one: ClassPredictions, two: ClassPredictions, items: Sequence[str], seed: int
     ) -> list[Difference]:
-        return paired_class_bootstrap(*(self._kept(each, items) for each in (one, two)), seed=seed)
+        left, right = (self._kept(each, items) for each in (one, two))
+        return paired_class_bootstrap(left, right, seed=seed, groups=_group_of(left))
 
     def _kept(self, given: ClassPredictions, items: Sequence[str]) -> ClassPredictions:
         rows = _rows(given, items)
@@ -110,6 +120,7 @@ class _OfClasses:
             truth=given.truth[rows],
             probability=given.probability[rows],
             latent=np.zeros((len(rows), 0)),
+            groups=_groups(given, rows),
         )
 
 

@@ -1,0 +1,74 @@
+"""What a run stores of its predictions is enough to draw its report again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dagnn.errors import DataError
+from dagnn.records import ClassPredictions
+from dagnn.run.answers import answers_of
+from dagnn.run.folder import RunFolder
+from dagnn.run.outputs import how_aligned, with_groups, with_latents, write_tables
+
+CLASSES = ("spiral", "merger")
+VIEWS = 4
+
+
+def views(suite: str, role: str, seed: int, galaxies: int = 30) -> ClassPredictions:
+    """Show each galaxy from several sides, with nearly one latent; suites do not differ."""
+    random = np.random.default_rng(seed)
+    items = VIEWS * galaxies
+    latent = np.repeat(random.normal(size=(galaxies, 8)), VIEWS, axis=0)
+    return ClassPredictions(
+        suite=suite,
+        role=role,
+        split="test",
+        ids=tuple(f"{suite}[{row}]" for row in range(items)),
+        classes=CLASSES,
+        truth=np.zeros(items, np.int64),
+        probability=np.full((items, 2), 0.5),
+        latent=latent + 0.01 * random.normal(size=latent.shape),
+        groups=tuple(f"{suite} {row // VIEWS}" for row in range(items)),
+    )
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    lone = replace(views("third", "other", 2), groups=())
+    given = [views("first", "source", 0), views("second", "target", 1), lone]
+    write_tables(folder, answers_of(CLASSES), given, [])
+    return folder
+
+
+def test_groups_come_back_with_the_latents(stored: RunFolder) -> None:
+    read = answers_of(CLASSES).read(stored.predictions)
+    for back in (with_latents(stored, read), with_groups(stored, read)):
+        assert [p.groups[VIEWS] for p in back] == ["first 1", "second 1", "third[4]"]
+        assert all(len(p.groups) == len(p.ids) for p in back)
+
+
+def test_the_domain_classifier_never_meets_a_galaxy_that_it_has_learned(stored: RunFolder) -> None:
+    back = with_latents(stored, answers_of(CLASSES).read(stored.predictions))[:2]
+    grouped = how_aligned(back, seed=0)
+    alone = how_aligned([replace(p, groups=()) for p in back], seed=0)
+    assert [each.measure for each in grouped] == ["domain_auc", "mmd", "latent_distance"]
+    assert alone[0].value > 0.75, "views of one galaxy in both folds"
+    assert 0.3 < grouped[0].value < 0.7
+
+
+def test_few_galaxies_with_many_views_are_too_few() -> None:
+    given = [views("first", "source", 0, 10), views("second", "target", 1, 10)]
+    assert how_aligned(given, seed=0) == []
+
+
+def test_damaged_latents_are_named(stored: RunFolder) -> None:
+    read = answers_of(CLASSES).read(stored.predictions)
+    stored.latents.write_text("PK")
+    with pytest.raises(DataError, match=r"latents\.npz"):
+        with_groups(stored, read)
+    stored.latents.unlink()
+    assert [p.groups for p in with_groups(stored, read)] == [(), (), ()]
