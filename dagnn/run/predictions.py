@@ -40,7 +40,9 @@ def predict_all(
     predictions = []
     for suite in prepared.suites:
         dataset, unseen = suite.loaded.dataset, suite.split is None
-        parts = {part: index for part, index in suite.parts().items() if part != "train"}
+        parts = {
+            part: index for part, index in suite.parts().items() if part != "train" and len(index)
+        }
         if transductive and suite.role == "target":
             parts = {"all": unseen_labels(suite, prepared)}
         seen_by = adapt(network, dataset, parts["all"]) if unseen and adapt_statistics else network
