@@ -67,23 +67,25 @@ class Examination:
     """Measurements, and what to look at.
 
     Attributes:
-        rows: noise sweeps and attacks of every network and suite.
+        rows: pairs, noise sweeps and attacks of every network and suite.
         flips: successful attacks; perhaps none.
-        windows: network → church window; none of ensembles.
-        examples: images with where each network looks.
+        windows: network → church window, of one image for all.
+        examples: images with where each network looks; none without feature maps.
+        members: networks in each ensemble.
     """
 
     rows: tuple[Robustness, ...]
     flips: Flips
     windows: Mapping[str, ChurchWindow]
     examples: tuple[Example, ...]
+    members: int = 1
 
 
 def examination_figures(
     found: Examination, classes: Sequence[str], *, mock: bool, oracle: bool = False
 ) -> dict[str, Figure]:
     """Draw everything that there is to draw, in reading order."""
-    stamp = {"mock": mock, "oracle": oracle}
+    stamp: dict[str, Any] = {"mock": mock, "oracle": oracle, "members": found.members}
     figures: dict[str, Figure] = {}
     noisy = [row for row in found.rows if row.change in NOISES]
     if noisy:
@@ -112,6 +114,7 @@ def write_examination(folder: Path, found: Examination) -> None:
     words = {
         "titles": flips.titles,
         "windows": list(found.windows),
+        "members": found.members,
         "examples": [{"title": e.title, "said": dict(e.said)} for e in found.examples],
     }
     arrays["words"] = np.array(json.dumps(words))
@@ -157,7 +160,9 @@ def _read(rows: tuple[Robustness, ...], stored: Mapping[str, Any]) -> Examinatio
         for number, told in enumerate(words["examples"])
     )
     titles = tuple((before, after) for before, after in words["titles"])
-    return Examination(rows, Flips(images, attacked, pixels, titles), windows, examples)
+    flips = Flips(images, attacked, pixels, titles)
+    # Runs of before did not tell.
+    return Examination(rows, flips, windows, examples, words.get("members", 1))
 
 
 def _window(name: str, stored: Mapping[str, Any]) -> ChurchWindow:

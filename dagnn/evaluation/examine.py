@@ -1,42 +1,33 @@
-"""Examine networks of images: noise, one changed pixel, where they look, church windows."""
+"""Examine networks of images: noise, one changed pixel, the same objects by another survey."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from dagnn.evaluation.attacks import Attacked, Evolution, one_pixel_attack
 from dagnn.evaluation.church import ChurchWindow, church_window
-from dagnn.evaluation.examination import Examination, Flips
-from dagnn.evaluation.figures.gradcam import Example
-from dagnn.evaluation.gradcam import grad_cam
-from dagnn.evaluation.images import look_at, looking, stages
-from dagnn.evaluation.robustness import NOISES, Robustness, compare, noise_sweep
-from dagnn.records import FloatArray
+from dagnn.evaluation.examination import Examination
+from dagnn.evaluation.images import deciding, look_at, looking, members_of
+from dagnn.evaluation.robustness import NOISES, PAIRED, Robustness, compare, noise_sweep
+from dagnn.evaluation.specimens import Sample, collect_examples, collect_flips
 
 Networks = Mapping[str, nn.Module]
-SHOWN_PER_SUITE = 3
-"""Examples of Grad-CAM, one of each of the first classes."""
-SHOWN_FLIPS = 6
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Labelled images of one suite.
+class Pairs:
+    """Images of the same objects in two suites, in the same order.
 
     Attributes:
-        suite: short suite name.
-        images: ``[n, C, H, W]``.
-        labels: known classes ``[n]``.
-        domain: number of the domain whose statistics networks shall use.
+        before: with the labels of the objects.
+        after: labels are not read.
     """
 
-    suite: str
-    images: Tensor
-    labels: Tensor
-    domain: int
+    before: Sample
+    after: Sample
 
 
 @dataclass(frozen=True)
@@ -57,39 +48,59 @@ class Effort:
 
 
 def examine(
-    networks: Networks, samples: Sequence[Sample], classes: Sequence[str], effort: Effort = Effort()
+    networks: Networks,
+    samples: Sequence[Sample],
+    classes: Sequence[str],
+    effort: Effort = Effort(),
+    pairs: Sequence[Pairs] = (),
 ) -> Examination:
     """Measure what small changes of images do, and collect what to look at.
 
-    Attacks, church windows and flipped decisions are of the last sample, the target
-    where there is one. Ensembles have neither one latent nor one set of maps: they
-    are measured against noise and attacks only.
+    Church windows and flipped decisions are of the last sample, the target where there
+    is one. An ensemble is examined as the mixture of its members: its latent is theirs
+    side by side, its feature maps are theirs one after the other.
 
     Args:
         networks: name → network of class scores; they are put into evaluation mode.
         samples: images of every suite to examine.
         classes: names of the classes.
         effort: how much to try.
+        pairs: images of the same objects by two surveys.
     """
     rows: list[Robustness] = []
-    flips = Flips.none()
-    windows: dict[str, ChurchWindow] = {}
+    attacks: dict[str, Attacked] = {}
     for name, network in networks.items():
         network.eval()
+        rows += [_compare_pairs(name, network, each) for each in pairs]
         for sample in samples:
-            measured, attacked = _measure(name, network, sample, effort)
+            measured, attacks[name] = _measure(name, network, sample, effort)
             rows += measured
-        sample = samples[-1]
-        flips = flips.joined(_flips(name, network, sample, attacked, classes))
-        if _is_single(network):
-            windows[name] = _window(network, sample, attacked, effort)
-    single = {name: network for name, network in networks.items() if _is_single(network)}
-    examples = [e for sample in samples for e in _examples(single, sample, classes)]
-    return Examination(tuple(rows), flips, windows, tuple(examples if single else ()))
+    last = samples[-1]
+    row = _most_flipped(attacks)
+    return Examination(
+        tuple(rows),
+        collect_flips(networks, last, attacks, classes),
+        {
+            name: _window(network, last, attacks[name].images, row, effort)
+            for name, network in networks.items()
+        },
+        tuple(e for sample in samples for e in collect_examples(networks, sample, classes)),
+        max(len(members_of(network)) for network in networks.values()),
+    )
 
 
-def _is_single(network: nn.Module) -> bool:
-    return getattr(network, "member_count", 1) == 1 and hasattr(network.encoder, "maps")
+def _compare_pairs(name: str, network: nn.Module, pairs: Pairs) -> Robustness:
+    before, after = pairs.before, pairs.after
+    return compare(
+        looking(network, before.domain),
+        before.images,
+        after.images,
+        before.labels,
+        change=PAIRED,
+        model=name,
+        suite=f"{before.suite} → {after.suite}",
+        again=looking(network, after.domain),
+    )
 
 
 def _measure(
@@ -120,70 +131,21 @@ def _measure(
     return [*rows, row], attacked
 
 
-def _said(probability: Tensor, classes: Sequence[str]) -> str:
-    best = int(probability.argmax())
-    return f"{classes[best]} {float(probability[best]):.0%}"
-
-
-def _numbers(values: Tensor) -> FloatArray:
-    found: FloatArray = values.detach().cpu().double().numpy()
-    return found
-
-
-def _flips(
-    name: str, network: nn.Module, sample: Sample, attacked: Attacked, classes: Sequence[str]
-) -> Flips:
-    """Collect the first images whose decision one pixel changes."""
-    chosen = attacked.flipped.nonzero().flatten()[: SHOWN_FLIPS // 2]
-    before, after = sample.images[chosen], attacked.images[chosen]
-    look = looking(network, sample.domain)
-    titles: list[tuple[str, str]] = []
-    for row in range(len(chosen)):
-        said = [
-            _said(look_at(look, each[row : row + 1])[1][0], classes) for each in (before, after)
-        ]
-        titles.append((f"{name}: {said[0]}", said[1]))
-    pixels = attacked.pixels[chosen]
-    return Flips(_numbers(before), _numbers(after), _numbers(pixels), tuple(titles))
+def _most_flipped(attacks: Mapping[str, Attacked]) -> int:
+    """Return the first image that one pixel flips for most networks, for all to show."""
+    flipped = torch.stack([attacked.flipped for attacked in attacks.values()])
+    return int(flipped.sum(0).argmax())
 
 
 @torch.no_grad()
-def _window(network: nn.Module, sample: Sample, attacked: Attacked, effort: Effort) -> ChurchWindow:
-    """Look around the first image that an attack flips, else around the first."""
-    flipped = attacked.flipped.nonzero().flatten().tolist()
-    row = slice(flipped[0], flipped[0] + 1) if flipped else slice(0, 1)
+def _window(
+    network: nn.Module, sample: Sample, attacked: Tensor, row: int, effort: Effort
+) -> ChurchWindow:
+    """Look at the plane through one image, with noise and after the attack."""
+    image = sample.images[row : row + 1]
     level = effort.levels[len(effort.levels) // 2]
     draws = torch.Generator().manual_seed(effort.seed)
-    noisy = NOISES[effort.noise](sample.images[row], level, draws)
+    noisy = NOISES[effort.noise](image, level, draws)
     look = looking(network, sample.domain)
-    latents = [look(each).latent[0] for each in (sample.images[row], noisy, attacked.images[row])]
-
-    scoring: Any = network.head
-
-    def head(latent: Tensor) -> Tensor:
-        scores: Tensor = scoring(latent).logits
-        return scores
-
-    return church_window(head, *latents)
-
-
-def _examples(networks: Networks, sample: Sample, classes: Sequence[str]) -> list[Example]:
-    """Let every network look at one image of each of the first classes."""
-    labels = sample.labels.tolist()
-    chosen = [labels.index(k) for k in sorted(set(labels))[:SHOWN_PER_SUITE]]
-    images = sample.images[chosen]
-    maps: dict[str, Tensor] = {}
-    said: dict[str, list[str]] = {}
-    for name, network in networks.items():
-        probability = look_at(looking(network, sample.domain), images)[1]
-        maps[name] = grad_cam(stages(network, sample.domain), images, probability.argmax(1))
-        said[name] = [_said(row, classes) for row in probability]
-    return [
-        Example(
-            _numbers(images[place]),
-            f"{sample.suite}: {classes[labels[row]]}",
-            {name: _numbers(found[place]) for name, found in maps.items()},
-            {name: words[place] for name, words in said.items()},
-        )
-        for place, row in enumerate(chosen)
-    ]
+    latents = [look(each).latent[0] for each in (image, noisy, attacked[row : row + 1])]
+    return church_window(deciding(network), *latents)

@@ -52,12 +52,20 @@ CAPTIONS = MappingProxyType(
         "proportions": "How often each class occurs and how often it is predicted. Where the "
         "suites differ, networks lean towards the proportions they were taught.",
         "noise": "What noise does to each network: accuracy, flipped decisions and distance moved "
-        "in the latent, in units of the spread within classes.",
-        "gradcam": "Where each network looks: gradients of the chosen class before softmax, "
-        "averaged over space, weigh the last feature maps. Warm is what speaks for the class.",
-        "church": "Decisions on the plane in latent space through an image (centre), the same "
-        "image with noise (to the right) and after an attack (upwards).",
-        "attack": "Images in which one changed pixel (ring) changes the decision.",
+        "in the latent, in units of the spread within classes. What its strength means stands "
+        "below the table of robustness. Of an ensemble: what the mixture of its members says.",
+        "gradcam": "Where each network looks: gradients of the named class before softmax, "
+        "averaged over space, weigh the last feature maps. Warm is what speaks for the class; "
+        "each map is scaled to its own largest value. Of an ensemble: the maps of all members, "
+        "weighed by the gradients of their mean score.",
+        "church": "Decisions on the plane in latent space through an image (centre), "
+        "the same image with noise (to the right) and after an attack on one pixel (upwards). "
+        "The image is of the target, or of the source where target labels are unknown. Where all "
+        "is one colour, nothing so near changes the decision. Of an ensemble: decisions of the "
+        "mixture, in the latents of all members side by side.",
+        "attack": "Images in which one changed pixel (ring) changes the decision: "
+        "the class that is named, and how sure the network is, before and after. Of an ensemble: "
+        "decisions of the mixture of its members.",
         "training": "Every term of the objective and every validation number, epoch by epoch; "
         "dotted: the epoch whose weights were kept.",
     }

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from scipy.stats import binomtest
 from torch import Tensor
 
 from dagnn.errors import UsageError, nearest
@@ -17,6 +18,9 @@ from dagnn.evaluation.lines import Lines, Section
 from dagnn.evaluation.storage import write_table
 from dagnn.evaluation.table import PREDICTORS
 
+PAIRED = "paired"
+"""The change of a row that compares two surveys' images of the same objects."""
+
 
 @dataclass(frozen=True)
 class Robustness:
@@ -24,10 +28,11 @@ class Robustness:
 
     Attributes:
         model: ``model`` or ``source-only``.
-        suite: short suite name.
-        change: ``gaussian``, ``poisson``, ``one-pixel`` or ``paired``.
+        suite: short suite name; of pairs both, ``y10 → y1``.
+        change: ``gaussian``, ``poisson``, ``one-pixel``, or ``paired`` for images of the
+            same objects by another survey.
         level: strength of the noise; NaN where there is none.
-        items: number of images.
+        items: number of images, or of pairs.
         accuracy: balanced accuracy on changed images.
         flip_rate: share of images whose decision differs from that on the original.
         distance: mean distance between original and changed latents.
@@ -74,21 +79,24 @@ def compare(
     level: float = float("nan"),
     model: str = "model",
     suite: str = "",
+    again: Look | None = None,
 ) -> Robustness:
     """Compare what a network says of images and of changed ones.
 
     Args:
         look: images → output of the network.
         images: ``[n, C, H, W]``.
-        changed: the same images after the change.
+        changed: the same images after the change, or the same objects by another survey.
         labels: known classes ``[n]``.
         change: what was done.
         level: how much of it.
         model: which network this is.
         suite: where the images are from.
+        again: how the changed images are looked at, where they are of a domain with
+            statistics of its own; None looks as at the originals.
     """
     latent, before = look_at(look, images)
-    moved, after = look_at(look, changed)
+    moved, after = look_at(again or look, changed)
     distance = (moved - latent).double().norm(dim=1).mean()
     spread = within_class_spread(latent, labels.to(latent.device))
     truth = labels.cpu().numpy().astype(np.int64)
@@ -193,25 +201,71 @@ def _cell(value: str | float) -> str:
 
 
 TEXT = (
-    "Balanced accuracy on changed images; the share of images whose decision changes; and how "
-    "far the latent moves, as it is and in units of the spread within classes, without which "
+    "What changes, and how the networks bear it, source-only being the one without adaptation. "
+    "Balanced accuracy is that on the changed images; flipped is the share of images whose "
+    "predicted class changes, with a 95% interval; the distance that the latent moves is given as "
+    "it is and in units of the spread of unchanged latents within their classes, without which "
     "networks cannot be compared."
 )
+TEXT_PAIRED = (
+    "The same objects: pairs of images of one object by two surveys, of objects that neither "
+    "training nor selection has seen."
+)
+TEXT_NOISE = (
+    "Noise of strength s: at the mean brightness of an image (Poisson, growing with the root of "
+    "the brightness) or everywhere (Gaussian, in units of the contrast) its standard deviation "
+    "is s."
+)
+_SAID = MappingProxyType({PAIRED: "the same objects", "one-pixel": "one pixel changed"})
 
 
 def robustness_section(rows: Sequence[Robustness]) -> Section:
-    """Lay out measurements for a page."""
+    """Lay out measurements for a page, the networks below one another for every change."""
     lines: list[tuple[str, ...]] = [
         (
-            f"{row.suite} · {row.change}{'' if np.isnan(row.level) else f' {row.level:g}'} · "
-            f"{PREDICTORS.get(row.model, row.model)}",
+            f"{row.suite} · {_said(row)} · {PREDICTORS.get(row.model, row.model)}",
             f"{row.items}",
             f"{row.accuracy:.1%}",
-            f"{row.flip_rate:.1%}",
+            _share(row.flip_rate, row.items),
             f"{row.distance:.3g}",
             f"{row.relative_distance:.2f}",
         )
-        for row in rows
+        for row in sorted(rows, key=_place(rows))
     ]
     columns = ("suite · change · network", "images", "balanced accuracy", "flipped", "distance")
-    return Section("Robustness", Lines((*columns, "distance / spread"), lines), TEXT)
+    kinds = {row.change for row in rows}
+    texts = (
+        TEXT,
+        TEXT_PAIRED if PAIRED in kinds else "",
+        TEXT_NOISE if kinds & set(NOISES) else "",
+    )
+    return Section(
+        "Robustness",
+        Lines((*columns, "distance / spread"), lines),
+        " ".join(text for text in texts if text),
+    )
+
+
+def _said(row: Robustness) -> str:
+    """Say in words what was changed."""
+    if row.change not in NOISES:
+        return _SAID.get(row.change, row.change)
+    return f"{row.change.capitalize()} noise {row.level:g}" if row.level else "unchanged"
+
+
+def _place(rows: Sequence[Robustness]) -> Callable[[Robustness], tuple[float, ...]]:
+    """Return the order of lines: pairs first, then of every suite the attack and rising noise."""
+    suites = list(dict.fromkeys(row.suite for row in rows))
+    models = list(dict.fromkeys(row.model for row in rows))
+
+    def place(row: Robustness) -> tuple[float, ...]:
+        level = row.level if row.change in NOISES else -1.0
+        return row.change != PAIRED, suites.index(row.suite), level, models.index(row.model)
+
+    return place
+
+
+def _share(share: float, items: int) -> str:
+    """Write a share with its 95% interval (Wilson 1927, J. Am. Stat. Assoc. 22, 209)."""
+    low, high = binomtest(round(share * items), items).proportion_ci(method="wilson")
+    return f"{share:.1%} [{100 * low:.1f}, {100 * high:.1f}]"

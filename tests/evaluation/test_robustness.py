@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from tiny_networks import Linear, Tiny
+from tiny_networks import Linear, Tiny, tiny_ensemble
 from torch import nn
 
 from dagnn.errors import UsageError
 from dagnn.evaluation.church import church_window
 from dagnn.evaluation.gradcam import grad_cam
-from dagnn.evaluation.images import look_at, looking, stages
+from dagnn.evaluation.images import deciding, look_at, looking, stages
 from dagnn.evaluation.robustness import (
     COLUMNS,
     NOISES,
+    PAIRED,
+    Robustness,
     compare,
     noise_sweep,
     robustness_section,
@@ -84,8 +86,53 @@ def test_measurements_are_written_and_laid_out(tmp_path, images):
     assert lines[1].startswith("model,sdss,poisson,0.1,6,")
     assert ",one-pixel,,6," in lines[3]
     section = robustness_section(rows)
-    assert section.table.lines[0][0] == "sdss · poisson 0.1 · model"
-    assert section.table.lines[2][2:5] == (f"{rows[2].accuracy:.1%}", "0.0%", "0")
+    assert section.table.lines[1][0] == "sdss · Poisson noise 0.1 · model"
+    assert section.table.lines[0][0] == "sdss · one pixel changed · model"
+    assert section.table.lines[0][2:5] == (f"{rows[2].accuracy:.1%}", "0.0% [0.0, 39.0]", "0")
+
+
+def test_pairs_come_first_and_networks_stand_below_one_another():
+    def row(model, suite, change, level=float("nan")):
+        return Robustness(model, suite, change, level, 50, 0.5, 0.5, 1.0, 1.0)
+
+    rows = [
+        row(model, *rest)
+        for model in ("source-only", "model")
+        for rest in [
+            *(("y1", "poisson", 0.2), ("y1", "poisson", 0.0)),
+            *(("y1", "one-pixel"), ("y10 → y1", PAIRED)),
+        ]
+    ]
+    section = robustness_section(rows)
+    assert [line[0] for line in section.table.lines] == [
+        f"{what} · {model}"
+        for what in (
+            "y10 → y1 · the same objects",
+            "y1 · one pixel changed",
+            "y1 · unchanged",
+            "y1 · Poisson noise 0.2",
+        )
+        for model in ("source-only", "model")
+    ]
+    # Wilson's interval for 25 of 50, from his formula: centre 1/2, half-width 0.1336.
+    assert section.table.lines[0][3] == "50.0% [36.6, 63.4]"
+    assert "neither training nor selection" in section.text
+    alone = robustness_section([row("model", "y1", "one-pixel")]).text
+    assert "pairs of images" not in alone and "Noise" not in alone
+
+
+def test_changed_images_are_looked_at_with_the_statistics_of_their_own_domain(images):
+    network = Tiny()
+    look, again = looking(network, 0), looking(network, 3)
+    same = compare(look, images, images, LABELS, change=PAIRED)
+    moved = compare(look, images, images, LABELS, change=PAIRED, again=again)
+    assert same.distance == 0
+    assert moved.distance == pytest.approx(30 * np.sqrt(2), rel=1e-5)
+    spread = within_class_spread(look_at(look, images)[0], LABELS).item()
+    assert moved.relative_distance == pytest.approx(moved.distance / spread)
+    after = look_at(again, images)[1].argmax(1)
+    changed = (look_at(look, images)[1].argmax(1) != after).double().mean()
+    assert moved.flip_rate == pytest.approx(changed.item())
 
 
 def test_a_church_window_shows_the_boundary_where_it_is():
@@ -139,6 +186,35 @@ def test_looking_uses_the_statistics_of_a_domain_and_any_chunk(images):
     torch.testing.assert_close(look_at(looking(network), images, chunk=4)[0], home)
     maps, scores = stages(network, 2)
     torch.testing.assert_close(scores(maps(images)), network.head(away).logits)
+
+
+def test_an_ensemble_of_twins_looks_where_its_twin_looks(images):
+    twins = tiny_ensemble(1, 1, 1).eval()
+    alone = twins.member(0)
+    expected = grad_cam(stages(alone), images, LABELS)
+    torch.testing.assert_close(grad_cam(stages(twins), images, LABELS), expected)
+
+
+def test_the_map_of_an_ensemble_weighs_the_maps_of_all_members(images):
+    both = tiny_ensemble(1, 2).eval()
+    parts, alone = stages(both), [both.member(0), both.member(1)]
+    maps = parts.maps(images)
+    assert maps.shape[1] == 4
+    said = torch.stack([looking(member)(images).prediction.logits for member in alone])
+    torch.testing.assert_close(parts.scores(maps), said.mean(0))
+    raw = 0
+    for member in alone:
+        weights = member.head.linear.weight[LABELS] / 32  # 16 places, two members
+        raw = raw + (weights[:, :, None, None] * stages(member).maps(images)).sum(1, keepdim=True)
+    large = nn.functional.interpolate(torch.relu(raw), (8, 8), mode="bilinear")[:, 0]
+    largest = large.amax((1, 2), keepdim=True).clamp_min(1e-30)
+    torch.testing.assert_close(grad_cam(parts, images, LABELS), (large / largest).detach())
+
+
+@pytest.mark.parametrize("network", [Tiny(), tiny_ensemble(1, 2)], ids=["single", "ensemble"])
+def test_latents_are_decided_on_as_images_are(network, images):
+    latent, probability = look_at(looking(network.eval(), 2), images)
+    torch.testing.assert_close(deciding(network)(latent).exp(), probability)
 
 
 def test_networks_that_cannot_be_looked_at_are_refused(images):

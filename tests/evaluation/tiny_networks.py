@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from dagnn.models import Ensemble, Network
 from dagnn.records import Logits, Output
 
 
@@ -53,3 +54,12 @@ class Tiny(nn.Module):
     def forward(self, batch):
         latent = self.encoder(batch)
         return Output(latent, self.head(latent))
+
+
+def tiny_ensemble(*seeds):
+    """Return an ensemble of tiny networks, one for each seed."""
+    members = []
+    for seed in seeds:
+        torch.manual_seed(seed)
+        members.append(Network(Encoder(), Head()))
+    return Ensemble(members)

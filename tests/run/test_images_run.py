@@ -22,6 +22,7 @@ from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.initial import load_initial, load_parameters
 from dagnn.run.predictions import predict_all
+from dagnn.run.robustness import paired
 
 QUIET = Console(quiet=True)
 CONFIGS = sorted(
@@ -124,6 +125,64 @@ def test_networks_are_examined_and_the_report_redrawn(
     run.report(folder, console=QUIET)
     assert (folder / "report.html").read_text() == before
     assert (folder / "figures" / "gradcam.png").is_file()
+
+
+def test_the_same_objects_of_two_surveys_are_compared_with_and_without_adaptation(
+    tmp_path: Path, few_figures: None
+) -> None:
+    objects = np.array([f"galaxy {n}" for n in range(36)])
+    write_survey(tmp_path, "first", 120, 0, object_id=objects)
+    write_survey(tmp_path, "second", 60, 1, object_id=objects[::-1])
+    write_survey(tmp_path, "third", 60, 2)
+    experiment = tiny(
+        "deepmerge_mmd", tmp_path, EXAMINED, compare_source_only=True, target=["second", "third"]
+    )
+    prepared = prepare(experiment, tmp_path, QUIET)
+    ((source, other, before, after),) = paired(prepared, seed=0)
+    assert (source.name, other.name) == ("first", "second"), "the third shares no object"
+    ids = [
+        [s.loaded.dataset.ids[i] for i in rows] for s, rows in ((source, before), (other, after))
+    ]
+    assert ids[0] == ids[1]
+    for suite in (source, other):
+        assert suite.split is not None
+        held = {suite.loaded.dataset.ids[row] for row in suite.split.test}
+        assert set(ids[0]) == held
+    folder = run.train(experiment, out=tmp_path / "run", console=QUIET).folder
+    found = read_examination(folder)
+    assert found is not None
+    rows = [row for row in found.rows if row.change == "paired"]
+    assert [(row.model, row.suite, row.items) for row in rows] == [
+        (model, "first → second", len(before)) for model in ("source-only", "model")
+    ]
+    page = (folder / "report.html").read_text()
+    assert "first → second · the same objects · source-only" in page
+
+
+def test_objects_of_training_make_no_pairs(tmp_path: Path) -> None:
+    """Where the files themselves put images of one object into several parts."""
+    objects = np.array([f"galaxy {n}" for n in range(36)])
+    parts = np.array(["train"] * 20 + ["valid"] * 6 + ["test"] * 10)
+    write_survey(tmp_path, "second", 60, 1, object_id=objects, split=parts)
+    objects[:2] = "galaxy 30", "galaxy 31"  # in training, and once more in the test part
+    write_survey(tmp_path, "first", 120, 0, object_id=objects, split=parts)
+    prepared = prepare(tiny("deepmerge_mmd", tmp_path), tmp_path, QUIET)
+    ((source, _, before, _),) = paired(prepared, seed=0)
+    found = {source.loaded.dataset.groups[row] for row in before}
+    assert found == {f"galaxy {n}" for n in (26, 27, 28, 29, 32, 33, 34, 35)}
+
+
+def test_an_ensemble_of_images_is_examined_like_a_single_network(
+    surveys: Path, tmp_path: Path, few_figures: None
+) -> None:
+    experiment = tiny("adversaries_mmd", surveys, EXAMINED, members=2)
+    folder = run.train(experiment, out=tmp_path / "run", console=QUIET).folder
+    found = read_examination(folder)
+    assert found is not None and found.members == 2
+    assert {row.change for row in found.rows} == {"poisson", "one-pixel"}
+    drawn = {path.stem for path in (folder / "figures").glob("*.png")}
+    assert {"noise", "church", "gradcam"} <= drawn
+    assert "Of an ensemble" in (folder / "report.html").read_text()
 
 
 def test_sim_to_real_starts_from_the_weights_of_sim_to_sim(

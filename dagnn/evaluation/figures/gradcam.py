@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import matplotlib
 from matplotlib.figure import Figure
 
-from dagnn.evaluation.figures.robustness import show_image
-from dagnn.evaluation.figures.style import STYLE, panels
+from dagnn.evaluation.figures.robustness import of_members, show_image
+from dagnn.evaluation.figures.style import STYLE, panels, say
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.records import FloatArray
 
 COLOURS = "inferno"
+NOTHING = "nothing speaks for it"
+"""Said where a map is zero everywhere, so that nobody takes it for a map left out."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,20 @@ class Example:
 
 
 @matplotlib.rc_context(STYLE)
-def gradcam_figure(examples: Sequence[Example], *, mock: bool, oracle: bool = False) -> Figure:
+def gradcam_figure(
+    examples: Sequence[Example], *, mock: bool, oracle: bool = False, members: int = 1
+) -> Figure:
     """Draw examples side by side: the image, and below it the map of each network.
 
     Args:
         examples: at least one; all seen by the same networks.
         mock: whether to stamp the figure MOCK.
         oracle: whether to stamp the figure ORACLE.
+        members: networks in each ensemble.
     """
     models = list(examples[0].maps)
     figure, grid = panels(
-        1 + len(models), len(examples), "Where the networks look (Grad-CAM)",
+        1 + len(models), len(examples), of_members("Where the networks look (Grad-CAM)", members),
         mock=mock, oracle=oracle, panel=(1.85, 2.0),
     )  # fmt: skip
     for column, example in enumerate(examples):
@@ -55,6 +60,8 @@ def gradcam_figure(examples: Sequence[Example], *, mock: bool, oracle: bool = Fa
                 example.maps[model], cmap=COLOURS, origin="lower", vmin=0, vmax=1, alpha=0.6
             )
             axes.set_title(example.said[model], fontsize=8.5)
+            if not example.maps[model].any():
+                say(axes, NOTHING, "lower right")
     for row, name in enumerate(["image", *(PREDICTORS.get(model, model) for model in models)]):
         grid[row][0].set_ylabel(name)
     return figure

@@ -26,8 +26,15 @@ SHOWN: Mapping[str, str] = {
 }
 
 
+def of_members(title: str, members: int) -> str:
+    """Say in a title that the networks are ensembles, where they are."""
+    return title if members == 1 else f"{title} · ensembles of {members}"
+
+
 @matplotlib.rc_context(STYLE)
-def noise_figure(rows: Sequence[Robustness], *, mock: bool, oracle: bool = False) -> Figure:
+def noise_figure(
+    rows: Sequence[Robustness], *, mock: bool, oracle: bool = False, members: int = 1
+) -> Figure:
     """Draw accuracy, flipped decisions and latent distance against the strength of noise.
 
     Args:
@@ -35,11 +42,10 @@ def noise_figure(rows: Sequence[Robustness], *, mock: bool, oracle: bool = False
             networks have colours, suites line styles.
         mock: whether to stamp the figure MOCK.
         oracle: whether to stamp the figure ORACLE.
+        members: networks in each ensemble.
     """
-    figure, grid = panels(
-        1, len(SHOWN), f"Against {rows[0].change} noise", mock=mock, oracle=oracle,
-        panel=(3.3, 3.0),
-    )  # fmt: skip
+    title = of_members(f"Against {rows[0].change.capitalize()} noise", members)
+    figure, grid = panels(1, len(SHOWN), title, mock=mock, oracle=oracle, panel=(3.3, 3.0))
     suites = list(dict.fromkeys(row.suite for row in rows))
     curves = dict.fromkeys((row.suite, row.model) for row in rows)
     entries: dict[str, Artist] = {}
@@ -79,6 +85,7 @@ def attack_figure(
     *,
     mock: bool,
     oracle: bool = False,
+    members: int = 1,
 ) -> Figure:
     """Draw images above their attacked selves, with a ring around the changed pixel.
 
@@ -89,10 +96,12 @@ def attack_figure(
         titles: what was decided before and after, ``n`` of them.
         mock: whether to stamp the figure MOCK.
         oracle: whether to stamp the figure ORACLE.
+        members: networks in each ensemble.
     """
     figure, grid = panels(
-        2, len(images), "One changed pixel", mock=mock, oracle=oracle, panel=(1.9, 2.0)
-    )
+        2, len(images), of_members("One changed pixel", members), mock=mock, oracle=oracle,
+        panel=(1.9, 2.0),
+    )  # fmt: skip
     for column, (before, after) in enumerate(titles):
         for row, (picture, title) in enumerate(((images, before), (attacked, after))):
             show_image(grid[row][column], picture[column])
@@ -113,24 +122,26 @@ def church_figure(
     *,
     mock: bool,
     oracle: bool = False,
+    members: int = 1,
 ) -> Figure:
     """Draw church windows side by side.
 
     Args:
-        windows: title → window.
+        windows: network → window.
         classes: names of the classes.
         mock: whether to stamp the figure MOCK.
         oracle: whether to stamp the figure ORACLE.
+        members: networks in each ensemble.
     """
     figure, grid = panels(
-        1, len(windows), "Decisions on a plane in latent space", mock=mock, oracle=oracle,
-        panel=(3.2, 3.8),
+        1, len(windows), of_members("Decisions on a plane in latent space", members), mock=mock,
+        oracle=oracle, panel=(3.2, 3.8),
     )  # fmt: skip
     steps = [CLASS_COLOURS[k % len(CLASS_COLOURS)] for k in range(len(classes))]
     norm = BoundaryNorm([k - 0.5 for k in range(len(classes) + 1)], len(classes))
     for axes, (title, window) in zip(grid[0], windows.items(), strict=True):
         _window(axes, window, ListedColormap(steps), norm)
-        axes.set_title(title)
+        axes.set_title(PREDICTORS.get(title, title))
     grid[0][0].set_ylabel("towards the attacked image")
     marks = [
         Line2D([], [], linestyle="none", marker=marker, color="white", markeredgecolor="black",
