@@ -35,6 +35,16 @@ def mlp(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
 
+def at_least_float32(values: Tensor) -> Tensor:
+    """Return values in single precision, or as they are where they have more.
+
+    Example:
+        >>> at_least_float32(torch.zeros(2, dtype=torch.bfloat16)).dtype
+        torch.float32
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 class Standardize(nn.Module):
     """Subtract a mean and divide by a standard deviation, per domain.
 

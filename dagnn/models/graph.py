@@ -9,10 +9,10 @@ from torch.nn import functional
 
 from dagnn.errors import nearest
 from dagnn.models.links import Links, link, sort_by_receiver
-from dagnn.models.message_passing import Inputs, PassMessages, Rule
+from dagnn.models.message_passing import Inputs, PassMessages, Rule, in_autocast
 from dagnn.models.normalize import RunningNorm
 from dagnn.models.reductions import REDUCTIONS, reduce_by
-from dagnn.nn import Standardize, mlp
+from dagnn.nn import Standardize, at_least_float32, mlp
 
 
 class GraphBlock(nn.Module):
@@ -87,7 +87,7 @@ class GraphBlock(nn.Module):
             missing = inputs.edges.shape[1] - of_edge.shape[1]
             of_edge = functional.pad(of_edge, (0, missing))
         made = PassMessages.apply(  # type: ignore[no-untyped-call]
-            rule, *inputs, of_edge, None, *second, *self.node_mlp.parameters()
+            rule, *in_autocast(inputs), of_edge, None, *second, *self.node_mlp.parameters()
         )
         return made[0], made[1]
 
@@ -193,7 +193,8 @@ class GraphEncoder(nn.Module):
         world = u.index_select(0, batch.batch)
         for block in self.blocks:
             x, edge = block(x, links, edge, world, degree, block is not self.blocks[-1])
-        pooled = reduce_by(x, batch.batch, len(u), self.pooling, galaxies)
+        # A sum over many galaxies, so not in the lower precision of autocast.
+        pooled = reduce_by(at_least_float32(x), batch.batch, len(u), self.pooling, galaxies)
         latent = torch.cat([*pooled, u], dim=1)
         return latent if self.norm is None else self.norm(latent, domain)
 

@@ -6,6 +6,9 @@ the graph after the other, so that what lies between input and output stays in t
 For the gradient are kept, per edge, which messages were extreme and, where it takes gathers
 to make it again, the hidden layer; per node, the reductions and the hidden layer. The
 numbers are those of the plain network.
+
+Under autocast, products of matrices and whatever has a row per node or per edge are in the
+lower precision; sums over rows are not, nor are the gradients of weights.
 """
 
 from collections.abc import Sequence
@@ -96,11 +99,12 @@ class PassMessages(torch.autograd.Function):
     @staticmethod
     def forward(rule: Rule, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Return nodes, edges, reductions ``[R, N, H]``, picks, hidden edges and nodes."""
-        inputs, edge_mlp, node_mlp = _unpacked(tensors)
+        inputs, *mlps = _unpacked(tensors)
+        edge_mlp, node_mlp = (_in_type(mlp, inputs.edges) for mlp in mlps)
         nodes, edges, width = inputs.nodes, inputs.edges, len(edge_mlp.second)
         picking = len(extremes_of(rule.aggregation))
         kept = edges.new_empty(len(edges) if rule.keep_edges else 0, width)
-        reduced = edges.new_empty(1 + picking, len(nodes), width)
+        reduced = inputs.sum_scale.new_empty(1 + picking, len(nodes), width)
         picked = edges.new_empty(picking, len(edges), width, dtype=torch.bool)
         read = edges.new_empty(len(edges) if inputs.sent is not None else 0, width)
         hidden, updated = (edges.new_empty(len(nodes), width) for _ in range(2))
@@ -134,12 +138,13 @@ class PassMessages(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the gradients of all tensors, piece by piece as in the forward pass."""
         rule, (*tensors, reduced, picked, read, hidden) = ctx.rule, ctx.saved_tensors
-        inputs, edge_mlp, node_mlp = _unpacked(tensors)
+        inputs, *mlps = _unpacked(tensors)
+        edge_mlp, node_mlp = (_in_type(mlp, inputs.edges) for mlp in mlps)
         of_updated, of_kept = gradients[:2]
         if of_updated is None:
             of_updated = torch.zeros_like(hidden)
         found = _empty(inputs, ctx.needs_input_grad[3])
-        of_edge_mlp, of_node_mlp = _zeros(edge_mlp), _zeros(node_mlp)
+        of_edge_mlp, of_node_mlp = (_zeros(mlp) for mlp in mlps)
         for piece in rule.links.pieces:
             at, along = piece.nodes, piece.edges
             received = _node_inputs(inputs, reduced[:, at], rule, piece)
@@ -166,6 +171,29 @@ class PassMessages(torch.autograd.Function):
         return apply_to_members(PassMessages, info.batch_size, in_dims, inputs)
 
 
+def in_autocast(inputs: Inputs) -> Inputs:
+    """Return what a block reads in the type that autocast asks for; a scalar stays as it is."""
+    where = inputs.edges.device.type
+    if not torch.is_autocast_enabled(where):
+        return inputs
+    kind = torch.get_autocast_dtype(where)
+    return Inputs(
+        inputs.nodes.to(kind),
+        inputs.world.to(kind),
+        inputs.edges.to(kind),
+        None if inputs.sent is None else inputs.sent.to(kind),
+        None if inputs.met is None else inputs.met.to(kind),
+        inputs.sum_scale,
+    )
+
+
+def _in_type(mlp: Perceptron, like: Tensor) -> Perceptron:
+    """Return a perceptron that multiplies rows of some type."""
+    first, bias, *second = mlp
+    cast = [weight.to(like.dtype) for weight in second]
+    return Perceptron(first.to(like.dtype), None if bias is None else bias.to(like.dtype), *cast)
+
+
 def _zeros(mlp: Perceptron) -> Perceptron:
     first, bias, *second = mlp
     no_bias = None if bias is None else torch.zeros_like(bias)
@@ -174,12 +202,13 @@ def _zeros(mlp: Perceptron) -> Perceptron:
 
 def _empty(inputs: Inputs, edges: bool) -> InputGradients:
     """Return room for the gradients of the inputs; of the edges where they are asked for."""
+    summed = inputs.sum_scale.dtype
     return InputGradients(
         torch.empty_like(inputs.nodes),
         torch.empty_like(inputs.world),
         torch.empty_like(inputs.edges) if edges else None,
-        None if inputs.sent is None else torch.zeros_like(inputs.sent),
-        None if inputs.met is None else torch.empty_like(inputs.met),
+        None if inputs.sent is None else torch.zeros_like(inputs.sent, dtype=summed),
+        None if inputs.met is None else torch.empty_like(inputs.met, dtype=summed),
     )
 
 
@@ -209,6 +238,7 @@ def _first_layer(mlp: Perceptron, read: Tensor, out: Tensor) -> None:
 def _reduce(message: Tensor, rule: Rule, piece: Piece, reduced: Tensor, picked: Tensor) -> None:
     """Write sum and extremes of the messages to every node, and which were extreme."""
     receiver = rule.links.local[piece.edges]
+    message = message.to(reduced.dtype)
     total_by(message, receiver, reduced[0])
     for number, name in enumerate(extremes_of(rule.aggregation)):
         extreme_by(message, receiver, name, reduced[1 + number], picked[number])
@@ -216,7 +246,7 @@ def _reduce(message: Tensor, rule: Rule, piece: Piece, reduced: Tensor, picked: 
 
 def _degree(inputs: Inputs, rule: Rule, piece: Piece) -> Tensor:
     """Return the divisor of a mean over the edges of each node ``[n, 1]``."""
-    return rule.links.degree[piece.nodes].clamp(min=1).to(inputs.edges)[:, None]
+    return rule.links.degree[piece.nodes].clamp(min=1).to(inputs.sum_scale)[:, None]
 
 
 def _node_inputs(inputs: Inputs, reduced: Tensor, rule: Rule, piece: Piece) -> Tensor:
@@ -226,22 +256,31 @@ def _node_inputs(inputs: Inputs, reduced: Tensor, rule: Rule, piece: Piece) -> T
         values["sum"] = reduced[0] / inputs.sum_scale
     if "mean" in rule.aggregation:
         values["mean"] = reduced[0] / _degree(inputs, rule, piece)
-    received = [values[name] for name in rule.aggregation]
-    return torch.cat([inputs.nodes[piece.nodes], *received, inputs.world[piece.nodes]], 1)
+    nodes = inputs.nodes[piece.nodes]
+    received = [values[name].to(nodes.dtype) for name in rule.aggregation]
+    return torch.cat([nodes, *received, inputs.world[piece.nodes]], 1)
 
 
 def _backward(
     gradient: Tensor, read: Tensor, hidden: Tensor, mlp: Perceptron, found: Perceptron
 ) -> Tensor:
     """Add to the gradients of a perceptron; return that of its hidden layer, before ReLU."""
-    found.second.addmm_(gradient.T, hidden)
-    found.second_bias.add_(gradient.sum(0))
+    _add_product(found.second, gradient.T, hidden)
+    found.second_bias.add_(gradient.sum(0, dtype=found.second_bias.dtype))
     before = gradient @ mlp.second
     torch.ops.aten.threshold_backward.grad_input(before, hidden, 0, grad_input=before)
-    found.first.addmm_(before.T, read)
+    _add_product(found.first, before.T, read)
     if found.first_bias is not None:
-        found.first_bias.add_(before.sum(0))
+        found.first_bias.add_(before.sum(0, dtype=found.first_bias.dtype))
     return before
+
+
+def _add_product(into: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add a product of matrices, which may be of a lower precision."""
+    if into.dtype == left.dtype:
+        into.addmm_(left, right)
+    else:
+        into.add_(left @ right)
 
 
 def _collect_nodes(
@@ -286,8 +325,9 @@ def _collect_edges(
     """Add what edges, and their two nodes, get from the perceptron of the edges."""
     along, links = piece.edges, rule.links
     if found.sent is not None and found.met is not None:
-        found.sent.index_add_(0, links.sender[along], before)
-        total_by(before, links.local[along], found.met[piece.nodes])
+        wide = before.to(found.sent.dtype)
+        found.sent.index_add_(0, links.sender[along], wide)
+        total_by(wide, links.local[along], found.met[piece.nodes])
     if found.edges is not None:
         torch.mm(before, mlp.first, out=found.edges[along])
         if rule.residual:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dagnn.models.normalize import RunningNorm
 from dagnn.models.normalize_images import ChannelNorm
-from dagnn.nn import Standardize
+from dagnn.nn import Standardize, at_least_float32
 from dagnn.records import Output
 
 
@@ -35,7 +35,10 @@ class Network(nn.Module):
     def forward(self, batch: Any) -> Output:
         """Return latent and prediction of every item."""
         latent = self.encoder(batch)
-        return Output(latent, self.head(latent))
+        # A head is small, and its answers are wanted to more digits than autocast keeps.
+        with torch.autocast(latent.device.type, enabled=False):
+            latent = at_least_float32(latent)
+            return Output(latent, self.head(latent))
 
     def fit_inputs(self, *batches: Any) -> None:
         """Set the input statistics of a domain from training data.

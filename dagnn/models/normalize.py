@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from dagnn.nn import at_least_float32
+
 
 class RunningNorm(nn.Module):
     r"""Normalise every feature by running statistics, with the gradient of batch norm.
@@ -54,6 +56,7 @@ class RunningNorm(nn.Module):
     def forward(self, values: Tensor, domain: int = 0) -> Tensor:
         """Return normalised values ``[B, W]``; in training also update the statistics."""
         row = self.rows[domain] if len(self.rows) > 1 else 0
+        values = at_least_float32(values)  # no statistics in the precision of autocast
         if self.training and len(values) > 1:
             values = self._renormalise(values, row)
         else:

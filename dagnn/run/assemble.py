@@ -231,6 +231,7 @@ def make_settings(experiment: Experiment) -> TrainSettings:
         clip_norm=training.clip_norm,
         patience=training.patience,
         select_on=training.select_on,
+        precision=training.precision,
     )
 
 

@@ -3,6 +3,7 @@
 from dagnn.training.callbacks import Callback, Plan
 from dagnn.training.checkpoint import Checkpoint, Checkpoints, load_checkpoint, load_weights
 from dagnn.training.optimizers import OPTIMIZERS
+from dagnn.training.precision import PRECISIONS
 from dagnn.training.progress import MetricsLog, ProgressReport
 from dagnn.training.schedules import SCHEDULES
 from dagnn.training.selection import CRITERIA, TARGET_ORACLE
@@ -13,6 +14,7 @@ from dagnn.training.validation import target_error, validation_metrics
 __all__ = [
     "CRITERIA",
     "OPTIMIZERS",
+    "PRECISIONS",
     "SCHEDULES",
     "TARGET_ORACLE",
     "Callback",

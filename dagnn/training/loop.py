@@ -15,6 +15,7 @@ from dagnn.training.checkpoint import Checkpoint, load_weights
 from dagnn.training.forward import Domains, make_pair
 from dagnn.training.gradients import Gradients
 from dagnn.training.optimizers import OPTIMIZERS, parameter_groups
+from dagnn.training.precision import in_precision
 from dagnn.training.schedules import SCHEDULES
 from dagnn.training.settings import TrainSettings
 
@@ -48,6 +49,7 @@ class Loop:
             parameter for group in self.optimizer.param_groups for parameter in group["params"]
         ]
         self.gradients = Gradients(network, objective)
+        self.forward = in_precision(network, settings.precision, self.parameters[0].device)
         self.total_steps = settings.epochs * domains.steps
         self.step = 0
         self.history: list[EpochRecord] = []
@@ -99,7 +101,7 @@ class Loop:
 
     def _terms(self, progress: float) -> Terms:
         draw = self.domains.draw(bool(self.objective.needs_target))
-        terms: Terms = self.objective(make_pair(self.network, *draw, progress))
+        terms: Terms = self.objective(make_pair(self.forward, *draw, progress))
         return terms
 
     def _clip_gradient(self, values: Mapping[str, Tensor]) -> None:
@@ -189,7 +191,12 @@ class Loop:
 
     def _require_same_plan(self, checkpoint: Checkpoint) -> None:
         now = {**self.settings.shaping(), "steps in total": self.total_steps}
-        then = {**checkpoint.settings, "steps in total": checkpoint.total_steps}
+        # A checkpoint that names no precision was written before there was a choice.
+        then = {
+            "precision": "float32",
+            **checkpoint.settings,
+            "steps in total": checkpoint.total_steps,
+        }
         changed = [
             f"{key} was {then.get(key)} and is now {value}"
             for key, value in now.items()

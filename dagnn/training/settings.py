@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from dagnn.errors import ConfigError, nearest
 from dagnn.training.optimizers import OPTIMIZERS
+from dagnn.training.precision import PRECISIONS
 from dagnn.training.schedules import SCHEDULES
 from dagnn.training.selection import CRITERIA
 
@@ -27,6 +28,8 @@ class TrainSettings:
         patience: epochs without a better score after which training stops; None never stops early.
         minimum_epochs: early stopping waits for at least this many.
         select_on: name in :data:`~dagnn.training.selection.CRITERIA`.
+        precision: name in :data:`~dagnn.training.precision.PRECISIONS`, in which the network is
+            run while training; losses, statistics, weights and validation are in float32 always.
 
     Raises:
         ConfigError: a value cannot be meant; the message names the field.
@@ -41,12 +44,14 @@ class TrainSettings:
     patience: int | None = None
     minimum_epochs: int = 0
     select_on: str = "last"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for field, known in (
             ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),
             ("select_on", CRITERIA),
+            ("precision", PRECISIONS),
         ):
             value = getattr(self, field)
             if value not in known:

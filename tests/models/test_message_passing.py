@@ -1,5 +1,7 @@
 """The written-out gradient of message passing against autograd and finite differences."""
 
+from typing import Any
+
 import pytest
 import torch
 from tiny_batches import graph_batch
@@ -7,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 from torch_geometric.utils import scatter
 
-from dagnn.models import GraphEncoder, links
+from dagnn.models import GraphEncoder, graph, links, message_passing, reductions
 from dagnn.models.reductions import reduce_by
 
 SIZES = {"node": 4, "edge": 3, "global": 1}
@@ -75,6 +77,52 @@ def test_single_precision_agrees_to_1e_5():
     encoder = GraphEncoder(SIZES, standardize=False, batch_norm=False)
     batch = graph_batch([0, 1, 2, 3, 4])
     torch.testing.assert_close(encoder(batch), plain_latent(encoder, batch), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("hidden", [6, 16])
+def test_autocast_keeps_near_single_precision(hidden):
+    encoder = GraphEncoder(SIZES, hidden, standardize=False, batch_norm=False)
+    batch, inputs = graph_batch([0, 1, 2, 3, 4]), list(encoder.parameters())
+    expected = encoder(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, plain = encoder(batch), plain_latent(encoder, batch)
+    assert found.dtype == torch.float32
+    error = (found - expected).norm() / expected.norm()
+    # Eight bits of mantissa: never exact, and no worse than what autocast makes of plain layers.
+    assert 1e-5 < error < 0.01
+    assert error < 1.5 * (plain - expected).norm() / expected.norm()
+    for ours, theirs in zip(gradients(found, inputs), gradients(expected, inputs), strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours - theirs).norm() < 0.15 * theirs.norm()
+
+
+def test_autocast_does_not_sum_in_lower_precision(monkeypatch):
+    # Some kernels add in the type of the sum: in bfloat16 it stops growing after 256 ones.
+    sums = []
+
+    def total_by(values: Tensor, index: Tensor, out: Tensor) -> Tensor:
+        sums.append(out.dtype)
+        return reductions.total_by(values, index, out)
+
+    monkeypatch.setattr(message_passing, "total_by", total_by)
+    encoder = GraphEncoder(SIZES, 8, standardize=False, batch_norm=False)
+    with torch.autocast("cpu", torch.bfloat16):
+        latent = encoder(graph_batch([0, 1]))  # two blocks
+    latent.sum().backward()
+    assert len(sums) == 4 and set(sums) == {torch.float32}
+
+
+def test_pooling_under_autocast_is_in_single_precision(monkeypatch):
+    pooled = []
+
+    def reduce(values: Tensor, *rest: Any) -> list[Tensor]:
+        pooled.append(values.dtype)
+        return reduce_by(values, *rest)
+
+    monkeypatch.setattr(graph, "reduce_by", reduce)
+    with torch.autocast("cpu", torch.bfloat16):
+        GraphEncoder(SIZES, 8)(graph_batch([0, 1]))
+    assert pooled == [torch.float32]
 
 
 def test_pieces_cover_every_node_and_edge_once(monkeypatch):

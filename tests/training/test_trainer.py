@@ -378,6 +378,7 @@ def test_domains_keep_their_own_batch_statistics():
         ({"patience": 0, "select_on": "source_loss"}, "training.patience"),
         ({"patience": 3}, "never stop early"),
         ({"minimum_epochs": -1}, "training.minimum_epochs"),
+        ({"precision": "float16"}, "training.precision: .* Did you mean 'float32'"),
     ],
 )
 def test_settings_are_validated_at_birth(options, message):

@@ -1,0 +1,36 @@
+"""Mixed precision: products of matrices in bfloat16, everything that is summed in float32.
+
+Autocast chooses per operation. Latents and predictions come back in single precision, so that
+the objective, its gradients, all statistics, the weights and the optimiser never see bfloat16.
+Its range is that of single precision, so losses need no scaling.
+"""
+
+import torch
+
+from dagnn.nn import at_least_float32
+from dagnn.records import Batch, Output
+from dagnn.training.forward import Network
+
+# Name → type that autocast multiplies in; None leaves every operation as it is.
+PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bf16": torch.bfloat16}
+
+
+def in_precision(network: Network, precision: str, device: torch.device) -> Network:
+    """Return a network that is run in some precision and answers in single precision or better.
+
+    Args:
+        network: ``batch → Output``.
+        precision: name in :data:`PRECISIONS`; with ``float32`` the network itself is returned.
+        device: where it is.
+    """
+    kind = PRECISIONS[precision]
+    if kind is None:
+        return network
+
+    def run(batch: Batch) -> Output:
+        with torch.autocast(device.type, kind):
+            latent, prediction = network(batch)
+        columns = (at_least_float32(column) for column in prediction)
+        return Output(at_least_float32(latent), type(prediction)(*columns))
+
+    return run
