@@ -61,7 +61,8 @@ def train(
     compare_oracle: CompareOracle = False,
     target_prior: TargetPrior = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Continue an interrupted run, exactly.")
+        Path | None,
+        typer.Option(help="Continue an interrupted run, exactly; a finished one is kept."),
     ] = None,
     init_from: InitFrom = None,
 ) -> None:

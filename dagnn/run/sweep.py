@@ -18,8 +18,9 @@ from dagnn.errors import DagnnError, Interrupted, UsageError
 from dagnn.evaluation.comparison.runs import Settings, differing, flatten
 from dagnn.run.assemble import check
 from dagnn.run.compare import compare, run_names
+from dagnn.run.finished import is_complete, resume
 from dagnn.run.folder import RunFolder
-from dagnn.run.train import resume, train
+from dagnn.run.train import train
 
 FEWEST_TO_LEAVE_OUT = 3
 
@@ -182,7 +183,7 @@ def run_plans(
 def _run(plan: Plan, mock: bool, console: Console) -> None:
     """Skip, resume or train one run."""
     folder = RunFolder(plan.folder)
-    if folder.is_finished():
+    if is_complete(folder):
         console.print(f"{plan.folder} is finished and kept.", highlight=False, soft_wrap=True)
     elif folder.environment.is_file():
         console.print(f"{plan.folder} was interrupted: going on.", highlight=False, soft_wrap=True)
@@ -223,7 +224,7 @@ def _settings(experiment: Experiment, asked: Experiment | None = None) -> Settin
 
 
 def _count(plans: Sequence[Plan]) -> str:
-    done = sum(RunFolder(plan.folder).is_finished() for plan in plans)
+    done = sum(is_complete(RunFolder(plan.folder)) for plan in plans)
     return f"{done} of {len(plans)} runs"
 
 

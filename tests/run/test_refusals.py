@@ -27,6 +27,7 @@ def test_resume_refuses_other_data(finished: run.RunResult, tmp_path: Path) -> N
     facts = json.loads((copied / "environment.json").read_text())
     facts["data"]["simba"] = "something else"
     (copied / "environment.json").write_text(json.dumps(facts))
+    (copied / "report.html").unlink()
     with pytest.raises(CheckpointError, match="simba"):
         run.resume(copied)
 

@@ -1,0 +1,97 @@
+"""Whether a run needs anything more, and what to tell someone who resumes one that does not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from dagnn.config import Experiment
+from dagnn.evaluation.history import read_epochs
+from dagnn.evaluation.storage import read_results
+from dagnn.run.answers import answers_of
+from dagnn.run.folder import RunFolder
+from dagnn.run.outputs import stamped, with_latents
+from dagnn.run.train import RunResult
+from dagnn.run.train import resume as train_on
+from dagnn.training.selection import Selection
+
+
+def resume(path: Path, *, console: Console | None = None) -> RunResult:
+    """Continue a run from its last checkpoint, as if it had never stopped.
+
+    A run that is finished is left as it is: nothing is read but its results.
+
+    Args:
+        path: run directory.
+        console: where progress goes; standard error if None.
+
+    Raises:
+        DagnnError: there is no such run, or its data have changed.
+    """
+    console = console or Console(stderr=True)
+    folder = RunFolder.open(path)
+    if not is_complete(folder):
+        _forget_evaluation(folder)
+        return train_on(path, console=console)
+    console.print(_nothing_to_do(folder), markup=False, highlight=False, soft_wrap=True)
+    facts = folder.read_environment()
+    answers = answers_of(facts.get("classes", ()))
+    predictions = with_latents(folder, answers.read(folder.predictions))
+    return RunResult(path, read_results(folder.results), predictions, stamped(facts))
+
+
+def _forget_evaluation(folder: RunFolder) -> None:
+    """Drop what an evaluation half way said of the state that it saw."""
+    if folder.environment.is_file():
+        facts = folder.read_environment()
+        folder.write_environment(facts | {"evaluation": {"mock": False, "notes": []}})
+
+
+def is_complete(folder: RunFolder) -> bool:
+    """Whether every network of a run is trained, calibrated, and was measured after that.
+
+    Results alone do not tell: an interrupted run can be evaluated as far as it is.
+    """
+    if not folder.is_finished():
+        return False
+    experiment = folder.read_experiment()
+    measured = folder.results.stat().st_mtime
+    return all(
+        _is_trained(part, asked) and (part.checkpoints / "last.pt").stat().st_mtime <= measured
+        for part, asked in _trainings(folder, experiment)
+    )
+
+
+def _trainings(folder: RunFolder, experiment: Experiment) -> Iterator[tuple[RunFolder, Experiment]]:
+    """Give every network that a run was asked for, with what it was to be."""
+    yield folder, experiment
+    if experiment.evaluation.compare_source_only:
+        yield folder.source_only, experiment.without_adaptation()
+    if experiment.evaluation.compare_oracle and experiment.target:
+        yield folder.oracle, experiment.on_target_labels()
+
+
+def _is_trained(folder: RunFolder, experiment: Experiment) -> bool:
+    """Whether a training has come to its end, and its answers were calibrated if they should be."""
+    there = [folder.metrics, folder.checkpoints / "last.pt", folder.checkpoints / "best.pt"]
+    if experiment.calibration.variance != "none":
+        there.append(folder.calibration)
+    if not all(file.is_file() for file in there):
+        return False
+    asked, history = experiment.training, read_epochs(folder.metrics)
+    selection = Selection(asked.select_on, asked.patience)
+    selection.replay(history)
+    return len(history) >= asked.epochs or selection.exhausted
+
+
+def _nothing_to_do(folder: RunFolder) -> str:
+    epochs, path = len(read_epochs(folder.metrics)), folder.path
+    return (
+        f"{path} is finished: trained for {epochs} epochs and measured. Nothing is left to "
+        "resume.\n"
+        f"Measure it again, also on other suites: dagnn evaluate {path}\n"
+        f"Draw its report again:                  dagnn report {path}\n"
+        f"Train on, as a new run:                 dagnn train --config {folder.config} "
+        f"--init-from {path}\n"
+        f"Report: {folder.report}"
+    )
