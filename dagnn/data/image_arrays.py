@@ -103,7 +103,7 @@ def label_names(labels: Array | None, names: Sequence[str] | None, count: int, p
         labels = labels.reshape(-1)
     if labels.ndim > 2 or len(labels) != count:
         raise MismatchError(
-            f"{path}: {count} images, but labels of shape {list(labels.shape)}; expected [{count}] "
+            f"{path}: labels of shape {list(labels.shape)} for {count} images; expected [{count}] "
             f"or one-hot [{count}, classes]."
         )
     if labels.dtype.kind in "USO":

@@ -37,6 +37,7 @@ class Block:
         path: where it was read.
         pixels: ``[n, ...]``.
         labels: one per image, of whatever kind; None where the file has none.
+        labels_path: where labels were read, if in another file.
         names: names of the classes in the order of the numbers, if the file tells them.
         ids: one per image, if the file tells them.
         groups: what images of one object share, if the file tells it.
@@ -52,6 +53,7 @@ class Block:
     groups: Array | None = None
     parts: tuple[str, ...] = ()
     mock: bool = False
+    labels_path: Path | None = None
 
     def in_part(self, part: str) -> "Block":
         """Return the block as one part of a split, unless it names parts itself."""
@@ -134,7 +136,7 @@ def _readable(path: Path) -> Iterator[None]:
     except ValueError as error:
         if "pickle" in str(error) and not _is_numpy(path):
             raise DataError(f"{path} is not a file of arrays. Download it again.") from error
-        if "pickle" in str(error) or "Object arrays" in str(error):
+        if any(words in str(error) for words in ("pickle", "Object arrays", "Python objects")):
             raise DataError(
                 f"{path} holds Python objects, which are not read for safety. Save plain arrays "
                 "(numpy.save with allow_pickle=False)."
@@ -148,7 +150,9 @@ def _is_numpy(path: Path) -> bool:
 
 
 def _truncated(path: Path, error: Exception) -> TruncatedFileError:
-    return TruncatedFileError(f"{path} is truncated or damaged ({error}). Download it again.")
+    return TruncatedFileError(
+        f"{path} is truncated or damaged ({error}). Copy or download it again."
+    )
 
 
 def _archive(path: Path, archive: Mapping[str, Any], suite: str | None) -> list[Block]:

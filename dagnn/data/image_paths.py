@@ -66,13 +66,24 @@ def find_images(data: Path, suite: str, pattern: str | None = None) -> list[tupl
         found = _matches(data, suite, candidate)
         if found:
             return _by_part(found, suite)
-    there = sorted(path.name for path in data.iterdir())[:12] if data.is_dir() else []
-    raise MissingDataError(
-        f"No images of {suite!r} in {data}: looked for "
-        f"{(pattern or 'an archive, paired arrays or a folder of that name')!r}. "
-        f"There {'are ' + ', '.join(there) if there else 'is nothing'}. "
-        "Give the file pattern as data.images, with {suite} where the name stands."
+    there = sorted(path.name for path in data.iterdir()) if data.is_dir() else []
+    usual = (
+        f"{suite}.npz, {suite}.h5, {suite}_X.npy, images_{suite}_train.npy and the like, or a "
+        f"folder {suite}"
     )
+    raise MissingDataError(
+        f"No images of {suite!r} in {data}: looked for {pattern or usual}, in any case of letters. "
+        f"There {'are: ' + ', '.join(there[:12]) if there else 'is nothing'}. Give the file "
+        f"pattern with {{suite}} where the name stands: --set "
+        f"'data.images={_likely_pattern(there, suite)}'."
+    )
+
+
+def _likely_pattern(there: Sequence[str], suite: str) -> str:
+    """Make a pattern of the first file that has the name of a survey in its own."""
+    alone = _alone(suite)
+    patterns = [alone.sub("{suite}", name, count=1) for name in there if alone.search(name)]
+    return patterns[0] if patterns else "{suite}_images.npy"
 
 
 def find_beside(
@@ -103,27 +114,39 @@ def find_beside(
 
 
 def _sibling(images: Path, words: Sequence[tuple[str, str]]) -> Path | None:
-    for old, new in words:
-        if old not in images.stem:
-            continue
-        head, _, tail = images.stem.rpartition(old)
-        for suffix in dict.fromkeys((images.suffix, *_GROUP_SUFFIXES)):
-            candidate = images.with_name(f"{head}{new}{tail}{suffix}")
-            if candidate.is_file():
-                return candidate
-    return None
+    return next((path for path in siblings(images, words) if path.is_file()), None)
+
+
+def siblings(images: Path, words: Sequence[tuple[str, str]]) -> list[Path]:
+    """Return the files that may hold labels or groups of a file of images, the likeliest first.
+
+    Example:
+        >>> [path.name for path in siblings(Path("a_X.npy"), LABEL_WORDS[:2])][::3]
+        ['a_y.npy', 'a_Y.npy']
+    """
+    stems = [
+        new.join((head, tail))
+        for old, new in words
+        for head, found, tail in [images.stem.rpartition(old)]
+        if found
+    ]
+    suffixes = dict.fromkeys((images.suffix, *_GROUP_SUFFIXES))
+    return [images.with_name(f"{stem}{suffix}") for stem in stems for suffix in suffixes]
 
 
 def _matches(data: Path, suite: str, pattern: str) -> list[Path]:
     spelled = pattern.replace("{suite}", _any_case(suite)).replace("{part}", "*")
     found = sorted(path for path in data.glob(spelled) if not path.name.startswith("."))
     if "{suite}" in pattern:
-        # `*y1*` also fits `images_y10`; the name must stand alone.
-        alone = re.compile(rf"(?<![a-z0-9]){re.escape(suite.casefold())}(?![a-z0-9])")
-        found = [path for path in found if alone.search(str(path.relative_to(data)).casefold())]
+        found = [path for path in found if _alone(suite).search(str(path.relative_to(data)))]
     if "{part}" in pattern:
         found = [path for path in found if part_of(path.name)]
     return found
+
+
+def _alone(suite: str) -> re.Pattern[str]:
+    """Find a name that stands alone: `*y1*` also fits `images_y10`."""
+    return re.compile(rf"(?<![a-z0-9]){re.escape(suite)}(?![a-z0-9])", re.IGNORECASE)
 
 
 def _any_case(name: str) -> str:

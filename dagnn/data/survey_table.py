@@ -140,14 +140,16 @@ def keep_usable(
     # A source teaches; what has no class to teach is of no use there.
     mute = ((numbers == -1) | (numbers == classes)) & labelled
     reasons = (
-        (~finite, "have pixels that are not finite"),
-        (unwanted, "are of a class that is not asked for"),
-        (mute & finite, "have no known class to learn from"),
+        (~finite, "with pixels that are not finite"),
+        (unwanted, "of a class that is not asked for"),
+        (mute & finite, "without a known class to learn from"),
     )
-    notes = [f"{rows.sum()} images left out: they {why}" for rows, why in reasons if rows.any()]
+    notes = [
+        f"left out {rows.sum()} of {len(rows)} images {why}" for rows, why in reasons if rows.any()
+    ]
     keep = np.flatnonzero(finite & ~unwanted & ~mute)
     if len(keep) == 0:
-        raise DataError(f"No image of {suite} is left: {'; '.join(notes)}.")
+        raise DataError(f"No image of {suite} can be used: {'; '.join(notes)}.")
     kept = survey if len(keep) == len(numbers) else survey.only(keep)
     return kept, numbers[keep], notes
 

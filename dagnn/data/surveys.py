@@ -1,6 +1,7 @@
 """Surveys of images: names resolve to files, labels to classes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,13 @@ from numpy.typing import NDArray
 from dagnn.catalogs.tables import ParameterTable
 from dagnn.data.image_arrays import LAYOUTS, channels_first, label_names, resized, usable
 from dagnn.data.image_files import Block, read_array, read_blocks
-from dagnn.data.image_paths import GROUP_WORDS, LABEL_WORDS, find_beside, find_images
+from dagnn.data.image_paths import (
+    GROUP_WORDS,
+    LABEL_WORDS,
+    find_beside,
+    find_images,
+    siblings,
+)
 from dagnn.data.images import Images
 from dagnn.data.mocking import skies
 from dagnn.data.requests import Loaded, Mocks, Request
@@ -109,10 +116,12 @@ class SurveyImages:
             in_order = [name for name in order if name in present - {""}]
             found |= dict.fromkeys(n for n in in_order if n.casefold() not in folded)
         if len(found) < 2:
+            looked = "" if found else f" ({_looked_for(blocks)})"
             raise DataError(
                 f"The images of {', '.join(sources)} in {data} have "
-                f"{'no labels' if not found else 'only the class ' + ', '.join(found)}; a source "
-                "needs labels of at least two classes. Name their file with data.labels."
+                f"{'only the class ' + ', '.join(found) if found else 'no labels'}{looked}; a "
+                "source needs labels of at least two classes. Name their file with --set "
+                "'data.labels={suite}_labels.npy'."
             )
         return Truth(classes=tuple(found))
 
@@ -145,13 +154,14 @@ class SurveyImages:
         """
         name = self.name(str(request.suite))
         classes = request.classes or self.truth([name], [], [], request.data).classes
-        survey = self._survey(self._blocks(name, request.data)).sample(request.limit)
+        blocks = self._blocks(name, request.data)
+        survey = self._survey(blocks).sample(request.limit)
         numbers = self._numbers(survey.labels, classes, name)
         survey, numbers, notes = keep_usable(survey, numbers, len(classes), request.labelled, name)
         dataset = Images(
             survey.pixels, survey.ids.tolist(), numbers, classes, survey.groups.tolist()
         )
-        notes += cut_groups(survey)
+        notes += cut_groups(survey) + _about_labels(blocks, survey, request.labelled)
         if request.on_progress is not None:
             request.on_progress(len(dataset), len(dataset))
         parts = tuple(survey.parts.tolist())
@@ -183,23 +193,21 @@ class SurveyImages:
         ]
 
     def _completed(self, block: Block, data: Path, name: str) -> Block:
-        labels, groups, names = block.labels, block.groups, block.names
-        if labels is None or self.labels is not None:
+        if block.labels is None or self.labels is not None:
             file = find_beside(block.path, data, name, self.labels, LABEL_WORDS)
             if file is not None:
                 beside = _labels_in(file, name)
-                labels, names = beside.labels, names or beside.names
-        if groups is None or self.groups is not None:
+                names = block.names or beside.names
+                block = replace(block, labels=beside.labels, names=names, labels_path=file)
+        if block.groups is None or self.groups is not None:
             file = find_beside(block.path, data, name, self.groups, GROUP_WORDS)
-            groups = read_array(file) if file is not None else groups
-        return Block(
-            block.path, block.pixels, labels, names, block.ids, groups, block.parts, block.mock
-        )
+            block = block if file is None else replace(block, groups=read_array(file))
+        return block
 
     def _names_of(self, block: Block) -> Array:
         numbered = (*self.classes, *self.unknown) if self.classes is not None else None
         names = block.names or numbered
-        return label_names(block.labels, names, len(block.pixels), block.path)
+        return label_names(block.labels, names, len(block.pixels), block.labels_path or block.path)
 
     def _survey(self, blocks: Sequence[Block]) -> Survey:
         pixels = [self._prepared(block) for block in blocks]
@@ -225,6 +233,29 @@ class SurveyImages:
                 f"({', '.join(classes)}). Name them alike in data.classes."
             )
         return found.astype(np.int64)
+
+
+def _looked_for(blocks: Sequence[Block]) -> str:
+    """Say where labels were looked for, and not found."""
+    path = blocks[0].path
+    beside = [f"for {found.name}" for found in siblings(path, LABEL_WORDS)[:1]]
+    return f"looked in {' and '.join([path.name, *beside])}"
+
+
+def _about_labels(blocks: Sequence[Block], survey: Survey, labelled: bool) -> list[str]:
+    """Say what missing labels and names mean for the report."""
+    known = int((survey.labels != "").sum())
+    if not known:
+        return [
+            f"no image has a label ({_looked_for(blocks)}), so nothing is measured on it; predictions.csv "
+            "tells what its images are taken for"
+        ]
+    notes = []
+    if known < len(survey.labels) and not labelled:
+        notes.append(f"{len(survey.labels) - known} of {len(survey.labels)} images have no label")
+    if labelled and all(name.isdigit() for name in survey.labels.tolist() if name):
+        notes.append("its classes are called by their numbers; data.classes names them in order")
+    return notes
 
 
 def _labels_in(file: Path, suite: str) -> Block:

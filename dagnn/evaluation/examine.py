@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dagnn.evaluation.attacks import Attacked, Evolution, one_pixel_attack
 from dagnn.evaluation.church import ChurchWindow, church_window
 from dagnn.evaluation.examination import Examination
-from dagnn.evaluation.images import deciding, look_at, looking, members_of
+from dagnn.evaluation.images import deciding, look_at, looking
 from dagnn.evaluation.robustness import NOISES, PAIRED, Robustness, compare, noise_sweep
 from dagnn.evaluation.specimens import Sample, collect_examples, collect_flips
 
@@ -85,7 +85,7 @@ def examine(
             for name, network in networks.items()
         },
         tuple(e for sample in samples for e in collect_examples(networks, sample, classes)),
-        max(len(members_of(network)) for network in networks.values()),
+        max(getattr(network, "member_count", 1) for network in networks.values()),
     )
 
 

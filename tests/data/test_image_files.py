@@ -154,7 +154,7 @@ def test_foreign_files_and_python_objects_are_refused(tmp_path):
         with pytest.raises(error, match=rf"a\{suffix}"):
             read_blocks(tmp_path / f"a{suffix}")
     np.save(tmp_path / "o.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(DataError, match="Python objects"):
+    with pytest.raises(DataError, match="holds Python objects, which are not read"):
         read_blocks(tmp_path / "o.npy")
     with pytest.raises(MissingDataError):
         read_blocks(tmp_path / "nothing.npy")
@@ -213,7 +213,7 @@ def test_labels_of_any_kind_become_names():
         (np.array([0, 1, 7]), DataError, "label 7 of image 2 is out of range"),
         (np.array([0, -3, 1]), DataError, "label -3"),
         (np.array([0, 0.5, 1]), DataError, "whole numbers"),
-        (np.array([0, 1]), MismatchError, r"3 images, but labels of shape \[2\]"),
+        (np.array([0, 1]), MismatchError, r"labels of shape \[2\] for 3 images"),
         (np.array([[1, 0], [0.4, 0.6], [0, 1]]), DataError, "row 1 of the labels"),
         (np.zeros((3, 2)), DataError, "not one-hot"),
     ],
@@ -249,8 +249,14 @@ def test_names_resolve_to_files(tmp_path, names, suite, expected):
 
 def test_unresolved_names_say_what_is_there(tmp_path):
     (tmp_path / "gz_sdss.npz").touch()
-    with pytest.raises(MissingDataError, match=r"'decals' .*'gz_\{suite\}\.npz'.*are gz_sdss\.npz"):
+    with pytest.raises(
+        MissingDataError, match=r"'decals' .* gz_\{suite\}\.npz,.*are: gz_sdss\.npz"
+    ):
         find_images(tmp_path, "decals", "gz_{suite}.npz")
+    (tmp_path / "Sky_pictures.npy").touch()
+    expected = r"looked for sky\.npz.*sky_X\.npy.*'data\.images=\{suite\}_pictures\.npy'"
+    with pytest.raises(MissingDataError, match=expected):
+        find_images(tmp_path, "sky")
     (tmp_path / "my_sdss.npz").touch()
     with pytest.raises(UsageError, match=r"gz_sdss\.npz, my_sdss\.npz.*data\.images"):
         find_images(tmp_path, "sdss")

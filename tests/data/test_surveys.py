@@ -51,11 +51,11 @@ def test_classes_are_wanted_unknown_or_left_out(archives):
     dropping = SurveyImages(classes=["featured", "smooth"])
     loaded = dropping.load(request)
     assert loaded.dataset.y.tolist() == [1, 0, 0, 1]
-    assert loaded.notes == ("1 images left out: they are of a class that is not asked for",)
+    assert loaded.notes == ("left out 1 of 5 images of a class that is not asked for",)
     source = SurveyImages(classes=["featured", "smooth"], unknown=["odd"])
     labelled = source.load(Request("decals", archives, labelled=True))
     assert labelled.dataset.y.tolist() == [1, 0, 0, 1]
-    assert "no known class to learn from" in labelled.notes[0]
+    assert "without a known class to learn from" in labelled.notes[0]
 
 
 def test_classes_of_the_sources_are_learned_where_none_are_named(archives):
@@ -117,7 +117,7 @@ def test_objects_in_two_parts_are_told(parts):
     for part, count in (("train", 6), ("valid", 3), ("test", 4)):
         np.save(parts / f"groups_Y10_{part}.npy", np.arange(count))
     notes = SurveyImages().load(Request("y10", parts)).notes
-    assert notes == ("the files put 4 objects into more than one part of the split",)
+    assert notes[0] == "the files put 4 objects into more than one part of the split"
 
 
 def test_folder_per_class_is_a_survey(tmp_path):
@@ -143,11 +143,41 @@ def test_limit_draws_from_all_classes_and_the_same_each_time(tmp_path):
 def test_targets_need_no_labels_and_sources_do(tmp_path):
     np.save(tmp_path / "sky_X.npy", pixels(4))
     request = Request("sky", tmp_path, classes=("a", "b"), labelled=False)
-    assert SurveyImages().load(request).dataset.y.tolist() == [-1] * 4
-    with pytest.raises(DataError, match="no labels"):
+    loaded = SurveyImages().load(request)
+    assert loaded.dataset.y.tolist() == [-1] * 4
+    assert "no image has a label (looked in sky_X.npy and for sky_y.npy)" in loaded.notes[0]
+    assert "nothing is measured" in loaded.notes[0]
+    with pytest.raises(DataError, match=r"no labels \(looked in sky_X\.npy and for sky_y\.npy\)"):
         SurveyImages().truth(["sky"], [], [], tmp_path)
-    with pytest.raises(DataError, match="No image of sky is left"):
+    with pytest.raises(DataError, match="No image of sky can be used: left out 4 of 4"):
         SurveyImages().load(Request("sky", tmp_path, classes=("a", "b")))
+
+
+def test_a_survey_without_some_labels_or_without_names_of_classes_says_so(tmp_path):
+    np.savez(tmp_path / "sky.npz", images=pixels(4), labels=[0, 1, -1, 1])
+    numbered = SurveyImages().load(Request("sky", tmp_path)).notes
+    assert numbered[-1].startswith("its classes are called by their numbers; data.classes")
+    target = Request("sky", tmp_path, labelled=False)
+    assert SurveyImages().load(target).notes == ("1 of 4 images have no label",)
+    assert SurveyImages(classes=["disc", "merger"]).load(target).notes == (
+        "1 of 4 images have no label",
+    )
+    named = SurveyImages(classes=["disc", "merger"]).load(Request("sky", tmp_path)).notes
+    assert named == ("left out 1 of 4 images without a known class to learn from",)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.arange(3), r"sky_y\.npy: labels of shape \[3\] for 4 images"),
+        (np.full((4, 2), 0.5), r"sky_y\.npy: row 0 of the labels.*not one-hot"),
+    ],
+)
+def test_wrong_labels_are_told_with_the_file_that_holds_them(tmp_path, labels, message):
+    np.save(tmp_path / "sky_X.npy", pixels(4))
+    np.save(tmp_path / "sky_y.npy", labels)
+    with pytest.raises((DataError, MismatchError), match=message):
+        SurveyImages().load(Request("sky", tmp_path))
 
 
 def test_images_with_pixels_that_are_not_finite_are_left_out(tmp_path):
@@ -156,7 +186,7 @@ def test_images_with_pixels_that_are_not_finite_are_left_out(tmp_path):
     np.savez(tmp_path / "sky.npz", images=broken, labels=[0, 1, 0, 1])
     loaded = SurveyImages().load(Request("sky", tmp_path))
     assert loaded.dataset.ids == ("sky[0]", "sky[1]", "sky[3]")
-    assert loaded.notes == ("1 images left out: they have pixels that are not finite",)
+    assert loaded.notes[0] == "left out 1 of 4 images with pixels that are not finite"
     with pytest.raises(DataError, match=r"sky\[2\] has pixels"):
         SurveyImages().read([tmp_path / "sky.npz"])
 

@@ -249,6 +249,7 @@ def test_a_stranger_points_it_at_paired_arrays(tmp_path: Path, few_figures: None
     result = run.train(experiment, out=tmp_path / "run", console=QUIET)
     page = (result.folder / "report.html").read_text()
     assert "sima (source)" in page and "balanced accuracy" in page and "MOCK" not in page
+    assert "simb: no image has a label (looked in simb_X.npy and for simb_y.npy)" in page
     unlabelled = [p for p in result.predictions if p.suite == "simb" and p.split == "test"]
     assert unlabelled and (unlabelled[0].truth == -1).all()
     assert unlabelled[0].classes == ("disc", "merger")
