@@ -154,9 +154,8 @@ def halves(experiment: Experiment, prepared: Prepared) -> list[Surrogate]:
     """Align one half of the sources with the other: low and high in a further parameter.
 
     Of the parameters that the run does not infer, the one that moves the summaries most
-    plays the part of unknown physics. A network learns one half, in as many steps as the
-    run's, and the other half, of which it saw no label, measures it. Test items are in
-    neither.
+    plays the part of unknown physics. A network learns one half, and the other half, of
+    which it saw no label, measures it. Test items are in neither.
 
     Returns:
         Two surrogates, the low half as source and the high one; none where there is no
@@ -234,12 +233,7 @@ def _half(
             own = f"{suite.name}-{end}-{name}"
             roles.append(SuiteData(own, role, len(roles), suite.loaded, split))
     names = [suite.name for suite in roles if suite.role == "target"]
-    # Half the items make half the steps of an epoch.
-    training = experiment.training
-    longer = 1 if training.steps_per_epoch else 2
-    halved = _with_targets(experiment, f"{name}-{way}", names).model_copy(
-        update={"training": training.model_copy(update={"epochs": longer * training.epochs})}
-    )
+    halved = _with_targets(experiment, f"{way}-{name}", names)
     label = f"for error bars, the source of {way} {name} against that of {other} {name}"
     own_data = replace(prepared, suites=tuple(roles), intervals=())
     return Surrogate(f"{way}-{name}", label, halved, own_data, transductive=True)

@@ -1,0 +1,128 @@
+"""Surrogates of the target: what they are made of, and what they must not read."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from tiny_spectra import load, write_suites
+
+from dagnn import run
+from dagnn.errors import MissingDataError
+from dagnn.run.data import Prepared, SuiteData, prepare
+from dagnn.run.fitting import fit_network
+from dagnn.run.folder import RunFolder
+from dagnn.run.surrogates import Surrogate, halves, surrogates
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def spectra(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a data folder of two suites of spectra, in which A_SN1 alone varies beside Omega_m."""
+    return write_suites(tmp_path_factory.mktemp("spectra"))
+
+
+@pytest.fixture(scope="module")
+def made(spectra: Path) -> tuple[Prepared, list[Surrogate]]:
+    """Give the halves of a run."""
+    experiment = load(spectra)
+    prepared = prepare(experiment, spectra, QUIET)
+    return prepared, halves(experiment, prepared)
+
+
+def further(prepared: Prepared, suite: SuiteData, rows: np.ndarray) -> np.ndarray:
+    """Read A_SN1 of some items from the table on disk."""
+    table = np.loadtxt(
+        prepared.folder / "params/IllustrisTNG/CosmoAstroSeed_IllustrisTNG_L25n256_LH.txt",
+        usecols=3,
+    )
+    numbers = [int(suite.loaded.dataset.ids[row].split("_")[1]) for row in rows]
+    return table[numbers]
+
+
+def test_halves_are_low_against_high_and_high_against_low(
+    made: tuple[Prepared, list[Surrogate]],
+) -> None:
+    prepared, found = made
+    assert [each.name for each in found] == ["low-A_SN1", "high-A_SN1"]
+    for each, sign in zip(found, (1, -1), strict=True):
+        source, target = each.prepared.suites
+        assert (source.role, target.role) == ("source", "target")
+        for part in ("train", "valid"):
+            ours, theirs = (
+                further(prepared, suite, suite.parts()[part].numpy()) for suite in (source, target)
+            )
+            low, high = (ours, theirs) if sign > 0 else (theirs, ours)
+            assert low.max() < high.min()
+            together = {int(r) for s in (source, target) for r in s.parts()[part]}
+            assert together == set(prepared.suites[0].parts()[part].tolist())
+        assert not len(source.parts()["test"]) and not len(target.parts()["test"])
+        assert abs(len(source.parts()["train"]) - len(target.parts()["train"])) <= 1
+
+
+def test_the_truth_of_the_other_half_is_not_learned(
+    made: tuple[Prepared, list[Surrogate]], tmp_path: Path
+) -> None:
+    _, (surrogate, _) = made
+    source, target = surrogate.prepared.suites
+    dataset = target.loaded.dataset
+    unknown = type(dataset)(
+        dataset.x.numpy(), dataset.ids, np.full(dataset.y.shape, np.nan), dataset.scaling
+    )
+    blind = replace(target, loaded=replace(target.loaded, dataset=unknown))
+    networks = [
+        fit_network(
+            surrogate.experiment,
+            replace(surrogate.prepared, suites=(source, seen)),
+            RunFolder(tmp_path / name),
+            QUIET,
+            initial=None,
+            label="",
+            root=tmp_path,
+        )
+        for name, seen in (("seen", target), ("blind", blind))
+    ]
+    ours, theirs = (network.state_dict() for network in networks)
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+def test_a_run_inflates_its_error_bars_by_both_halves(spectra: Path, tmp_path: Path) -> None:
+    made = run.train(load(spectra, "calibration.surrogate=halves"), out=tmp_path / "run")
+    folder = RunFolder(made.folder)
+    trained = sorted(path.name for path in (folder.path / "surrogates").iterdir())
+    assert trained == ["high-A_SN1", "low-A_SN1"]
+    assert json.loads(folder.calibration.read_text())["inflation"][0] >= 1
+
+
+def test_auto_takes_another_redshift_first(spectra: Path) -> None:
+    experiment = load(spectra, "calibration.surrogate=auto")
+    prepared = prepare(experiment, spectra, QUIET)
+    assert [each.name for each in surrogates(experiment, prepared, QUIET)] == ["redshift"]
+
+
+def test_auto_halves_where_there_is_no_other_redshift(tmp_path: Path) -> None:
+    for file in write_suites(tmp_path).glob("Pk_*_LH_18_*"):
+        file.unlink()
+    experiment = load(tmp_path, "calibration.surrogate=auto")
+    prepared = prepare(experiment, tmp_path, QUIET)
+    names = [each.name for each in surrogates(experiment, prepared, QUIET)]
+    assert names == ["low-A_SN1", "high-A_SN1"]
+
+
+def test_too_few_items_are_not_halved_and_the_run_says_so(spectra: Path) -> None:
+    experiment = load(spectra, "calibration.surrogate=halves", "data.limit=60")
+    prepared = prepare(experiment, spectra, QUIET)
+    said = io.StringIO()
+    assert surrogates(experiment, prepared, Console(file=said, width=200)) == []
+    assert "cannot be halved" in said.getvalue()
+
+
+def test_halves_need_the_table(made: tuple[Prepared, list[Surrogate]], tmp_path: Path) -> None:
+    prepared, _ = made
+    with pytest.raises(MissingDataError, match="parameter table"):
+        halves(load(prepared.folder), replace(prepared, folder=tmp_path))
