@@ -85,8 +85,8 @@ class VarianceScale:
             f"Error bars of {name}: variances times {scale:.2f} ({blend:.0%} of them common to all "
             "items), fitted on the source's validation items"
             + (
-                f"; of suites without labels times {inflation:.2f} more, as a surrogate of the "
-                "target asks for that is made of the source."
+                f"; of suites without labels times {inflation:.2f} more: so much too sure were "
+                "networks that met the source in another guise without its labels (surrogates)."
                 if inflation > 1
                 else "."
             )
