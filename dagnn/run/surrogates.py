@@ -21,6 +21,13 @@ from dagnn.records import FloatArray
 from dagnn.run.data import Prepared, SuiteData, read_suite, summaries_of, truth_of
 
 NO_ITEMS = np.array([], dtype=np.int64)
+_ALONE = "error bars of suites without labels are calibrated on the source alone."
+WHY_NOT = {
+    "redshift": f"the source is there at no other redshift: {_ALONE}",
+    "halves": f"the source cannot be halved by a further parameter: {_ALONE}",
+    "auto": "the source is there at no other redshift and cannot be halved by a further "
+    f"parameter: {_ALONE}",
+}
 
 
 @dataclass(frozen=True)
@@ -60,15 +67,6 @@ def surrogates(experiment: Experiment, prepared: Prepared, console: Console) -> 
     if not made and wanted != "none":
         console.print(f"[yellow]Note:[/] {WHY_NOT[wanted]}", highlight=False, soft_wrap=True)
     return made
-
-
-_ALONE = "error bars of suites without labels are calibrated on the source alone."
-WHY_NOT = {
-    "redshift": f"the source is there at no other redshift: {_ALONE}",
-    "halves": f"the source cannot be halved by a further parameter: {_ALONE}",
-    "auto": "the source is there at no other redshift and cannot be halved by a further "
-    f"parameter: {_ALONE}",
-}
 
 
 def at_other_redshift(
