@@ -247,8 +247,8 @@ def _about_labels(blocks: Sequence[Block], survey: Survey, labelled: bool) -> li
     known = int((survey.labels != "").sum())
     if not known:
         return [
-            f"no image has a label ({_looked_for(blocks)}), so nothing is measured on it; predictions.csv "
-            "tells what its images are taken for"
+            f"no image has a label ({_looked_for(blocks)}), so nothing is measured on it; "
+            "predictions.csv tells what its images are taken for"
         ]
     notes = []
     if known < len(survey.labels) and not labelled:

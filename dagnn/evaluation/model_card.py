@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dagnn.evaluation.class_table import ALL_CLASSES
 from dagnn.evaluation.headline import headline
 from dagnn.evaluation.table import PREDICTORS, blocks
-from dagnn.evaluation.views import view_of
+from dagnn.evaluation.views import CLASSES, view_of
 from dagnn.evaluation.wording import with_interval
 from dagnn.files import write_text
 from dagnn.records import Result
@@ -28,6 +29,13 @@ KNOWN_CLASS_LIMITS = (
     "of training.",
     "Results come from a single seed and a single split.",
 )
+
+
+def _measured_classes(results: Sequence[Result]) -> list[str]:
+    """Return the classes that results tell of, none where they are of parameters."""
+    if view_of(results) is not CLASSES:
+        return []
+    return list(dict.fromkeys(r.parameter for r in results if r.parameter != ALL_CLASSES))
 
 
 def _predicts(priors: Mapping[str, tuple[float, float]], classes: Sequence[str]) -> list[str]:
@@ -91,12 +99,14 @@ def write_model_card(
         mock: whether any of the training data are mocks.
         oracle: whether target labels chose the checkpoint.
         notes: anything particular about this run.
-        classes: names of the classes that it tells apart, of a network without parameters.
+        classes: names of the classes that it tells apart, of a network without parameters;
+            by default those that were measured.
         limits: what the model cannot do; by default what no such model can.
 
     Returns:
         The path.
     """
+    classes = classes or _measured_classes(results)
     known = (KNOWN_CLASS_LIMITS if classes else KNOWN_LIMITS) if limits is None else limits
     warnings = []
     if mock:

@@ -42,6 +42,9 @@ CAPTIONS = MappingProxyType(
         "latent": "The latent vectors of all suites, projected together. Suites that lie on one "
         "another look alike to the network; a smooth run of colour means that the parameter is "
         "in order there.",
+        "latent_class": "The latent vectors of all suites, projected together; colours are true "
+        "classes. Suites that lie on one another look alike to the network; classes that lie "
+        "apart are told apart. Directions and distances of the plane mean nothing by themselves.",
         "roc": "Share of each class that is found against the share of all others taken for it, "
         "averaged over classes, for every threshold. The dashed line is guessing.",
         "confusion": "Which class items are taken for: rows are true classes, numbers the share of "
@@ -70,7 +73,7 @@ CAPTIONS = MappingProxyType(
         "dotted: the epoch whose weights were kept.",
     }
 )
-"""What to see in a figure, by the first word of its name (``truth_Omega_m``: ``truth``)."""
+"""What to see in a figure, by its name or the first word of it (``truth_Omega_m``: ``truth``)."""
 
 
 def _row(model: str, row: Mapping[str, Result], names: Sequence[str]) -> dict[str, Any]:
@@ -126,7 +129,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 
 def _caption(name: str, captions: Mapping[str, str]) -> str:
-    return captions.get(name, CAPTIONS.get(name.split("_")[0], name.replace("_", " ")))
+    known = {**CAPTIONS, **captions}
+    return known.get(name, known.get(name.split("_")[0], name.replace("_", " ")))
 
 
 def write_report(
@@ -169,6 +173,8 @@ def write_report(
     """
     view = view_of(results)
     found = [block for block in blocks(results) if view.shows(block)]
+    present = {row.metric for row in results}
+    measured = [name for name in view.metrics if name in present]
     page = render(
         "report.html.j2",
         title=title,
@@ -177,14 +183,14 @@ def write_report(
         oracle=oracle,
         notes=list(notes),
         table=_table(found, view.report, view),
-        full_table=_table(blocks(results, splits=None), list(view.metrics), view),
+        full_table=_table(blocks(results, splits=None), measured, view),
         gaps=_gaps(found, view.gap),
         gap_metric=view.metrics[view.gap].label,
         remark=view.remark,
         sections=[*class_sections(results), *sections],
         alignments=alignment_lines(alignments),
         calibrations=calibration_lines(calibrations),
-        metrics=list(view.metrics.values()),
+        metrics=[view.metrics[name] for name in measured],
         pictures=[
             picture(name, figure, _caption(name, captions)) for name, figure in figures.items()
         ],

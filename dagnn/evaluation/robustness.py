@@ -208,7 +208,7 @@ TEXT = (
     "networks cannot be compared."
 )
 TEXT_PAIRED = (
-    "The same objects: pairs of images of one object by two surveys, of objects that neither "
+    "Same objects: pairs of images of one object by two surveys, of objects that neither "
     "training nor selection has seen."
 )
 TEXT_NOISE = (
@@ -216,7 +216,7 @@ TEXT_NOISE = (
     "the brightness) or everywhere (Gaussian, in units of the contrast) its standard deviation "
     "is s."
 )
-_SAID = MappingProxyType({PAIRED: "the same objects", "one-pixel": "one pixel changed"})
+_SAID = MappingProxyType({PAIRED: "same objects", "one-pixel": "one pixel changed"})
 
 
 def robustness_section(rows: Sequence[Robustness]) -> Section:
@@ -268,4 +268,4 @@ def _place(rows: Sequence[Robustness]) -> Callable[[Robustness], tuple[float, ..
 def _share(share: float, items: int) -> str:
     """Write a share with its 95% interval (Wilson 1927, J. Am. Stat. Assoc. 22, 209)."""
     low, high = binomtest(round(share * items), items).proportion_ci(method="wilson")
-    return f"{share:.1%} [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{share:.0%} [{100 * low:.0f}, {100 * high:.0f}]"

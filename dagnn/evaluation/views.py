@@ -128,8 +128,9 @@ CLASSES = View(
     guess=PRIOR_CLASS,
     rivals=MappingProxyType({PRIOR_CLASS: "guessing by class frequencies"}),
     gap="balanced_accuracy",
-    remark="Class frequencies are those of the source: what anyone could predict without looking. "
-    "Where classes are unequal, accuracy alone rewards naming the most frequent one.",
+    remark="Source-only is the same network trained without the target. Class frequencies are "
+    "those of the source: what anyone could predict without looking. Where classes are unequal, "
+    "accuracy alone rewards naming the most frequent one.",
     use="Telling the classes below apart in images made like those it was trained on, and "
     "studying how well that carries over from one survey or simulation to another. The "
     "probabilities assume class frequencies like those of the source.",

@@ -115,6 +115,19 @@ def test_the_report_tells_classes_unknown_ones_and_shift(tmp_path, rows, predict
     assert "prior mean" not in page.text
 
 
+def test_the_report_shows_no_metric_that_nothing_was_measured_in(tmp_path):
+    known = synthetic_classes("decals", "target", items=60, skill=3.0)
+    options = {"title": "sdss", "config_yaml": "", "environment": {}, "mock": True}
+    rows = evaluate_classes([known], np.full(3, 1 / 3), n_bootstrap=100)
+    figures = {"latent_class": confusion_figure([known], mock=True)}
+    html = write_report(tmp_path / "r.html", results=rows, figures=figures, **options).read_text()
+    text = Page(html).text
+    assert "H-score" not in text and "unknown recall" not in text
+    assert "predicted share" in text and "Brier" in text
+    assert "classes that lie apart are told apart" in text and "parameter is in order" not in text
+    assert "MOCK DATA." in text and "catalogues" not in text
+
+
 def test_sections_hold_recalls_and_shares(rows, predicted, results):
     sections = {section.title: section.table for section in class_sections(rows)}
     assert list(sections) == ["Class by class", "Class proportions", "Unknown classes"]
@@ -132,7 +145,8 @@ def test_sections_hold_recalls_and_shares(rows, predicted, results):
     assert class_sections(results) == []
 
 
-def test_the_card_names_classes_instead_of_priors(tmp_path, rows):
+@pytest.mark.parametrize("told", [{"classes": CLASSES}, {}])
+def test_the_card_names_classes_instead_of_priors(tmp_path, rows, told):
     card = write_model_card(
         tmp_path / "card.md",
         title="sdss → decals",
@@ -140,9 +154,9 @@ def test_the_card_names_classes_instead_of_priors(tmp_path, rows):
         training={"seed": "1"},
         inputs={"images": "3 channels"},
         priors={},
-        classes=CLASSES,
         results=rows,
         mock=False,
+        **told,
     ).read_text()
     assert "Probabilities of these classes:\n\n- spiral\n- elliptical\n- merger" in card
     assert "| balanced accuracy | accuracy | AUC |" in card

@@ -156,7 +156,7 @@ def test_the_same_objects_of_two_surveys_are_compared_with_and_without_adaptatio
         (model, "first → second", len(before)) for model in ("source-only", "model")
     ]
     page = (folder / "report.html").read_text()
-    assert "first → second · the same objects · source-only" in page
+    assert "first → second · same objects · source-only" in page
 
 
 def test_objects_of_training_make_no_pairs(tmp_path: Path) -> None:
