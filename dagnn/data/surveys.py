@@ -162,6 +162,7 @@ class SurveyImages:
             survey.pixels, survey.ids.tolist(), numbers, classes, survey.groups.tolist()
         )
         notes += cut_groups(survey) + _about_labels(blocks, survey, request.labelled)
+        notes += _about_unknown(survey.labels[numbers == len(classes)])
         if request.on_progress is not None:
             request.on_progress(len(dataset), len(dataset))
         parts = tuple(survey.parts.tolist())
@@ -256,6 +257,14 @@ def _about_labels(blocks: Sequence[Block], survey: Survey, labelled: bool) -> li
     if labelled and all(name.isdigit() for name in survey.labels.tolist() if name):
         notes.append("its classes are called by their numbers; data.classes names them in order")
     return notes
+
+
+def _about_unknown(labels: Array) -> list[str]:
+    """Name the classes that a network is not taught, of the images that are kept."""
+    if not len(labels):
+        return []
+    names = ", ".join(sorted(set(labels.tolist())))
+    return [f"unknown classes, which no source teaches: {names} ({len(labels)} of the images)"]
 
 
 def _labels_in(file: Path, suite: str) -> Block:

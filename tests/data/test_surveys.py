@@ -43,6 +43,7 @@ def test_archives_are_read_by_pattern(archives):
     assert source.fingerprint and not source.mock and source.notes == ()
     target = modality.load(Request("decals", archives, classes=truth.classes, labelled=False))
     assert target.dataset.y.tolist() == [0, 1, 3, 1, 0]
+    assert target.notes == ("unknown classes, which no source teaches: odd (1 of the images)",)
     assert target.dataset.sizes == source.dataset.sizes
 
 
@@ -64,6 +65,7 @@ def test_classes_of_the_sources_are_learned_where_none_are_named(archives):
     assert truth.classes == ("smooth", "featured", "edgeon")
     target = modality.load(Request("decals", archives, classes=truth.classes, labelled=False))
     assert target.dataset.y.tolist() == [0, 1, 3, 1, 0]
+    assert target.notes == ("unknown classes, which no source teaches: odd (1 of the images)",)
     assert modality.truth(["sdss", "decals"], [], [], archives).classes == tuple(NAMES)
 
 
