@@ -5,17 +5,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.evaluation.comparison.console import comparison_console
 from dagnn.evaluation.comparison.page import comparison_figures, write_comparison
 from dagnn.evaluation.comparison.runs import FinishedRun, Group, group_runs
+from dagnn.evaluation.comparison.stamps import warnings
 from dagnn.evaluation.comparison.storage import write_comparison_csv
 from dagnn.evaluation.figures import save_figure
 from dagnn.evaluation.storage import read_results
 from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
-from dagnn.run.outputs import chosen_by_oracle, stamped, with_groups
+from dagnn.run.outputs import chosen_by_oracle, held_out, stamped, with_groups
+from dagnn.run.stamps import stamps_of
 
 DEEPEST = 3
 """How many folders below the one named are searched for runs: matrix, pair, seed."""
@@ -62,6 +65,9 @@ def compare(
         write_comparison_csv(out / "comparison.csv", groups)
         page = write_comparison(out / "report.html", groups, figures, title=title, notes=notes)
     show(groups, title)
+    for told in warnings(groups):
+        text = f"[bold yellow]{told.word}[/] {escape(told.rest)}"
+        console.print(text, highlight=False, soft_wrap=True)
     console.print(f"Comparison: {page}", highlight=False, soft_wrap=True)
     return page
 
@@ -189,4 +195,6 @@ def read_run(folder: RunFolder, name: str) -> FinishedRun:
         mock=stamped(facts),
         oracle=chosen_by_oracle(experiment),
         revision=facts.get("git_revision"),
+        stamps=stamps_of(experiment, facts, held_out(predictions)),
+        notes=tuple(facts["evaluation"]["notes"]),
     )

@@ -16,12 +16,13 @@ def finished(
     seed=0,
     scale=0.02,
     source_only=None,
+    rivals=None,
     settings=None,
     **changes,
 ):
     """Make a run whose error on the target is ``scale``; its items depend on the seed alone."""
     predictions = []
-    models = {"source-only": source_only, "model": scale}
+    models = {**(rivals or {}), "source-only": source_only, "model": scale}
     for model, size in models.items():
         if size is None:
             continue

@@ -16,7 +16,7 @@ from dagnn.evaluation.comparison.differences import (
 )
 from dagnn.evaluation.comparison.matrix import matrices
 from dagnn.evaluation.comparison.notes import comparability
-from dagnn.evaluation.comparison.runs import differing, group_runs
+from dagnn.evaluation.comparison.runs import Stamp, differing, group_runs
 from dagnn.evaluation.comparison.storage import COLUMNS, write_comparison_csv
 from dagnn.evaluation.comparison.summary import places, summarise
 
@@ -233,6 +233,15 @@ def test_the_csv_reads_back(tmp_path):
     )
     assert float(row["value"]) == _change(to_first(groups), "r2").value
     assert row["seeds"] == "3" and row["group"] == "b" and row["reference"] == "a"
+
+
+def test_the_csv_tells_what_its_numbers_are_stamped_with(tmp_path):
+    stamp = Stamp("ALARM", "simba, Omega_m", "narrow", ("simba",))
+    groups = group_runs([finished("a", stamps=(stamp,), source_only=0.05)])
+    with write_comparison_csv(tmp_path / "comparison.csv", groups).open() as stream:
+        found = {(r["suite"], r["model"]): r["marks"] for r in csv.DictReader(stream)}
+    assert found["simba", "model"] == "ALARM"
+    assert found["simba", "source-only"] == found["tng", "model"] == ""
 
 
 def test_differences_of_a_group_with_itself_are_none():

@@ -1,6 +1,7 @@
 """The comparison page is complete in itself, stamped, and says what stands on what."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -8,13 +9,16 @@ from synthetic_runs import finished, seeds
 from test_report import Page
 
 from dagnn.evaluation.comparison.console import comparison_console
+from dagnn.evaluation.comparison.matrix import matrices
 from dagnn.evaluation.comparison.page import comparison_figures, write_comparison
-from dagnn.evaluation.comparison.runs import group_runs
+from dagnn.evaluation.comparison.runs import Stamp, group_runs
 from dagnn.evaluation.comparison.summary import summarise
 from dagnn.evaluation.comparison.words import opening
 from dagnn.evaluation.figures import save_figure
 
 OTHER = {"loss": {"terms": {"coral": {"weight": 1.0}}}}
+RIVALS = {"ridge": 0.09, "ridge-aligned": 0.03}
+STRESS = Stamp("STRESS TEST", "Omega_m", "targets are restricted to 0.3 to 0.5.", ("simba",))
 
 
 @pytest.fixture
@@ -69,6 +73,86 @@ def test_one_marked_run_stamps_page_figures_and_console(write, two, mark, stamp)
     console = Console(width=130, record=True, file=io.StringIO())
     console.print(comparison_console(group_runs(runs), "title"))
     assert word in console.export_text()
+
+
+def printed(runs, width=130):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(comparison_console(group_runs(runs), "title"))
+    return console.export_text()
+
+
+def alarm(width):
+    return Stamp("ALARM", "simba, Omega_m", f"simba spans only {width}.", ("simba",))
+
+
+def test_ridge_stands_in_the_tables_once_where_groups_agree(write):
+    runs = [*seeds("a", (0, 1), rivals=RIVALS), *seeds("b", (0, 1), rivals=RIVALS, settings=OTHER)]
+    text = Page(write(runs).read_text()).text
+    number = summarise(group_runs(runs)[0])["simba", "target", "test", "Omega_m"]["ridge-aligned"]
+    for shown in (text.partition("Every metric")[0], printed(runs)):
+        assert shown.count("ridge, aligned") == shown.count("ridge on summaries") == 2
+        assert f"{number['relative_error'].mean:.1%}" in shown
+        assert "a · ridge" not in shown and "b · ridge" not in shown
+    # Where they do not agree, each is named.
+    other = {"ridge": 0.09, "ridge-aligned": 0.05}
+    runs[2:] = seeds("b", (0, 1), rivals=other, settings=OTHER)
+    assert "a · ridge, aligned" in printed(runs) and "b · ridge, aligned" in printed(runs)
+
+
+def test_matrices_of_ridge_precede_those_of_the_networks(write):
+    runs = [
+        finished(f"{name}/{source}-to-{target}", source=(source,), target=(target,),
+                 rivals=RIVALS, settings={"name": name} | settings)
+        for name, settings in (("mmd", {}), ("coral", OTHER))
+        for source, target in (("tng", "simba"), ("simba", "tng"))
+    ]  # fmt: skip
+    groups = group_runs(runs)
+    names = ["ridge on summaries", "ridge, aligned", "mmd", "coral"]
+    assert [matrix.name for matrix in matrices(groups)] == names
+    page = write(runs).read_text()
+    assert [page.index(f"<span>{name} · Ω") for name in names] == sorted(
+        page.index(f"<span>{name} · Ω") for name in names
+    )
+    drawn = {a.get_title() for a in comparison_figures(groups)["matrix_Omega_m"].axes}
+    assert drawn == {f"{metric} · {n}" for metric in ("relative error", "R²") for n in names[2:]}
+    assert "on suites that were not" in opening(group_runs(runs[:2]))
+
+
+def test_alarms_and_stress_tests_are_repeated_with_whom_they_concern(write):
+    stamps = {0: (STRESS, alarm("61%")), 1: (STRESS,), 2: (STRESS, alarm("58%"))}
+    runs = [
+        *seeds("plain", source_only=0.05, rivals=RIVALS),
+        *(replace(run, stamps=stamps[run.seed]) for run in seeds(
+            "stress", source_only=0.05, rivals=RIVALS, settings=OTHER)),
+    ]  # fmt: skip
+    page = Page(write(runs).read_text())
+    assert "STRESS TEST (stress): targets are restricted to 0.3 to 0.5." in page.text
+    assert "ALARM (stress, seeds 0, 2): simba spans only 61%. (Numbers of seed 0;" in page.text
+    for text in (page.text, printed(runs, 150)):
+        assert "stress · STRESS TEST · ALARM in 2 of 3 seeds" in text
+        # What was done to the suite concerns everybody; an alarm about alignment the model.
+        for row in ("source-only", "ridge, aligned", "prior mean"):
+            assert f"stress · {row} · STRESS TEST" in text
+            assert f"plain · {row} · STRESS" not in text
+    assert "% ± " in page.text and "(3 seeds, STRESS TEST, ALARM in 2 of 3 seeds)" in page.text
+
+
+def test_a_stamp_of_one_suite_marks_no_other(write):
+    runs = [
+        finished("a", stamps=(alarm("61%"),)),
+        finished("b", source=("simba",), target=("tng",)),
+    ]
+    (matrix,) = matrices(group_runs(runs))
+    assert matrix.marks[("tng",), "simba"] == ("ALARM",)
+    assert {marks for place, marks in matrix.marks.items() if place != (("tng",), "simba")} == {()}
+    text = Page(write(runs).read_text()).text
+    assert text.count("a · ALARM") == 2, "main table and full table"
+
+
+def test_notes_of_single_runs_are_told_once(write):
+    notes = ("Training was stopped after 3 of 30 epochs.",)
+    runs = [finished("a", notes=notes), finished("b", settings=OTHER, notes=notes)]
+    assert "a, b: Training was stopped after 3 of 30 epochs." in Page(write(runs).read_text()).text
 
 
 def test_everything_is_escaped(write):

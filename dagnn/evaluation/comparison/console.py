@@ -6,10 +6,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from dagnn.evaluation.comparison.rows import Row, rows
 from dagnn.evaluation.comparison.runs import Group
-from dagnn.evaluation.comparison.summary import Measured, Place, places, summarise, view
-from dagnn.evaluation.table import MODEL, PREDICTORS, SOURCE_ONLY
-from dagnn.evaluation.views import View
+from dagnn.evaluation.comparison.summary import places, summarise, view
+from dagnn.evaluation.table import MODEL, SOURCE_ONLY
 from dagnn.evaluation.wording import heading, plain
 
 
@@ -31,30 +31,17 @@ def comparison_console(groups: Sequence[Group], title: str) -> Table:
     for name in shown.console:
         table.add_column(shown.metrics[name].label, justify="right", no_wrap=True)
     summaries = [(group, summarise(group)) for group in groups]
+    models = (*shown.rivals, SOURCE_ONLY, MODEL)
     for place in places(groups):
         suite, role, _, parameter = place
         table.add_row(Text(f"{suite} ({role}) · {plain(parameter)}", style="bold"))
-        for row in _rows(summaries, place, shown):
-            table.add_row(*row)
+        for row in rows(summaries, place, models, shown):
+            table.add_row(*_cells(row, shown.console))
         table.add_section()
     return table
 
 
-def _rows(
-    summaries: Sequence[tuple[Group, Measured]], place: Place, shown: View
-) -> list[list[Text | str]]:
-    """Give one line per group and predictor; the guess of the first group stands for all."""
-    rows: list[list[Text | str]] = []
-    seen_prior = False
-    for group, found in summaries:
-        for model in (shown.guess, SOURCE_ONLY, MODEL):
-            metrics = found.get(place, {}).get(model)
-            if metrics is None or (model == shown.guess and seen_prior):
-                continue
-            seen_prior |= model == shown.guess
-            word = "" if model == MODEL else PREDICTORS[model]
-            label = word if model == shown.guess else " · ".join(filter(None, (group.label, word)))
-            style = "" if model == MODEL else "dim"
-            cells = [str(metrics[name]) if name in metrics else "–" for name in shown.console]
-            rows.append([Text(f"  {label}", style=style), str(len(group.runs)), *cells])
-    return rows
+def _cells(row: Row, names: Sequence[str]) -> list[Text | str]:
+    style = "" if row.model == MODEL else "dim"
+    numbers = [str(row.metrics[name]) if name in row.metrics else "–" for name in names]
+    return [Text(f"  {row.label}", style=style), str(len(row.group.runs)), *numbers]

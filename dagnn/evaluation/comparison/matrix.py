@@ -1,13 +1,15 @@
 """The suite × suite matrix: trained on a row's sources, measured on a column's suite."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from dagnn.evaluation.baselines import RIDGE, RIDGE_ALIGNED
 from dagnn.evaluation.comparison.runs import FinishedRun, Group, Settings, differing
+from dagnn.evaluation.comparison.stamps import marks
 from dagnn.evaluation.comparison.summary import Summary
-from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
+from dagnn.evaluation.table import HELD_OUT, MODEL, PREDICTORS, SOURCE_ONLY
 from dagnn.evaluation.views import HEADLINES, PARAMETERS, View, view_of
 
 Sources = tuple[str, ...]
@@ -26,6 +28,8 @@ class Matrix:
         mock: whether any cell comes from mocks.
         oracle: whether any checkpoint was chosen by target labels.
         view: which metrics to show.
+        model: the predictor.
+        marks: sources and suite → what must not be overlooked of the numbers there.
     """
 
     name: str
@@ -36,6 +40,8 @@ class Matrix:
     mock: bool
     oracle: bool
     view: View = PARAMETERS
+    model: str = MODEL
+    marks: dict[tuple[Sources, str], tuple[str, ...]] = field(default_factory=dict)
 
     def is_same_suite(self, sources: Sources, suite: str) -> bool:
         """Whether a cell was measured on (held-out items of) its own sources."""
@@ -53,13 +59,34 @@ def matrices(groups: Sequence[Group]) -> list[Matrix]:
             same.append(group)
     recipes = [members for members in recipes if len({g.first.source for g in members}) > 1]
     names = recipe_names([members[0].recipe() for members in recipes])
+    found = [
+        _matrix(name if model == MODEL else f"{name} · {PREDICTORS[model]}", members, model, each)
+        for name, members in zip(names, recipes, strict=True)
+        for model in (SOURCE_ONLY, MODEL)
+        for each in _parameters(members, model)
+    ]
+    return [*_baselines(list(zip(names, recipes, strict=True))), *found]
+
+
+def _baselines(recipes: Sequence[tuple[str, Sequence[Group]]]) -> list[Matrix]:
+    """Return the matrices of regressions without a network, once where recipes agree on them."""
     found: list[Matrix] = []
-    for name, members in zip(names, recipes, strict=True):
-        for model in (SOURCE_ONLY, MODEL):
-            label = name if model == MODEL else f"{name} · {model}"
-            parameters = _parameters(members, model)
-            found += [_matrix(label, members, model, parameter) for parameter in parameters]
+    for model in (RIDGE, RIDGE_ALIGNED):
+        for parameter in dict.fromkeys(p for _, m in recipes for p in _parameters(m, model)):
+            alike: dict[str, tuple[str, Matrix]] = {}
+            for name, members in recipes:
+                each = _matrix(PREDICTORS[model], members, model, parameter)
+                alike.setdefault(_written(each), (name, each))
+            found += [
+                each if len(alike) == 1 else replace(each, name=f"{name} · {each.name}")
+                for name, each in alike.values()
+            ]
     return found
+
+
+def _written(matrix: Matrix) -> str:
+    """Write every number of a matrix as a reader sees it."""
+    return str([(at, [str(v) for v in cell.values()]) for at, cell in matrix.cells.items()])
 
 
 def recipe_names(recipes: Sequence[Settings]) -> list[str]:
@@ -106,7 +133,16 @@ def _matrix(name: str, members: Sequence[Group], model: str, parameter: str) -> 
         mock=any(run.mock for run in runs),
         oracle=any(run.oracle for run in runs),
         view=view_of(row for run in runs for row in run.results),
+        model=model,
+        marks={
+            (sources, suite): _marks(members, sources, suite, model) for sources, suite in cells
+        },
     )
+
+
+def _marks(members: Sequence[Group], sources: Sources, suite: str, model: str) -> tuple[str, ...]:
+    of_row = [group for group in members if group.first.source == sources]
+    return tuple(dict.fromkeys(mark for group in of_row for mark in marks(group, suite, model)))
 
 
 def _cell(

@@ -20,6 +20,7 @@ def comparability(groups: Sequence[Group]) -> list[str]:
         *_marks(groups),
         *_revisions(groups),
         *_repeats(groups),
+        *_told(groups),
     ]
     return list(dict.fromkeys(found))
 
@@ -145,3 +146,15 @@ def _repeats(groups: Sequence[Group]) -> Iterator[str]:
                 f"{two.name} repeats settings and seeds of {one.name}; they are kept apart, so "
                 "that no seed counts twice."
             )
+
+
+def _told(groups: Sequence[Group]) -> Iterator[str]:
+    """Repeat what the evaluation of single runs had to say, each sentence once."""
+    told: dict[str, list[str]] = {}
+    for group in groups:
+        for run in group.runs:
+            for note in run.notes:
+                told.setdefault(note, []).append(run.name)
+    for note, names in told.items():
+        more = f" and {len(names) - 3} more" if len(names) > 4 else ""
+        yield f"{', '.join(names[:3] if more else names)}{more}: {note}"

@@ -16,18 +16,20 @@ from dagnn.evaluation.comparison.differences import (
 )
 from dagnn.evaluation.comparison.matrix import Matrix, matrices
 from dagnn.evaluation.comparison.notes import comparability
+from dagnn.evaluation.comparison.rows import rows
 from dagnn.evaluation.comparison.runs import Group, differing
+from dagnn.evaluation.comparison.stamps import group_marks, warnings
 from dagnn.evaluation.comparison.summary import Summary, places, summarise, view
 from dagnn.evaluation.comparison.words import difference, opening
 from dagnn.evaluation.figures.comparison import comparison_figure
 from dagnn.evaluation.figures.matrix import matrix_figure
 from dagnn.evaluation.page import picture, render
-from dagnn.evaluation.table import MODEL, PREDICTORS, SOURCE_ONLY
+from dagnn.evaluation.table import DRAWN, MODEL, PREDICTORS, SOURCE_ONLY
 from dagnn.evaluation.views import View
 from dagnn.evaluation.wording import number, plain
 from dagnn.files import write_text
 
-Row = dict[str, Any]
+Line = dict[str, Any]
 
 
 def comparison_figures(groups: Sequence[Group]) -> dict[str, Figure]:
@@ -36,7 +38,7 @@ def comparison_figures(groups: Sequence[Group]) -> dict[str, Figure]:
     found = matrices(groups)
     parameters = dict.fromkeys(place[3] for place in places(groups))
     for name in parameters:
-        of_one = [matrix for matrix in found if matrix.parameter == name]
+        of_one = [each for each in found if each.parameter == name and each.model in DRAWN]
         if of_one:
             figures[f"matrix_{name}"] = matrix_figure(of_one)
         figures[f"comparison_{name}"] = comparison_figure(groups, name)
@@ -64,7 +66,7 @@ def write_comparison(
         The path.
     """
     found, shown = matrices(groups), view(groups)
-    main = (shown.guess, SOURCE_ONLY, MODEL)
+    main = (*shown.rivals, SOURCE_ONLY, MODEL)
     one_recipe = all(group.recipe() == groups[0].recipe() for group in groups)
     page = render(
         "comparison.html.j2",
@@ -73,7 +75,7 @@ def write_comparison(
         mock=any(run.mock for group in groups for run in group.runs),
         oracle=any(group.oracle for group in groups),
         single=all(len(group.runs) == 1 for group in groups),
-        notes=[*notes, *comparability(groups)],
+        notes=[*map(str, warnings(groups)), *notes, *comparability(groups)],
         groups=[_group(group) for group in groups],
         table=_table(groups, shown.report, main, shown),
         full_table=_table(groups, list(shown.metrics), tuple(PREDICTORS), shown),
@@ -84,7 +86,6 @@ def write_comparison(
         ],
         matrices=[_matrix(matrix) for matrix in found],
         settings=_settings(groups),
-        prior_mean=shown.guess,
         remark=shown.remark,
         metrics=list(shown.metrics.values()),
         pictures=[picture(name, figure, _caption(name, shown)) for name, figure in figures.items()],
@@ -106,17 +107,17 @@ def _caption(name: str, shown: View) -> str:
     )
 
 
-def _group(group: Group) -> Row:
+def _group(group: Group) -> Line:
     return {
         "name": group.label,
         "title": group.title,
         "seeds": ", ".join(map(str, group.seeds)),
         "count": group.count,
-        "marks": "MOCK" if group.first.mock else "",
+        "marks": " · ".join(group_marks(group)),
     }
 
 
-def _cell(found: Summary | None) -> Row:
+def _cell(found: Summary | None) -> Line:
     if found is None:
         return {"value": "–", "small": ""}
     return {"value": number(found.metric, found.mean), "small": found.spread()}
@@ -124,31 +125,24 @@ def _cell(found: Summary | None) -> Row:
 
 def _table(
     groups: Sequence[Group], names: Sequence[str], models: Sequence[str], shown: View
-) -> Row:
+) -> Line:
     """Prepare the table of all groups: one block per suite and parameter."""
     summaries = [(group, summarise(group)) for group in groups]
     body = []
     for place in places(groups):
         suite, role, split, parameter = place
-        rows: list[Row] = []
-        for group, found in summaries:
-            for model in models:
-                metrics = found.get(place, {}).get(model)
-                first_prior = not any(row["kind"] == shown.guess for row in rows)
-                if metrics is None or (model == shown.guess and not first_prior):
-                    continue
-                cells = [_cell(metrics.get(name)) for name in names]
-                rows.append({"label": _label(group, model, shown), "kind": model, "cells": cells})
-        rows.sort(key=lambda row: row["kind"] != shown.guess)
-        body.append({"title": f"{suite} ({role}) · {plain(parameter)} · {split}", "rows": rows})
+        lines = [
+            {
+                "label": row.label
+                if row.model == shown.guess
+                else f"{row.label} ({row.group.count})",
+                "kind": "baseline" if row.is_baseline else row.model,
+                "cells": [_cell(row.metrics.get(name)) for name in names],
+            }
+            for row in rows(summaries, place, models, shown)
+        ]
+        body.append({"title": f"{suite} ({role}) · {plain(parameter)} · {split}", "rows": lines})
     return {"columns": [shown.metrics[name].label for name in names], "blocks": body}
-
-
-def _label(group: Group, model: str, shown: View) -> str:
-    if model == shown.guess:
-        return PREDICTORS[model]
-    name = group.label if model == MODEL else f"{group.label} · {PREDICTORS.get(model, model)}"
-    return f"{name} ({group.count})"
 
 
 def _sections(groups: Sequence[Group], folded: bool) -> list[tuple[str, bool, list[Change], str]]:
@@ -169,7 +163,7 @@ def _sections(groups: Sequence[Group], folded: bool) -> list[tuple[str, bool, li
     ]  # fmt: skip
 
 
-def _changes(found: Sequence[Change], shown: View) -> Row:
+def _changes(found: Sequence[Change], shown: View) -> Line:
     """Prepare a table of differences: one block per suite and parameter."""
 
     def place(change: Change) -> tuple[str, str]:
@@ -201,7 +195,7 @@ def _basis(change: Change) -> str:
     return f"{change.items} common items, one seed"
 
 
-def _change_cell(change: Change | None) -> Row:
+def _change_cell(change: Change | None) -> Line:
     if change is None:
         return {"value": "–", "small": [], "verdict": ""}
     value = difference(change.metric, change.value)
@@ -217,7 +211,7 @@ def _change_cell(change: Change | None) -> Row:
     return {"value": value, "small": small, "verdict": change.verdict}
 
 
-def _matrix(matrix: Matrix) -> Row:
+def _matrix(matrix: Matrix) -> Line:
     """Prepare one matrix for the template: the main metrics in every cell."""
     rows = []
     for sources in matrix.rows:
@@ -231,12 +225,13 @@ def _matrix(matrix: Matrix) -> Row:
             ]
             same = matrix.is_same_suite(sources, suite)
             n = next((each.n for each in found.values()), 0)
-            cells.append({"texts": texts, "same": same and bool(found), "n": n})
+            stamps = matrix.marks.get((sources, suite), ()) if found else ()
+            cells.append({"texts": texts, "same": same and bool(found), "n": n, "marks": stamps})
         rows.append({"sources": " + ".join(sources), "cells": cells})
     title = f"{matrix.name} · {plain(matrix.parameter)}".removeprefix(" · ")
     return {"title": title, "suites": matrix.suites, "rows": rows}
 
 
-def _settings(groups: Sequence[Group]) -> list[Row]:
+def _settings(groups: Sequence[Group]) -> list[Line]:
     found = differing([group.settings() for group in groups])
     return [{"key": key, "values": values} for key, values in found.items()]

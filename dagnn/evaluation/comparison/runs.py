@@ -13,6 +13,25 @@ ROLE_KEYS = ("source", "target")
 """Keys that may differ within one recipe."""
 
 Settings = dict[str, str]
+ALARM, STRESS_TEST = "ALARM", "STRESS TEST"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a reader must not overlook of the numbers of one run.
+
+    Attributes:
+        word: :data:`ALARM`, :data:`STRESS_TEST`, or another word in capitals.
+        subject: what it is about; two stamps of one word and subject say the same
+            of two runs, perhaps with other numbers.
+        text: a sentence.
+        suites: short names of the suites whose numbers it concerns.
+    """
+
+    word: str
+    subject: str
+    text: str
+    suites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,6 +50,8 @@ class FinishedRun:
         mock: whether any of the data are mocks.
         oracle: whether target labels chose the checkpoint.
         revision: of the code that made it, where known.
+        stamps: what its numbers are stamped with, besides MOCK and ORACLE.
+        notes: what else its last evaluation had to say.
     """
 
     name: str
@@ -44,6 +65,8 @@ class FinishedRun:
     mock: bool = False
     oracle: bool = False
     revision: str | None = None
+    stamps: tuple[Stamp, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def settings(self) -> Settings:
         """Return dotted key → value of everything that is a choice."""

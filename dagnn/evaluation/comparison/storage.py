@@ -7,13 +7,14 @@ from pathlib import Path
 
 from dagnn.evaluation.comparison.differences import Change, to_first, to_no_adaptation, to_oracle
 from dagnn.evaluation.comparison.runs import Group
+from dagnn.evaluation.comparison.stamps import marks
 from dagnn.evaluation.comparison.summary import summarise
 from dagnn.files import atomic_path
 
 COLUMNS = (
     "kind", "group", "model", "reference", "suite", "role", "reference_role", "split", "parameter",
     "metric", "value", "low", "high", "sd", "seeds", "better", "items", "interval", "mock",
-    "oracle",
+    "oracle", "marks",
 )  # fmt: skip
 """``kind``: ``metric`` of a group, or ``difference``, ``adaptation``, ``oracle_gap`` of two."""
 
@@ -51,6 +52,7 @@ def _metrics(group: Group) -> Iterator[_Row]:
                     "value": found.mean, "low": found.low, "high": found.high, "sd": found.sd,
                     "seeds": found.n, "interval": "items" if found.n == 1 else "",
                     "mock": group.first.mock, "oracle": group.oracle,
+                    "marks": "; ".join(marks(group, suite, model)),
                 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dagnn.evaluation.comparison.differences import Change, to_first
 from dagnn.evaluation.comparison.matrix import Matrix, matrices
 from dagnn.evaluation.comparison.runs import Group
+from dagnn.evaluation.comparison.stamps import marks
 from dagnn.evaluation.comparison.summary import Place, places, summarise, view
 from dagnn.evaluation.table import MODEL
 from dagnn.evaluation.views import READINGS
@@ -34,7 +35,7 @@ def difference(metric: str, value: float, bare: bool = False) -> str:
 
 def opening(groups: Sequence[Group]) -> str:
     """Sum up a comparison for someone who reads nothing else."""
-    found = [m for m in matrices(groups) if not m.name.endswith("source-only")]
+    found = [matrix for matrix in matrices(groups) if matrix.model == MODEL]
     if found and len({tuple(sorted(group.recipe().items())) for group in groups}) == 1:
         return _matrix(found[0])
     place = next(iter(places(groups)), None)
@@ -49,7 +50,8 @@ def _numbers(groups: Sequence[Group], place: Place) -> str:
     measured = [(group, summarise(group).get(place, {}).get(MODEL, {})) for group in groups]
     measured = [(group, metrics) for group, metrics in measured if shown.headline in metrics]
     parts = [
-        f"{group.label} {metrics[shown.headline]} ({group.count})"
+        f"{group.label} {metrics[shown.headline]} "
+        f"({', '.join([group.count, *marks(group, suite, MODEL)])})"
         for group, metrics in measured[:NAMED]
     ]
     more = len(measured) - NAMED

@@ -1,0 +1,73 @@
+"""Stamps of a run are read back from what it has stored, and a comparison repeats them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_runs import load
+
+from dagnn import run
+from dagnn.evaluation.comparison.runs import Stamp
+from dagnn.records import ClassPredictions
+from dagnn.run.stamps import stamps_of
+
+
+def facts(**changes: object) -> dict[str, object]:
+    return {"notes": [], "prior_intervals": {}} | changes
+
+
+def classes(suite: str, role: str, share: float) -> ClassPredictions:
+    """Predict the first class for a share of 200 items."""
+    first = (np.arange(200) < 200 * share).astype(float)
+    return ClassPredictions(
+        suite=suite,
+        role=role,
+        split="test",
+        ids=tuple(map(str, range(200))),
+        classes=("spiral", "merger"),
+        truth=np.full(200, -1),
+        probability=np.stack([first, 1 - first], 1),
+        latent=np.zeros((200, 0)),
+    )
+
+
+def test_an_interval_below_its_limit_is_an_alarm() -> None:
+    stored = {"simba, Omega_m": [0.2, 0.6, 0.95], "tng, Omega_m": [0.0, 0.99, 0.95]}
+    (stamp,) = stamps_of(run.load(), facts(prior_intervals=stored), [])
+    assert (stamp.word, stamp.subject, stamp.suites) == ("ALARM", "simba, Omega_m", ("simba",))
+    assert "40% of the prior of Omega_m" in stamp.text
+
+
+def test_other_proportions_of_classes_are_an_alarm() -> None:
+    given = [classes("first", "source", 0.5), classes("second", "target", 0.9)]
+    (stamp,) = stamps_of(run.load(), facts(), given)
+    assert (stamp.word, stamp.suites) == ("ALARM", ("second",))
+    assert "90% of second" in stamp.text
+    assert stamps_of(run.load(), facts(), [given[0], classes("second", "target", 0.52)]) == ()
+
+
+def test_words_in_capitals_are_stamps_and_other_notes_are_not() -> None:
+    notes = [
+        "tng: 3 boxes left out",
+        "LABELLED: the run that training started from read labels of simba, a target now.",
+        "ALARM: told by the intervals as well",
+    ]
+    text = notes[1].partition(": ")[2]
+    assert stamps_of(run.load(), facts(notes=notes), []) == (Stamp("LABELLED", notes[1], text),)
+
+
+def test_a_comparison_repeats_a_stress_test(
+    universe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, stressed = (
+        run.train(load(universe, "training.epochs=1", **asked), out=tmp_path / name)
+        for name, asked in (("plain", {}), ("stressed", {"target_prior": {"Omega_m": (0.15, 0.6)}}))
+    )
+    capsys.readouterr()
+    page = run.compare([plain.folder, stressed.folder], out=tmp_path / "both")
+    table, told = capsys.readouterr()
+    sentence = "STRESS TEST (stressed): targets are restricted to Omega_m from 0.15 to 0.6"
+    assert sentence in told and sentence in page.read_text()
+    for text in (table, page.read_text()):
+        assert "stressed · STRESS TEST" in text and "ridge, aligned" in text
+        assert "plain · STRESS TEST" not in text
