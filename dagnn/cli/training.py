@@ -19,10 +19,20 @@ Seed = Annotated[int | None, typer.Option(help="Seed of split, weights and batch
 Members = Annotated[
     int | None, typer.Option(min=1, help="Networks of a deep ensemble, trained together.")
 ]
-Seeds = Annotated[
-    int, typer.Option(min=1, help="Runs with as many seeds, compared at the end; from --seed on.")
+SEEDS = "Runs with as many seeds, compared at the end; from --seed on."
+Seeds = Annotated[int, typer.Option(min=1, help=SEEDS)]
+SeedsOfOneStart = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help=f"{SEEDS} With --init-from they share weights and split of that run, so their sd "
+        "includes neither.",
+    ),
 ]
-InitFrom = Annotated[Path | None, typer.Option(help="Start from the weights of a finished run.")]
+InitFrom = Annotated[
+    Path | None,
+    typer.Option(help="Start from the weights of a finished run, and keep its split."),
+]
 CompareSourceOnly = Annotated[
     bool,
     typer.Option("--compare-source-only", help="Also train without adaptation and show both."),
@@ -55,7 +65,7 @@ def train(
         Path | None, typer.Option(help="Run folder; runs/NAME by default (NAME-seeds of several).")
     ] = None,
     seed: Seed = None,
-    seeds: Seeds = 1,
+    seeds: SeedsOfOneStart = 1,
     members: Members = None,
     compare_source_only: CompareSourceOnly = False,
     compare_oracle: CompareOracle = False,

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.evaluation.comparison.console import comparison_console
+from dagnn.evaluation.comparison.notes import shared_splits
 from dagnn.evaluation.comparison.page import comparison_figures, write_comparison
 from dagnn.evaluation.comparison.runs import FinishedRun, Group, group_runs
 from dagnn.evaluation.comparison.stamps import warnings
@@ -68,6 +69,8 @@ def compare(
     for told in warnings(groups):
         text = f"[bold yellow]{told.word}[/] {escape(told.rest)}"
         console.print(text, highlight=False, soft_wrap=True)
+    for note in shared_splits(groups):
+        console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
     console.print(f"Comparison: {page}", highlight=False, soft_wrap=True)
     return page
 

@@ -11,10 +11,12 @@ from itertools import permutations
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from dagnn.catalogs.suites import find_suite
 from dagnn.config import Experiment
 from dagnn.errors import DagnnError, Interrupted, UsageError
+from dagnn.evaluation.comparison.notes import shared_split
 from dagnn.evaluation.comparison.runs import Settings, differing, flatten
 from dagnn.run.assemble import check
 from dagnn.run.compare import compare, run_names
@@ -63,6 +65,8 @@ def train_seeds(
         DagnnError: the experiment, the data or a run cannot be used.
     """
     out = out or Path("runs") / f"{experiment.name}-seeds"
+    console = console or Console(stderr=True)
+    _say_what_is_shared(experiment, seeds, console)
     return run_plans(_seeds(experiment, seeds, out), out, mock=mock, console=console)
 
 
@@ -96,6 +100,8 @@ def train_matrix(
         DagnnError: the experiment, the data or a run cannot be used.
     """
     out = out or Path("runs") / f"{experiment.name}-matrix"
+    console = console or Console(stderr=True)
+    _say_what_is_shared(experiment, seeds, console)
     plans = []
     for sources, target in pairings(suites, leave_one_out):
         roles = {"source": list(sources), "target": [target]}
@@ -129,6 +135,13 @@ def pairings(suites: Sequence[str], leave_one_out: bool) -> list[tuple[tuple[str
     if leave_one_out:
         found += [(tuple(name for name in names if name != left), left) for left in names]
     return found
+
+
+def _say_what_is_shared(experiment: Experiment, seeds: int, console: Console) -> None:
+    """Say before hours are spent that seeds of one start have one split."""
+    if seeds > 1 and experiment.init_from is not None:
+        text = escape(shared_split(experiment.init_from))
+        console.print(f"[yellow]Note:[/] {text}", highlight=False, soft_wrap=True)
 
 
 def _seeds(experiment: Experiment, seeds: int, out: Path) -> list[Plan]:

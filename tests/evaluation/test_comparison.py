@@ -216,6 +216,17 @@ def test_other_parameters_are_compared_where_they_are_shared():
     assert "Not the same parameters" in " ".join(comparability(groups))
 
 
+def test_seeds_that_share_a_split_say_so():
+    started = {"init_from": "/runs/first"}
+    groups = group_runs([*seeds("a"), *seeds("b", settings=started)])
+    (note,) = comparability(groups)
+    assert note.startswith("b: All seeds start from the weights of /runs/first")
+    assert "does not include the split" in note
+    # One seed has no spread that could lack anything.
+    lone = group_runs([finished("a"), finished("b", settings=started)])
+    assert not any("split of" in note for note in comparability(lone))
+
+
 def test_like_runs_need_no_word_of_caution():
     groups = group_runs([*seeds("a"), *seeds("b", settings=OTHER)])
     assert comparability(groups) == []

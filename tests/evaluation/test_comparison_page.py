@@ -149,6 +149,15 @@ def test_a_stamp_of_one_suite_marks_no_other(write):
     assert text.count("a · ALARM") == 2, "main table and full table"
 
 
+def test_the_spread_over_seeds_is_described_as_it_is(write, two):
+    everything = "so the spread holds split, initial weights and batches together"
+    assert f"{everything}. A single" in Page(write(two).read_text()).text
+    started = [*two[:2], *seeds("c", (0, 1), settings={"init_from": "/runs/first"})]
+    text = Page(write(started).read_text()).text
+    assert f"{everything}, except in c, whose seeds share" in text
+    assert "keep its split" in text
+
+
 def test_notes_of_single_runs_are_told_once(write):
     notes = ("Training was stopped after 3 of 30 epochs.",)
     runs = [finished("a", notes=notes), finished("b", settings=OTHER, notes=notes)]

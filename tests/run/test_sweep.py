@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_runs import load
 
 from dagnn import run
@@ -33,6 +34,24 @@ def test_seeds_are_ordinary_runs_with_a_comparison(sweep: Path, universe: Path) 
     assert {row["seeds"] for row in rows if row["kind"] == "metric"} == {"2"}
     assert "2 seeds" in (sweep / "comparison" / "report.html").read_text()
     assert (sweep / "comparison" / "figures" / "comparison_Omega_m.pdf").is_file()
+
+
+def test_seeds_of_one_start_say_that_they_share_its_split(
+    sweep: Path, universe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    start = sweep / "seed-4"
+    page = run.train_seeds(load(universe, ONE_EPOCH, init_from=start), 2, out=tmp_path / "out")
+    told = capsys.readouterr().err
+    sentence = f"All seeds start from the weights of {start} and keep its split"
+    # Before hours are spent, and beside the table.
+    assert told.index(sentence) < told.index("1 of 2") < told.rindex(sentence)
+    assert sentence in page.read_text() and "does not include the split" in page.read_text()
+    splits = [
+        torch.load(tmp_path / "out" / f"seed-{seed}" / "checkpoints" / "last.pt")["meta"]["splits"]
+        for seed in (0, 1)
+    ]
+    assert splits[0] == splits[1]
 
 
 def test_more_seeds_keep_what_is_finished(sweep: Path, universe: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ def comparability(groups: Sequence[Group]) -> list[str]:
     """Say what stands between these groups and a fair comparison."""
     found = [
         *_single_seeds(groups),
+        *shared_splits(groups),
         *_parameters(groups),
         *_data(groups),
         *_seeds(groups),
@@ -41,6 +42,26 @@ def _single_seeds(groups: Sequence[Group]) -> Iterator[str]:
             f"{whose} {verb} from a single seed: another seed or split may move it by more than "
             "the interval over the items says."
         )
+
+
+def shared_split(start: object) -> str:
+    """Say what the spread over seeds lacks where all of them start from one run.
+
+    Args:
+        start: that run.
+    """
+    return (
+        f"All seeds start from the weights of {start} and keep its split of the suites that it "
+        "knows: the sd over seeds does not include the split, nor the initial weights, and is "
+        "smaller than it would be with both drawn anew."
+    )
+
+
+def shared_splits(groups: Sequence[Group]) -> Iterator[str]:
+    """Say of each group whose seeds have one start what its spread lacks."""
+    for group in groups:
+        if group.inherited is not None and len(group.runs) > 1:
+            yield f"{group.label}: {shared_split(group.inherited)}"
 
 
 def _parameters(groups: Sequence[Group]) -> Iterator[str]:

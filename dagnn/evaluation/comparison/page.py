@@ -75,6 +75,7 @@ def write_comparison(
         mock=any(run.mock for group in groups for run in group.runs),
         oracle=any(group.oracle for group in groups),
         single=all(len(group.runs) == 1 for group in groups),
+        inherited=[g.label for g in groups if g.inherited is not None and len(g.runs) > 1],
         notes=[*map(str, warnings(groups)), *notes, *comparability(groups)],
         groups=[_group(group) for group in groups],
         table=_table(groups, shown.report, main, shown),

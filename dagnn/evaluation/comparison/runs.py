@@ -116,6 +116,12 @@ class Group:
         """Return the name with what must not be overlooked."""
         return f"{self.name} (ORACLE)" if self.oracle else self.name
 
+    @property
+    def inherited(self) -> str | None:
+        """The run whose weights and split all seeds start from, if there is one."""
+        start = self.first.config.get("init_from")
+        return None if start is None else str(start)
+
     def settings(self) -> Settings:
         """Return the settings that all runs of the group share."""
         return self.first.settings()
