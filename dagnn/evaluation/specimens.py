@@ -89,7 +89,7 @@ def collect_examples(networks: Networks, sample: Sample, classes: Sequence[str])
 
 def _said(probability: Tensor, classes: Sequence[str]) -> str:
     best = int(probability.argmax())
-    return f"{classes[best]} {float(probability[best]):.0%}"
+    return f"{classes[best]} ({float(probability[best]):.0%})"
 
 
 def _numbers(values: Tensor) -> FloatArray:
