@@ -164,16 +164,20 @@ def halves(experiment: Experiment, prepared: Prepared) -> list[Surrogate]:
     name = _most_influential(prepared, tables)
     if name is None:
         return []
-    middles = [
-        np.median(table[name][_of(suite, "train")])
-        for suite, table in zip(sources, tables, strict=True)
-    ]
-    high = [table[name] > middle for table, middle in zip(tables, middles, strict=True)]
-    low = [~each for each in high]
-    ways = {"low": low, "high": high}
+    high = [_upper(table[name], suite) for suite, table in zip(sources, tables, strict=True)]
+    ways = {"low": [~each for each in high], "high": high}
     if min(_fewest(sources, way) for way in ways.values()) < FEWEST:
         return []
     return [_half(experiment, prepared, name, way, ways[way]) for way in ways]
+
+
+def _upper(values: FloatArray, suite: SuiteData) -> NDArray[np.bool_]:
+    """Return which items lie above the middle of their part, so that every part is halved."""
+    high = np.zeros(len(values), dtype=bool)
+    for part in PARTS:
+        rows = _of(suite, part)
+        high[rows] = values[rows] > np.median(values[rows])
+    return high
 
 
 def _further(experiment: Experiment, suite: SuiteData, prepared: Prepared) -> dict[str, FloatArray]:
