@@ -232,7 +232,7 @@ def prepare(
             assigned |= _parts_of_groups(loaded.dataset, split)
             number = domain
         suites.append(SuiteData(name, role, number, loaded, split))
-    _require_alike(suites)
+    require_alike(suites)
     shared = modality.shared_objects
     return Prepared(tuple(suites), truth, folder, shared_objects=shared)
 
@@ -248,14 +248,22 @@ def _parts_of_groups(dataset: Dataset, split: Split) -> dict[str, str]:
     return {dataset.groups[row]: part for part in PARTS for row in getattr(split, part).tolist()}
 
 
-def _require_alike(suites: Sequence[SuiteData]) -> None:
+def require_alike(suites: Sequence[SuiteData]) -> None:
+    """Refuse suites whose inputs no one network can read.
+
+    Raises:
+        MismatchError: sizes differ; the message tells which.
+    """
     first = suites[0]
     for suite in suites[1:]:
         ours, theirs = dict(first.loaded.dataset.sizes), dict(suite.loaded.dataset.sizes)
         if ours != theirs:
+            other = {name: (size, theirs.get(name)) for name, size in ours.items()}
+            told = ", ".join(f"{n} {a} and {b}" for n, (a, b) in other.items() if a != b)
             raise MismatchError(
-                f"{first.name} has inputs of size {ours}, {suite.name} of {theirs}; one network "
-                "cannot read both. Images are brought to one size by data.size or data.crop."
+                f"The inputs of {first.name} and {suite.name} differ ({told}); one network cannot "
+                "read both. The sizes of images are made equal by data.size or data.crop; "
+                "channels and features must be equal in the files."
             )
 
 

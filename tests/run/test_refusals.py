@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -13,11 +14,13 @@ from dagnn.config import load_experiment
 from dagnn.errors import (
     CheckpointError,
     DagnnError,
+    MismatchError,
     MissingDataError,
     UsageError,
 )
 from dagnn.resources import resource_folder
 from dagnn.run.assemble import check
+from dagnn.run.data import SuiteData, require_alike
 from dagnn.run.folder import RunFolder
 
 
@@ -150,3 +153,14 @@ def test_too_few_simulations_are_refused_before_a_folder_is_made(
     with pytest.raises(UsageError, match="fewer than 2"):
         run.train(load(universe, "data.limit=5"), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_inputs_that_differ_are_named() -> None:
+    def suite(name: str, **sizes: int) -> SuiteData:
+        loaded = SimpleNamespace(dataset=SimpleNamespace(sizes=sizes))
+        return SuiteData(name, "source", 0, loaded, None)
+
+    same = suite("a", channels=3, size=64)
+    require_alike([same, suite("b", channels=3, size=64)])
+    with pytest.raises(MismatchError, match=r"a and b differ \(channels 3 and 1\)"):
+        require_alike([same, suite("b", channels=1, size=64)])
