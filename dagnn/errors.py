@@ -83,6 +83,10 @@ class NonFiniteLossError(DagnnError):
     """The loss became NaN or infinite; the last good checkpoint is kept."""
 
 
+class LostProcessError(DagnnError):
+    """Another process of a training by several has gone."""
+
+
 class Interrupted(DagnnError):  # noqa: N818 - an interruption, not an error of the program
     """The user pressed Ctrl-C; a checkpoint was written and the run can be resumed."""
 

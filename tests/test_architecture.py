@@ -14,7 +14,7 @@ FLOORS = [
     {"errors"},
     {"parameters", "resources", "files", "environment"},
     {"records"},
-    {"nn"},
+    {"nn", "collective"},
     {"losses", "models", "training", "evaluation", "catalogs", "config"},
     {"graphs", "mocks"},
     {"data"},

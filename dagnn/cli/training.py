@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dagnn.cli.common import DataFolder, guarded, split_names
+from dagnn.cli.processes import shared
 from dagnn.errors import UsageError
 
 Config = Annotated[
@@ -50,6 +51,7 @@ TargetPrior = Annotated[
 
 
 @guarded
+@shared
 def train(
     source: Annotated[
         list[str] | None, typer.Option(help="Labelled suite; repeat or separate by commas.")
@@ -116,6 +118,7 @@ def train(
 
 
 @guarded
+@shared
 def matrix(
     suites: Annotated[
         list[str], typer.Option(help="Suites to pair; repeat or separate by commas.")

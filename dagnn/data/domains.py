@@ -8,6 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from dagnn.collective import own_share
 from dagnn.errors import CheckpointError, DataError
 from dagnn.records import Batch, Dataset
 
@@ -76,9 +77,12 @@ class Stream:
         return -(-len(self) // self.batch_size)
 
     def draw(self) -> tuple[Batch, Tensor]:
-        """Return the next batch and the positions ``[B]`` of its items within this part."""
+        """Return the next batch and the positions ``[B]`` of its items within this part.
+
+        Where several processes share batches, the positions are those of the whole batch.
+        """
         positions = self._next_positions()
-        rows = self.index[positions].to(self.dataset.y.device)
+        rows = own_share(self.index[positions]).to(self.dataset.y.device)
         batch: Batch = self.dataset.batch(rows, domain=self.domain)
         return batch, positions
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from dagnn.collective import moments_over_shares, shares
 from dagnn.nn import at_least_float32
 
 
@@ -57,14 +58,14 @@ class RunningNorm(nn.Module):
         """Return normalised values ``[B, W]``; in training also update the statistics."""
         row = self.rows[domain] if len(self.rows) > 1 else 0
         values = at_least_float32(values)  # no statistics in the precision of autocast
-        if self.training and len(values) > 1:
+        if self.training and len(values) * shares() > 1:
             values = self._renormalise(values, row)
         else:
             values = (values - self.mean[row]) / _spread(self.variance[row])
         return values * self.weight + self.bias
 
     def _renormalise(self, values: Tensor, row: int) -> Tensor:
-        variance, mean = torch.var_mean(values, 0, correction=0)
+        variance, mean = moments_over_shares(values)
         self._update(mean.detach(), variance.detach(), row)
         running = _spread(self.variance[row])
         scale = (_spread(variance) / running).detach()

@@ -4,7 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dagnn.nn import Standardize
+from dagnn.collective import moments_over_shares, shares
+from dagnn.nn import Standardize, at_least_float32
+
+# Added to variances by torch's batch normalisation.
+EPSILON = 1e-5
 
 
 class ChannelNorm(nn.Module):
@@ -51,9 +55,11 @@ class ChannelNorm(nn.Module):
 
     def forward(self, maps: Tensor, domain: int = 0) -> Tensor:
         """Return normalised maps ``[B, C, H, W]``; in training also update the statistics."""
-        if not self.training or maps.numel() == maps.shape[1]:
+        if not self.training or maps.numel() * shares() == maps.shape[1]:
             mean, variance = self._row(domain)
             return functional.batch_norm(maps, mean, variance, self.weight, self.bias)
+        if shares() > 1:
+            return self._over_shares(maps, domain)
         # With momentum 1 torch's running statistics are those of the batch; its general
         # reductions over the same axes take many times as long.
         mean = torch.zeros_like(self.running_mean.view(-1, maps.shape[1])[0])
@@ -65,6 +71,14 @@ class ChannelNorm(nn.Module):
         samples = maps.numel() / maps.shape[1]
         self._update(domain, mean, variance * ((samples - 1) / samples))
         return done
+
+    def _over_shares(self, maps: Tensor, domain: int) -> Tensor:
+        """Return maps that are normalised by the statistics of a batch that processes share."""
+        pixels = at_least_float32(maps.movedim(1, -1))
+        variance, mean = moments_over_shares(pixels.flatten(0, -2))
+        self._update(domain, mean.detach(), variance.detach())
+        normal = (pixels - mean) * (variance + EPSILON).rsqrt() * self.weight + self.bias
+        return normal.to(maps).movedim(-1, 1)
 
     def _row(self, domain: int) -> tuple[Tensor, Tensor]:
         if self.domains == 1:

@@ -21,6 +21,7 @@ from dagnn.training import (
     Checkpoints,
     MetricsLog,
     ProgressReport,
+    current_team,
     fit,
     target_error,
     validation_metrics,
@@ -61,8 +62,9 @@ def fit_network(
     checkpoints = Checkpoints(folder.checkpoints, meta, f"dagnn train --resume {root}")
     console.print(
         f"Training {label}: {_sizes(experiment, made)}, {made.settings.epochs} epochs of "
-        f"{made.domains.steps} steps on {made.device}",
+        f"{made.domains.steps} steps on {made.device}{_together()}",
         highlight=False,
+        soft_wrap=True,
     )
     fit(
         made.network,
@@ -75,6 +77,11 @@ def fit_network(
         resume=last if last.is_file() else None,
     )
     return made.network
+
+
+def _together() -> str:
+    processes = current_team().size
+    return f", by {processes} processes that share every batch" if processes > 1 else ""
 
 
 def _sizes(experiment: Experiment, made: Assembly) -> str:

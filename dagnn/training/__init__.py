@@ -8,6 +8,7 @@ from dagnn.training.progress import MetricsLog, ProgressReport
 from dagnn.training.schedules import SCHEDULES
 from dagnn.training.selection import CRITERIA, TARGET_ORACLE
 from dagnn.training.settings import TrainSettings
+from dagnn.training.team import current_team
 from dagnn.training.trainer import FitResult, fit
 from dagnn.training.validation import target_error, validation_metrics
 
@@ -25,6 +26,7 @@ __all__ = [
     "Plan",
     "ProgressReport",
     "TrainSettings",
+    "current_team",
     "fit",
     "load_checkpoint",
     "load_weights",

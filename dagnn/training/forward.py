@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from dagnn.collective import gather_rows, shares
 from dagnn.records import Batch, Moments, Output, Pair
 
 Network = Callable[[Any], Output]
@@ -50,6 +51,20 @@ def join(outputs: Sequence[Output]) -> Output:
     return Output(latent, kind(*(torch.cat(column, dim=ITEMS) for column in columns)))
 
 
+def whole(output: Output) -> Output:
+    """Return the output on a whole batch, where several processes share it.
+
+    Args:
+        output: on this process's items.
+    """
+    if shares() == 1:
+        return output
+    columns = (output.latent, *output.prediction)
+    gathered = gather_rows(torch.cat(columns, dim=-1), dim=ITEMS)
+    latent, *prediction = torch.split(gathered, [c.shape[-1] for c in columns], dim=-1)
+    return Output(latent, type(output.prediction)(*prediction))
+
+
 def nothing_like(output: Output) -> Output:
     """Return an output of the same kind with no items, in the place of a target not drawn."""
     prediction = output.prediction
@@ -67,7 +82,8 @@ def make_pair(
     """Run every batch through the network and put sources and targets side by side.
 
     Each domain goes through on its own, so batch statistics never mix domains.
-    The truth of a target batch is not read.
+    The truth of a target batch is not read. Where several processes share batches,
+    all of them get the pair of the whole batch.
 
     Args:
         network: ``batch → Output``.
@@ -76,8 +92,8 @@ def make_pair(
         target_index: number of each target item among all target training items.
         progress: training progress in [0, 1].
     """
-    of_sources = [network(batch) for batch in sources]
-    of_targets = [network(batch) for batch in targets]
+    of_sources = [whole(network(batch)) for batch in sources]
+    of_targets = [whole(network(batch)) for batch in targets]
     source = join(of_sources)
     where = source.latent.device
     return Pair(
@@ -92,7 +108,7 @@ def make_pair(
 
 
 def _labels(sources: Sequence[Batch], output: Output) -> Tensor:
-    labels = torch.cat([batch.y for batch in sources])
+    labels = torch.cat([gather_rows(batch.y) for batch in sources])
     prediction = output.prediction
     if isinstance(prediction, Moments) and labels.shape != prediction.mean.shape[ITEMS:]:
         raise ValueError(

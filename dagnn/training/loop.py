@@ -9,15 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from dagnn.errors import CheckpointError, NonFiniteLossError
-from dagnn.records import EpochRecord, Terms
+from dagnn.records import Batch, EpochRecord, Output, Terms
 from dagnn.training.callbacks import Callback
 from dagnn.training.checkpoint import Checkpoint, load_weights
 from dagnn.training.forward import Domains, make_pair
 from dagnn.training.gradients import Gradients
 from dagnn.training.optimizers import OPTIMIZERS, parameter_groups
 from dagnn.training.precision import in_precision
+from dagnn.training.randomness import random_state, set_random_state
 from dagnn.training.schedules import SCHEDULES
 from dagnn.training.settings import TrainSettings
+from dagnn.training.team import ALONE, Team
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
 
@@ -31,6 +33,9 @@ class Loop:
             parameters are trained along.
         domains: the streams of batches.
         settings: how to train.
+
+    Attributes:
+        team: with whom.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class Loop:
         self.objective = objective
         self.domains = domains
         self.settings = settings
+        self.team: Team = ALONE
         self.schedule = SCHEDULES[settings.schedule]
         self.optimizer = OPTIMIZERS[settings.optimizer](
             parameter_groups([network, objective], settings.weight_decay),
@@ -70,11 +76,12 @@ class Loop:
         self.network.train()
         self.objective.train()
         sums: dict[str, Tensor] = {}
-        for _ in range(self.domains.steps):
-            for name, value in self.run_step().items():
-                sums[name] = sums[name] + value if name in sums else value
-            for callback in callbacks:
-                callback.on_step(self.step)
+        with self.team.epoch(self):
+            for _ in range(self.domains.steps):
+                for name, value in self.run_step().items():
+                    sums[name] = sums[name] + value if name in sums else value
+                for callback in callbacks:
+                    callback.on_step(self.step)
         return EpochRecord(
             epoch=self.epoch + 1,
             step=self.step,
@@ -90,8 +97,10 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * self.schedule(progress)
         self.optimizer.zero_grad()
-        terms = self._terms(progress)
-        torch.autograd.backward(terms.total)
+        with self.team.step():
+            terms = self._terms(progress)
+            torch.autograd.backward(terms.total)
+        self.team.average(self.parameters)
         values = {"total": terms.total, "task": terms.task, **terms.domain}
         values = {name: value.detach() for name, value in values.items()}
         self._clip_gradient(values)
@@ -101,8 +110,12 @@ class Loop:
 
     def _terms(self, progress: float) -> Terms:
         draw = self.domains.draw(bool(self.objective.needs_target))
-        terms: Terms = self.objective(make_pair(self.forward, *draw, progress))
+        terms: Terms = self.objective(make_pair(self._answer, *draw, progress))
         return terms
+
+    def _answer(self, batch: Batch) -> Output:
+        with self.team.apart():
+            return self.forward(batch)
 
     def _clip_gradient(self, values: Mapping[str, Tensor]) -> None:
         """Clip the gradient, after making sure that it and every loss are finite.
@@ -160,7 +173,7 @@ class Loop:
             objective=self.objective.state_dict(),
             optimizer=self.optimizer.state_dict(),
             domains=self.domains.state_dict(),
-            random=self._random_state(),
+            random=random_state(self.parameters[0].device),
             epoch=self.epoch,
             step=self.step,
             total_steps=self.total_steps,
@@ -185,9 +198,7 @@ class Loop:
         self.domains.load_state_dict(checkpoint.domains)
         self.history = [EpochRecord(**record) for record in checkpoint.history]
         self.step = checkpoint.step
-        torch.set_rng_state(checkpoint.random["cpu"])
-        if self._on_cuda() and "cuda" in checkpoint.random:
-            torch.cuda.set_rng_state(checkpoint.random["cuda"], self.parameters[0].device)
+        set_random_state(checkpoint.random, self.parameters[0].device)
 
     def _require_same_plan(self, checkpoint: Checkpoint) -> None:
         now = {**self.settings.shaping(), "steps in total": self.total_steps}
@@ -208,12 +219,3 @@ class Loop:
                 f"and ramps were planned for the old ones. Resume with those, or start a new run "
                 f"from these weights (--init-from)."
             )
-
-    def _random_state(self) -> dict[str, Tensor]:
-        states = {"cpu": torch.get_rng_state()}
-        if self._on_cuda():
-            states["cuda"] = torch.cuda.get_rng_state(self.parameters[0].device)
-        return states
-
-    def _on_cuda(self) -> bool:
-        return self.parameters[0].is_cuda

@@ -15,8 +15,30 @@ from dagnn.training.forward import Network
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bf16": torch.bfloat16}
 
 
+class MixedPrecision:
+    """A network whose matrices are multiplied in a lower precision.
+
+    Args:
+        network: ``batch → Output``.
+        kind: type that autocast multiplies in.
+        device: type of the device where it is, such as ``cuda``.
+    """
+
+    def __init__(self, network: Network, kind: torch.dtype, device: str) -> None:
+        self.network = network
+        self.kind = kind
+        self.device = device
+
+    def __call__(self, batch: Batch) -> Output:
+        """Return latent and prediction, both in single precision or better."""
+        with torch.autocast(self.device, self.kind):
+            latent, prediction = self.network(batch)
+        columns = (at_least_float32(column) for column in prediction)
+        return Output(at_least_float32(latent), type(prediction)(*columns))
+
+
 def in_precision(network: Network, precision: str, device: torch.device) -> Network:
-    """Return a network that is run in some precision and answers in single precision or better.
+    """Return what runs a network in some precision.
 
     Args:
         network: ``batch → Output``.
@@ -24,13 +46,4 @@ def in_precision(network: Network, precision: str, device: torch.device) -> Netw
         device: where it is.
     """
     kind = PRECISIONS[precision]
-    if kind is None:
-        return network
-
-    def run(batch: Batch) -> Output:
-        with torch.autocast(device.type, kind):
-            latent, prediction = network(batch)
-        columns = (at_least_float32(column) for column in prediction)
-        return Output(at_least_float32(latent), type(prediction)(*columns))
-
-    return run
+    return network if kind is None else MixedPrecision(network, kind, device.type)

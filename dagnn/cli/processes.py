@@ -1,0 +1,27 @@
+"""Verbs that several processes train together."""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import ParamSpec
+
+Params = ParamSpec("Params")
+
+
+def shared(verb: Callable[Params, None]) -> Callable[Params, None]:
+    """Let the first of the processes that torchrun starts call a verb, and the others help."""
+
+    @functools.wraps(verb)
+    def run(*args: Params.args, **kwargs: Params.kwargs) -> None:
+        if os.environ.get("WORLD_SIZE", "1") == "1":
+            verb(*args, **kwargs)
+            return
+        from dagnn.training.distributed import together
+
+        with together() as team:
+            if team.leads:
+                verb(*args, **kwargs)
+            else:
+                team.follow()
+
+    return run

@@ -1,0 +1,262 @@
+"""Training by several processes that ``torchrun`` has started.
+
+The first process does what a lone one does: it reads data, builds, validates, writes files
+and prints. Only steps are taken together. For each training it sends the others everything
+that a step needs, network, objective, streams and optimiser, and then says when an epoch
+starts; they know no configuration and read no file.
+"""
+
+import copy
+import io
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
+
+from dagnn.collective import average_over_shares, reach_all, sharing
+from dagnn.errors import DagnnError, LostProcessError, UsageError
+from dagnn.training.loop import Loop
+from dagnn.training.randomness import RandomState, random_state, set_random_state
+from dagnn.training.team import _TEAM, ALONE, Team
+
+# The others wait while the first process reads, evaluates and draws; it may take its time.
+PATIENCE = timedelta(days=30)
+# Within an epoch nobody has a reason to wait long.
+STEP_PATIENCE = timedelta(minutes=30)
+UNSYNCED = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+class Processes(Team):
+    """Several processes, each with its share of every batch.
+
+    Args:
+        rank: number of this process, from 0.
+        size: how many there are.
+        local_rank: number of this process on its machine, which is that of its GPU.
+        store: that torch's process group was made with.
+
+    Attributes:
+        busy: whether the others are taking steps, and would not listen.
+    """
+
+    def __init__(self, rank: int, size: int, local_rank: int, store: Store) -> None:
+        self.rank = rank
+        self.size = size
+        self.local_rank = local_rank
+        self.store = store
+        self.busy = False
+        self.device = torch.device("cpu")
+        self.own_random: RandomState = random_state(self.device)
+        self._words = dist.new_group(backend="gloo", timeout=PATIENCE)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the first process."""
+        return self.rank == 0
+
+    def lead(self, loop: Loop) -> None:
+        """Send a training to the others.
+
+        Raises:
+            UsageError: it cannot be shared.
+        """
+        self.device = loop.parameters[0].device
+        self._require_own_device()
+        _require_synced(loop.network)
+        sent = copy.copy(loop)
+        sent.team = ALONE
+        content = io.BytesIO()
+        torch.save(sent, content)
+        self._say(content.getvalue())
+
+    def follow(self) -> None:
+        """Train along whatever the first process leads, until it says that all is done."""
+        loop: Loop | None = None
+        while (word := self._heard()) is not None:
+            if isinstance(word, bytes):
+                loop = self._loaded(word)
+            elif loop is not None:
+                self._train_along(loop, word)
+
+    def _loaded(self, content: bytes) -> Loop:
+        # Not only tensors: but it comes from our own first process.
+        loop: Loop = torch.load(io.BytesIO(content), map_location=self._place, weights_only=False)
+        loop.team = self
+        self.device = loop.parameters[0].device
+        return loop
+
+    def _place(self, storage: Any, location: str) -> Any:
+        """Put what the first process has on its GPU on the own one."""
+        return storage if location == "cpu" else storage.cuda(self.local_rank)
+
+    def _train_along(self, loop: Loop, random: RandomState) -> None:
+        set_random_state(random, self.device)
+        try:
+            loop.finish_epoch(loop.run_epoch(None, ()))
+        except DagnnError as error:
+            if isinstance(error, LostProcessError):
+                raise
+            # The first process meets the same, and tells of it.
+
+    @contextmanager
+    def epoch(self, loop: Loop) -> Iterator[None]:
+        """Let the others take the steps of an epoch too, from the same random state."""
+        common = random_state(self.device)
+        if self.leads:
+            self._say(common)
+        self.busy = True
+        with _forked(self.device):
+            torch.manual_seed(_own_seed(torch.initial_seed(), loop.epoch, self.rank))
+            self.own_random = random_state(self.device)
+        try:
+            yield
+        except DagnnError as error:
+            # All processes meet the same, unless one has gone.
+            self.busy = isinstance(error, LostProcessError)
+            raise
+        self.busy = False
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Let batches be shared."""
+        with sharing():
+            yield
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Draw random numbers of one's own: dropout of these items, not of the others' too."""
+        with _forked(self.device):
+            set_random_state(self.own_random, self.device)
+            yield
+            self.own_random = random_state(self.device)
+
+    def average(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Average gradients over the processes."""
+        average_over_shares([p.grad for p in parameters if p.grad is not None])
+
+    def dismiss(self) -> None:
+        """Let the others go home, if this is the first process and they listen."""
+        if self.leads and not self.busy:
+            with suppress(LostProcessError):
+                self._say(None)
+
+    def tells(self) -> bool:
+        """Return whether this process is the first to stop by an error, and so tells of it."""
+        try:
+            return bool(self.store.add("stopped by an error", 1) == 1)
+        except RuntimeError:  # the process that keeps the store has gone, and told why
+            return False
+
+    def _say(self, word: object) -> None:
+        if self.busy:
+            raise LostProcessError("The other processes of this training were left in a step.")
+        reach_all(dist.broadcast_object_list, [word], src=0, group=self._words)
+
+    def _heard(self) -> Any:
+        words: list[Any] = [None]
+        reach_all(dist.broadcast_object_list, words, src=0, group=self._words)
+        return words[0]
+
+    def _require_own_device(self) -> None:
+        if self.device.type != "cuda":
+            return
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", self.size))
+        if here > torch.cuda.device_count():
+            raise UsageError(
+                f"{here} processes on this machine need as many GPUs; it has "
+                f"{torch.cuda.device_count()}. Start fewer, or train with training.device=cpu."
+            )
+        if self.device.index not in (None, self.local_rank):
+            raise UsageError(
+                f"training.device names one GPU, {self.device}, and there are {self.size} "
+                f"processes. Leave it at auto: each takes one of its own."
+            )
+
+
+def _require_synced(network: nn.Module) -> None:
+    for name, module in network.named_modules():
+        if isinstance(module, UNSYNCED):
+            raise UsageError(
+                f"{name} of the network is torch's {type(module).__name__}, whose statistics are "
+                f"those of one process. Several need RunningNorm or ChannelNorm in its place."
+            )
+
+
+def _own_seed(seed: int, epoch: int, rank: int) -> int:
+    return int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1, np.uint64)[0] >> 1)
+
+
+@contextmanager
+def _forked(device: torch.device) -> Iterator[None]:
+    """Bring the random state back at the end."""
+    before = random_state(device)
+    try:
+        yield
+    finally:
+        set_random_state(before, device)
+
+
+@contextmanager
+def together() -> Iterator[Team]:
+    """Join the processes that ``torchrun`` has started; alone, there is nothing to join.
+
+    Of several processes that stop by an error, the first to do so raises it; the others end
+    without a word, as do those that Ctrl-C reaches, but for the first.
+
+    Yields:
+        The team. Its first process goes on as if it were alone; the others call ``follow``.
+
+    Raises:
+        UsageError: the processes cannot find one another.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        yield ALONE
+        return
+    team = _joined()
+    token = _TEAM.set(team)
+    try:
+        yield team
+        team.dismiss()
+    except BaseException:
+        told = not team.tells()
+        team.dismiss()
+        if told:
+            raise SystemExit(int(team.leads)) from None
+        raise
+    finally:
+        _TEAM.reset(token)
+        dist.destroy_process_group()
+
+
+def _joined() -> Processes:
+    cuda = torch.cuda.is_available()
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    if cuda and local_rank < torch.cuda.device_count():
+        torch.cuda.set_device(local_rank)
+    try:
+        store, rank, size = next(rendezvous("env://"))
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if cuda else "gloo",
+            store=PrefixStore("training", store),
+            rank=rank,
+            world_size=size,
+            timeout=STEP_PATIENCE,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"WORLD_SIZE names several processes, which do not find one another ({error}). Start "
+            f"them with: torchrun --nproc-per-node=N -m dagnn train ..."
+        ) from error
+    if rank > 0:
+        # The first process decides what Ctrl-C means; the others end when it has gone.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return Processes(rank, size, local_rank, store)
