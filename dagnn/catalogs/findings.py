@@ -11,7 +11,7 @@ class Inspection:
 
     Attributes:
         kind: ``catalogue``, ``parameter table``, ``data folder``, ``power spectra``, ``array``,
-            ``weights``, ``suite``, ``YAML file``, ``run`` or ``unknown``.
+            ``weights``, ``suite``, ``YAML file``, ``run``, ``images`` or ``unknown``.
         title: its name.
         facts: label and value, in the order to print.
         problems: what is wrong, in the words of the errors that reading it would raise.

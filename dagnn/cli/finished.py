@@ -116,7 +116,7 @@ def report(
 
 @guarded
 def inspect(
-    path: Annotated[Path, typer.Argument(help="Catalogue, table, data folder or run.")],
+    path: Annotated[Path, typer.Argument(help="Catalogue, table, images, data folder or run.")],
 ) -> None:
     """Tell what a file or folder holds, and what is wrong with it."""
     from dagnn import run

@@ -1,5 +1,6 @@
 """Files of images read as they are: .npy, .npz, HDF5, and folders of pictures."""
 
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -100,6 +101,37 @@ def read_array(path: Path) -> Array:
     with _readable(path):
         stored: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return np.asarray(stored)
+
+
+def surveys_in(path: Path) -> list[str]:
+    """Return the surveys whose images an archive names; one without name where it holds only one.
+
+    Args:
+        path: .npz, .h5 or .hdf5.
+
+    Returns:
+        Names in small letters; nothing where there is no array of images.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    if path.suffix.lower() == ".npz":
+        with _readable(path), np.load(path, allow_pickle=False) as archive:
+            return _affixes(archive)
+    with open_hdf5(path) as file:
+        return _affixes({key: file[key] for key in file if isinstance(file[key], h5py.Dataset)})
+
+
+def _affixes(archive: Mapping[str, Any]) -> list[str]:
+    found: dict[str, None] = {}
+    for key in archive:
+        for name in _IMAGES:
+            match = re.fullmatch(rf"(?:(.+)_)?{name}(?:_(.+))?", key.casefold())
+            if match and not (match[1] and match[2]) and len(archive[key].shape) >= 3:
+                affix = match[1] or match[2] or ""
+                found.setdefault("" if part_of(affix) else affix)
+                break
+    return list(found)
 
 
 def _npy(path: Path, suite: str | None) -> list[Block]:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dagnn.catalogs.inspection import inspect_path
+from dagnn.data.inspect_images import inspect_images
 from dagnn.records import ClassPredictions, Predictions
 
 
@@ -52,7 +53,7 @@ def inspect(path: Path, *, console: Console | None = None) -> bool:
         Whether anything is wrong.
     """
     console = console or Console()
-    found = inspect_path(path)
+    found = (inspect_images(path) if path.exists() else None) or inspect_path(path)
     table = Table(title=f"{found.kind}: {found.title}", title_justify="left", show_header=False)
     table.box = None
     for label, value in found.facts:

@@ -1,0 +1,182 @@
+"""What the files of a survey hold, looked at one by one; broken ones are findings."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnn.data.image_arrays import channels_first, label_names, usable
+from dagnn.data.image_files import Block, read_array, read_blocks, texts
+from dagnn.data.image_paths import GROUP_WORDS, LABEL_WORDS, find_beside, part_of
+from dagnn.data.pictures import PICTURES, read_pictures
+from dagnn.data.survey_search import Found
+from dagnn.errors import DagnnError, MismatchError
+
+Answer = TypeVar("Answer")
+Size = tuple[int, int, int, str]
+"""Channels, height, width, and how deep a pixel is."""
+SHOWN = 5
+"""Broken pictures of one folder that are told one by one."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found of a survey.
+
+    Attributes:
+        sizes: number of images of each size; those of unknown size are not in it.
+        labels: name of each image's class, empty without label.
+        groups: object that each image shows.
+        parts: part of a split of each image, or empty.
+        mock: whether a file says that it is synthetic.
+        problems: what is wrong.
+    """
+
+    sizes: Counter[Size] = field(default_factory=Counter)
+    labels: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    mock: bool = False
+    problems: tuple[str, ...] = ()
+
+    def __add__(self, other: "Seen") -> "Seen":
+        """Return what both hold."""
+        return Seen(
+            self.sizes + other.sizes,
+            self.labels + other.labels,
+            self.groups + other.groups,
+            self.parts + other.parts,
+            self.mock or other.mock,
+            self.problems + other.problems,
+        )
+
+
+def look_at(survey: Found) -> Seen:
+    """Look at every file of a survey."""
+    seen = Seen()
+    for path, part in survey.files:
+        as_pictures = path.is_dir() or path.suffix.lower() in PICTURES
+        seen += _pictures(path, part) if as_pictures else _arrays(path, part, survey)
+    return seen
+
+
+def _attempt(
+    look: Callable[..., Answer], otherwise: Answer, *given: Any
+) -> tuple[Answer, tuple[str, ...]]:
+    """Return what was asked for, or something else and the trouble."""
+    try:
+        return look(*given), ()
+    except (DagnnError, OSError, UnicodeDecodeError) as error:
+        return otherwise, (str(error),)
+
+
+def _arrays(path: Path, part: str, survey: Found) -> Seen:
+    """Look at what an archive or an array holds."""
+    nothing: list[Block] = []
+    blocks, trouble = _attempt(read_blocks, nothing, path, survey.key or survey.name)
+    seen = Seen(problems=trouble)
+    for block in blocks:
+        seen += _block(block.in_part(part), survey)
+    return seen
+
+
+def _block(block: Block, survey: Found) -> Seen:
+    count = len(block.pixels) if block.pixels.ndim else 0
+    size, bad_pixels = _attempt(_size, None, block.pixels, block.path)
+    labels, bad_labels = _attempt(_labels, ("",) * count, block, survey)
+    groups, bad_groups = _attempt(_groups, _alone(block.path, count), block, survey)
+    odd = () if size is None else tuple(_odd_pixels(block, survey))
+    sizes = Counter() if size is None else Counter({size: count})
+    parts = block.parts or ("",) * count
+    return Seen(
+        sizes, labels, groups, parts, block.mock, (*bad_pixels, *bad_labels, *bad_groups, *odd)
+    )
+
+
+def _size(pixels: NDArray[Any], path: Path) -> Size | None:
+    _, channels, height, width = channels_first(pixels[:1], path).shape
+    return channels, height, width, "8-bit" if pixels.dtype == np.uint8 else str(pixels.dtype)
+
+
+def _odd_pixels(block: Block, survey: Found) -> Iterator[str]:
+    finite = usable(block.pixels)
+    blank = np.array([bool(image.min() == image.max()) for image in block.pixels]) & finite
+    for what, rows in (
+        ("images with pixels that are not finite, which are left out", np.flatnonzero(~finite)),
+        ("blank images, whose pixels are all alike", np.flatnonzero(blank)),
+    ):
+        if len(rows):
+            listed = ", ".join(map(str, rows[:SHOWN])) + (" ..." if len(rows) > SHOWN else "")
+            yield (
+                f"{block.path}: {survey.name} has {what}: {len(rows)} of {len(finite)} (numbers "
+                f"from 0 on: {listed})."
+            )
+
+
+def _labels(block: Block, survey: Found) -> tuple[str, ...]:
+    labels, where = block.labels, block.path
+    beside = find_beside(block.path, survey.data, survey.name, None, LABEL_WORDS)
+    if labels is None and beside is not None:
+        plain = beside.suffix.lower() in (".npy", ".txt", ".csv")
+        labels = read_array(beside) if plain else read_blocks(beside)[0].labels
+        where = beside
+    return tuple(label_names(labels, block.names, len(block.pixels), where).tolist())
+
+
+def _groups(block: Block, survey: Found) -> tuple[str, ...]:
+    groups, where = block.groups, block.path
+    beside = find_beside(block.path, survey.data, survey.name, None, GROUP_WORDS)
+    if groups is None and beside is not None:
+        groups, where = read_array(beside), beside
+    if groups is None:
+        return _alone(block.path, len(block.pixels))
+    if groups.size != len(block.pixels):
+        raise MismatchError(
+            f"{where}: {groups.size} groups for {len(block.pixels)} images; one per image is "
+            "needed."
+        )
+    return tuple(texts(groups))
+
+
+def _alone(path: Path, count: int) -> tuple[str, ...]:
+    return tuple(f"{path}[{row}]" for row in range(count))
+
+
+def _pictures(path: Path, part: str) -> Seen:
+    """Look at every picture of a folder by itself, so that a broken one hides no other."""
+    if path.is_file():
+        return _one_by_one([path], "", part)
+    folders = sorted(child for child in path.iterdir() if child.is_dir())
+    seen = Seen()
+    if folders and all(part_of(folder.name) for folder in folders):
+        for folder in folders:
+            seen += _pictures(folder, part_of(folder.name))
+        return seen
+    for folder in folders or [path]:
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES)
+        seen += _one_by_one(files, folder.name if folders else "", part)
+    return seen
+
+
+def _one_by_one(files: Sequence[Path], label: str, part: str) -> Seen:
+    sizes: Counter[Size] = Counter()
+    problems: list[str] = []
+    whole: list[str] = []
+    for file in files:
+        size, trouble = _attempt(_picture, None, file)
+        problems += trouble
+        if size is not None:
+            sizes[size] += 1
+            whole.append(str(file))
+    count, rest = len(whole), len(problems) - SHOWN
+    more = [f"... and {rest} more pictures beside them cannot be read."] if rest > 0 else []
+    told = (*problems[:SHOWN], *more)
+    return Seen(sizes, (label,) * count, tuple(whole), (part,) * count, problems=told)
+
+
+def _picture(file: Path) -> Size | None:
+    return _size(read_pictures([file]), file)
