@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from dagnn.cli import app
 
-VERBS = ["train", "matrix", "evaluate", "predict", "report", "inspect", "doctor", "mock"]
+VERBS = ["train", "matrix", "evaluate", "predict", "report", "inspect", "prepare", "doctor", "mock"]
 
 
 def dagnn(*arguments: str) -> tuple[int, str]:
@@ -82,6 +82,14 @@ def test_help_is_whole_in_a_terminal_of_80_columns(path: tuple[str, ...], comman
         (["matrix", "--suites", "tng,sinba", "--mock"], 2, "simba"),
         (["train", "--config", "spectra_mmd"], 2, "--data"),
         (["train", "--data", "nowhere"], 3, "nowhere"),
+        (["prepare", "--data", "nowhere"], 3, "nowhere"),
+        (["prepare"], 3, "--data"),
+        (["prepare", "--data", ".", "--shard", "2"], 2, "1/8"),
+        (["prepare", "--data", ".", "--shard", "0/4"], 2, "counted from 1"),
+        (["prepare", "--data", ".", "--shard", "5/4"], 2, "no shard 5 of 4"),
+        (["prepare", "--data", ".", "--shard", "1/0"], 2, "no shard 1 of 0"),
+        (["prepare", "--data", ".", "--shard", "-1/4"], 2, "i/n"),
+        (["prepare", "--data", ".", "--source", "tngg"], 2, "Did you mean 'tng'"),
         (["train", "--source", "tng", "--target", "eagle", "--mock"], 2, "simba"),
         (["train", "--source", "simba", "--mock"], 2, "--target"),
         (["evaluate", "nowhere"], 3, "not a run"),

@@ -7,7 +7,9 @@ from dagnn.catalogs.columns import COLUMNS, GALAXY_COLUMNS
 from dagnn.catalogs.findings import Inspection
 from dagnn.catalogs.inspection import inspect_path
 from dagnn.catalogs.layouts import find_layouts, find_table
+from dagnn.catalogs.preparation import prepare_suite
 from dagnn.catalogs.reader import read_catalog
+from dagnn.catalogs.shards import Shard
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite, known_suites, load_suite_file
 from dagnn.catalogs.tables import ParameterTable, read_table
@@ -19,6 +21,7 @@ __all__ = [
     "Inspection",
     "ParameterTable",
     "Selection",
+    "Shard",
     "Suite",
     "SuiteCatalogs",
     "default_cache",
@@ -29,6 +32,7 @@ __all__ = [
     "known_suites",
     "load_suite",
     "load_suite_file",
+    "prepare_suite",
     "read_catalog",
     "read_table",
 ]

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from dagnn.catalogs.boxes import Progress, Reading, Request, read_boxes
-from dagnn.catalogs.cache import cache_key, load_cached, save_cached
+from dagnn.catalogs.cache import cache_key, save_cached
 from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.checks import check_omega_m
 from dagnn.catalogs.columns import GALAXY_COLUMNS
 from dagnn.catalogs.layouts import Layout, find_layouts, find_table
 from dagnn.catalogs.reader import peek_redshift
+from dagnn.catalogs.shards import recall
 from dagnn.catalogs.suite import Suite, same_redshift
 from dagnn.catalogs.suites import find_suite
 from dagnn.catalogs.tables import ParameterTable, read_table
@@ -149,8 +150,7 @@ def load_suite(
     """
     known = find_suite(suite)
     request = Request(known, set, redshift, volume, selection or Selection(), tuple(columns))
-    candidates = find_layouts(known, data, set, redshift, volume, template)
-    layouts = [replace(one, files=dict(islice(one.files.items(), limit))) for one in candidates]
+    layouts = first_layouts(known, data, set, redshift, volume, template, limit)
     truths = _open_table(request, Path(data), table, labelled)
     if truths is not None:
         truths.truth(list(layouts[0].files), ())  # fails early where a simulation is unknown
@@ -163,9 +163,23 @@ def load_suite(
     return _collected(request, reading, truths, tuple(parameters))
 
 
+def first_layouts(
+    suite: Suite,
+    data: str | Path,
+    set: str,  # noqa: A002 - what CAMELS calls it
+    redshift: float,
+    volume: str,
+    template: str | None,
+    limit: int | None,
+) -> list[Layout]:
+    """Return what :func:`find_layouts` finds, of each layout the first so many simulations."""
+    candidates = find_layouts(suite, data, set, redshift, volume, template)
+    return [replace(one, files=dict(islice(one.files.items(), limit))) for one in candidates]
+
+
 def _recalled(request: Request, layouts: Sequence[Layout], cache: Path) -> Reading | None:
     """Return what an earlier start read, whichever of the layouts it chose."""
-    recalled = (load_cached(cache, cache_key(request, layout.files)) for layout in layouts)
+    recalled = (recall(cache, cache_key(request, one.files), one.files) for one in layouts)
     return next((reading for reading in recalled if reading is not None), None)
 
 

@@ -10,6 +10,7 @@ import typer
 from dagnn import __version__
 from dagnn.cli.finished import evaluate, inspect, predict, report
 from dagnn.cli.making import doctor, sky, universe
+from dagnn.cli.preparing import prepare
 from dagnn.cli.training import matrix, train
 from dagnn.cli.tuning import tune_app
 
@@ -24,7 +25,7 @@ app = typer.Typer(
 )
 mock_app = typer.Typer(no_args_is_help=True, help="Make synthetic data in the real formats.")
 
-for verb in (train, matrix, evaluate, predict, report, inspect, doctor):
+for verb in (train, matrix, evaluate, predict, report, inspect, prepare, doctor):
     app.command()(verb)
 mock_app.command()(universe)
 mock_app.command()(sky)

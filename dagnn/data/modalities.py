@@ -14,13 +14,14 @@ from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.layouts import find_table
 from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.redshifts import catalog_redshifts
+from dagnn.catalogs.shards import Shard
 from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
 from dagnn.catalogs.tables import ParameterTable, read_table
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
 from dagnn.data.mocking import universes
 from dagnn.data.power import SPACINGS, available_redshifts
 from dagnn.data.requests import Loaded, Mocks, Modality, Progress, Request
-from dagnn.data.snapshots import check_files, check_redshifts, load_boxes
+from dagnn.data.snapshots import check_files, check_redshifts, load_boxes, prepare_boxes
 from dagnn.data.spectra import load_spectra, read_spectra
 from dagnn.data.surveys import SurveyImages
 from dagnn.data.truth import Truth, widest_scaling
@@ -58,6 +59,10 @@ class _Simulations:
     ) -> ParameterTable | None:
         """Return the table that labels a suite's simulations."""
         return read_table(find_table(find_suite(suite), data, set_name, volume))
+
+    def prepare(self, request: Request, shard: Shard) -> int:
+        """Do nothing: all of it is read from a few files at once."""
+        return 0
 
     def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
         """Refuse: mocks are made of catalogues."""
@@ -108,6 +113,11 @@ class Galaxies(_Simulations):
     ) -> tuple[float, ...]:
         """Return the redshifts that the first few simulations have catalogues at."""
         return catalog_redshifts(find_suite(suite), data, set_name, volume, self.template)
+
+    def prepare(self, request: Request, shard: Shard) -> int:
+        """Read a share of a suite's catalogues into the column cache."""
+        check_redshifts(request.redshifts, self.convention)
+        return prepare_boxes(request, self.selection, self.template, shard)
 
     def load(self, request: Request) -> Loaded:
         """Read a suite's catalogues and link their galaxies, each snapshot for itself."""

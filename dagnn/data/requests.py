@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dagnn.catalogs.shards import Shard
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.tables import ParameterTable
 from dagnn.data.truth import NO_PARAMETERS, Truth
@@ -140,6 +141,14 @@ class Modality(Protocol):
 
     def load(self, request: Request) -> Loaded:
         """Read a suite with its truth."""
+        ...
+
+    def prepare(self, request: Request, shard: Shard) -> int:
+        """Read a share of a suite's files into the cache, ahead of :meth:`load`.
+
+        Returns:
+            The number of files that were read; zero where all are cached, or no file is.
+        """
         ...
 
     def read(

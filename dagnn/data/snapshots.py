@@ -8,7 +8,9 @@ from pathlib import Path
 
 from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.collection import SuiteCatalogs, load_suite
+from dagnn.catalogs.preparation import prepare_suite
 from dagnn.catalogs.reader import guess_simulation
+from dagnn.catalogs.shards import Shard
 from dagnn.catalogs.suite import same_redshift
 from dagnn.data.requests import Progress, Request
 from dagnn.errors import ConfigError, MismatchError, MissingDataError, UsageError
@@ -67,6 +69,40 @@ def load_boxes(request: Request, selection: Selection, template: str | None) -> 
         for number, redshift in enumerate(request.redshifts)
     ]
     return _common(suites, request.redshifts)
+
+
+def prepare_boxes(
+    request: Request, selection: Selection, template: str | None, shard: Shard
+) -> int:
+    """Read a share of a suite's boxes, at every redshift, into the cache of the request.
+
+    Args:
+        request: what will be wanted.
+        selection: which subhaloes are galaxies.
+        template: explicit file pattern, see :func:`dagnn.catalogs.find_layouts`.
+        shard: which share.
+
+    Returns:
+        The number of catalogues that were read; zero where all were cached.
+    """
+    assert request.cache is not None
+    return sum(
+        prepare_suite(
+            request.suite,
+            request.data,
+            request.cache,
+            shard=shard,
+            set=request.set,
+            redshift=redshift,
+            volume=request.volume,
+            selection=selection,
+            limit=request.limit,
+            template=template,
+            workers=request.workers,
+            on_progress=_share(request.on_progress, number, len(request.redshifts)),
+        )
+        for number, redshift in enumerate(request.redshifts)
+    )
 
 
 def _share(on_progress: Progress | None, number: int, together: int) -> Progress | None:

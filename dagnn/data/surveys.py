@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnn.catalogs.shards import Shard
 from dagnn.catalogs.tables import ParameterTable
 from dagnn.data.image_arrays import LAYOUTS, channels_first, label_names, resized, usable
 from dagnn.data.image_files import Block, read_array, read_blocks
@@ -144,6 +145,10 @@ class SurveyImages:
     ) -> ParameterTable | None:
         """Return nothing: images have no parameters."""
         return None
+
+    def prepare(self, request: Request, shard: Shard) -> int:
+        """Do nothing: images are read from a few files at once."""
+        return 0
 
     def load(self, request: Request) -> Loaded:
         """Read the images of a survey.

@@ -15,6 +15,7 @@ from dagnn.config import Experiment, load_experiment
 from dagnn.run.compare import compare, holds_runs
 from dagnn.run.data import make_mocks
 from dagnn.run.finished import resume
+from dagnn.run.prepare import prepare
 from dagnn.run.published import predict_published
 from dagnn.run.reuse import evaluate, load_network, predict, report
 from dagnn.run.show import inspect
@@ -32,6 +33,7 @@ __all__ = [
     "make_mocks",
     "predict",
     "predict_published",
+    "prepare",
     "report",
     "resume",
     "train",

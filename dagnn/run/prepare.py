@@ -1,0 +1,88 @@
+"""Read the data of an experiment into the cache, all of it or one share for a batch job."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from dagnn.catalogs.cache import default_cache
+from dagnn.catalogs.shards import Shard
+from dagnn.config import Experiment, build
+from dagnn.data.modalities import MODALITIES, Modality, Request
+from dagnn.errors import MissingDataError
+from dagnn.run.assemble import check
+from dagnn.run.data import default_data
+from dagnn.run.progress import progress_bar
+from dagnn.run.surrogates import other_redshifts
+
+
+def prepare(
+    experiment: Experiment, *, shard: Shard | None = None, console: Console | None = None
+) -> dict[str, int]:
+    """Read every suite of an experiment into the cache; training then opens no catalogue.
+
+    Args:
+        experiment: what will be trained.
+        shard: which share of each suite's simulations; all of them if None.
+        console: where progress goes; standard error if None.
+
+    Returns:
+        Suite → number of files that were read, zero where all were cached.
+
+    Raises:
+        DagnnError: the experiment or the data cannot be used; mocks are not made here.
+    """
+    console, shard = console or Console(stderr=True), shard or Shard()
+    check(experiment)
+    place = experiment.data.path or default_data()
+    if not place.is_dir():
+        raise MissingDataError(
+            f"There is no data folder {place} to read from. Name it with --data."
+        )
+    modality: Modality = build(MODALITIES, experiment.data, "data")
+    found: dict[str, int] = {}
+    for name, redshifts in _wanted(experiment, modality, place):
+        request = _request(experiment, name, place, redshifts)
+        title = f"Reading {name}" + (f", share {shard.number} of {shard.count}" * (shard.count > 1))
+        with progress_bar(console, title) as advance:
+            read = modality.prepare(replace(request, on_progress=advance), shard)
+        found[name] = found.get(name, 0) + read
+    for name, read in found.items():
+        said = f"{read} catalogues read" if read else "nothing left to read"
+        console.print(f"{name}: {said}", highlight=False)
+    return found
+
+
+def _wanted(
+    experiment: Experiment, modality: Modality, place: Path
+) -> Iterator[tuple[str, Sequence[float]]]:
+    """Yield suites and the redshifts to read them at, those of a surrogate last."""
+    names = [*experiment.source, *experiment.target, *experiment.evaluation.suites]
+    data = experiment.data
+    for name in dict.fromkeys(map(modality.name, names)):
+        yield name, data.redshifts
+    if experiment.calibration.surrogate not in ("auto", "redshift") or not experiment.target:
+        return
+    sources = [modality.name(name) for name in experiment.source]
+    there = [set(modality.redshifts(name, place, data.set, data.volume)) for name in sources]
+    moved = other_redshifts(data.redshifts, sorted(set.intersection(*there)))
+    for name in sources if moved else ():
+        yield name, moved or ()
+
+
+def _request(
+    experiment: Experiment, suite: str, place: Path, redshifts: Sequence[float]
+) -> Request:
+    data = experiment.data
+    return Request(
+        suite=suite,
+        data=place,
+        set=data.set,
+        volume=data.volume,
+        redshifts=tuple(redshifts),
+        limit=data.limit,
+        labelled=False,
+        workers=data.workers,
+        cache=default_cache(),
+    )

@@ -1,0 +1,67 @@
+"""Preparation by shares: training afterwards opens no catalogue."""
+
+import io
+
+import numpy as np
+import pytest
+from conftest import write_box
+from rich.console import Console
+from tiny_runs import load
+
+from dagnn import run
+from dagnn.catalogs import Shard
+from dagnn.errors import MissingDataError
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGNN_CACHE", str(tmp_path / "own-cache"))
+
+
+def prepare(experiment, text="1/1"):
+    console = Console(record=True, width=200, file=io.StringIO())
+    found = run.prepare(experiment, shard=Shard.parse(text), console=console)
+    return found, console.export_text()
+
+
+def test_training_after_two_shares_opens_no_catalogue(universe, tmp_path, monkeypatch):
+    experiment = load(universe, "evaluation.suites=[astrid]")
+    first, said = prepare(experiment, "1/2")
+    assert first == {"tng": 10, "simba": 10, "astrid": 10}
+    assert "tng: 10 catalogues read" in said
+    assert prepare(experiment, "2/2")[0] == first
+
+    def refuse(*arguments, **options):
+        raise AssertionError("a catalogue was read")
+
+    monkeypatch.setattr("dagnn.catalogs.boxes.read_catalog", refuse)
+    again, said = prepare(experiment, "2/2")
+    assert again == {"tng": 0, "simba": 0, "astrid": 0}
+    assert "simba: nothing left to read" in said
+    run.train(experiment, out=tmp_path / "run")
+
+
+def test_other_redshifts_that_calibration_wants_are_prepared_too(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    for number in range(4):
+        for snapshot, redshift in (("090", 0.0), ("073", 0.503)):
+            place = f"FOF_Subfind/IllustrisTNG/L25n256/LH/LH_{number}/groups_{snapshot}.hdf5"
+            write_box(tmp_path / "data" / place, 0.3, 1.0, random, redshift)
+    (tmp_path / "data/FOF_Subfind/SIMBA").symlink_to(tmp_path / "data/FOF_Subfind/IllustrisTNG")
+    counts = {}
+    for surrogate in ("none", "auto"):
+        monkeypatch.setenv("DAGNN_CACHE", str(tmp_path / surrogate))
+        experiment = load(tmp_path / "data", f"calibration.surrogate={surrogate}")
+        counts[surrogate], _ = prepare(experiment)
+    assert counts == {"none": {"tng": 4, "simba": 4}, "auto": {"tng": 8, "simba": 4}}
+
+
+def test_spectra_have_nothing_to_prepare(universe):
+    experiment = run.load("spectra_mmd", source=["tng"], target=["simba"], data=universe)
+    assert set(prepare(experiment)[0].values()) == {0}
+
+
+def test_mocks_are_not_made(tmp_path):
+    experiment = run.load("base", [], source=["tng"], target=["simba"])
+    with pytest.raises(MissingDataError, match="--data"):
+        prepare(experiment)
