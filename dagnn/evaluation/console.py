@@ -17,15 +17,29 @@ from dagnn.records import Result
 
 COLUMNS = PARAMETERS.console
 """What fits into a terminal; the other metrics are in ``results.csv`` and the report."""
+NARROW = 100
+"""In a terminal of fewer columns intervals stand below their values, so that none is cut."""
 ROW_STYLES = MappingProxyType({ORACLE: "bold yellow"} | dict.fromkeys(BASELINES, "dim"))
 """How rows look that are not of our networks. An oracle says so in its name as well."""
 
 
-def _add_block(table: Table, block: Block, names: Sequence[str], indent: int) -> None:
+def stacked(cell: str, narrow: bool) -> str:
+    """Put an interval below its value where there is no room beside it.
+
+    Example:
+        >>> stacked("0.97 [0.96, 0.98]", narrow=True).splitlines()
+        ['0.97', '[0.96, 0.98]']
+    """
+    return cell.replace(" [", "\n[") if narrow else cell
+
+
+def _add_block(table: Table, block: Block, names: Sequence[str], indent: int, narrow: bool) -> None:
     """Add one line per predictor."""
     for model, row in block.rows.items():
         label = Text(" " * indent + PREDICTORS.get(model, model))
-        cells = [with_interval(row[name]) if name in row else "–" for name in names]
+        cells = [
+            stacked(with_interval(row[name]), narrow) if name in row else "–" for name in names
+        ]
         table.add_row(label, *cells, style=ROW_STYLES.get(model, ""))
 
 
@@ -36,6 +50,7 @@ def console_table(
     *,
     oracle: bool = False,
     splits: Collection[str] | None = HELD_OUT,
+    narrow: bool = False,
 ) -> Table:
     """Lay out results for a terminal of 100 columns, or for a plain log.
 
@@ -45,6 +60,7 @@ def console_table(
         mock: whether any of the data are mocks; then the title says so.
         oracle: whether target labels chose the checkpoint; then the title says so.
         splits: which splits to show; all of them where None.
+        narrow: whether the terminal has fewer than :data:`NARROW` columns.
     """
     view = view_of(results)
     chosen = [block for block in blocks(results, splits) if view.shows(block)]
@@ -68,7 +84,7 @@ def console_table(
         for block in members:
             if not one:
                 table.add_row(Text(f" {block.parameter}", style="italic"))
-            _add_block(table, block, view.console, indent=1 if one else 2)
+            _add_block(table, block, view.console, 1 if one else 2, narrow)
         table.add_section()
     if not chosen:
         table.add_row("no item with known truth")

@@ -14,6 +14,7 @@ from dagnn.evaluation.comparison.page import comparison_figures, write_compariso
 from dagnn.evaluation.comparison.runs import FinishedRun, Group, group_runs
 from dagnn.evaluation.comparison.stamps import warnings
 from dagnn.evaluation.comparison.storage import write_comparison_csv
+from dagnn.evaluation.console import NARROW
 from dagnn.evaluation.figures import save_figure
 from dagnn.evaluation.storage import read_results
 from dagnn.run.answers import answers_of
@@ -95,7 +96,7 @@ def show(groups: Sequence[Group], title: str) -> None:
     if not screen.is_terminal:
         # A log has no width of its own, and names of runs are long.
         screen = Console(width=130)
-    screen.print(comparison_console(groups, title))
+    screen.print(comparison_console(groups, title, narrow=screen.width < NARROW))
 
 
 def heading(groups: Iterable[Group]) -> str:

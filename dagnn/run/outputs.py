@@ -15,7 +15,7 @@ from dagnn.config import Experiment
 from dagnn.errors import DataError
 from dagnn.evaluation.alignment import Alignment, alignments
 from dagnn.evaluation.baselines import BASELINES
-from dagnn.evaluation.console import console_table
+from dagnn.evaluation.console import NARROW, console_table
 from dagnn.evaluation.examination import examination_figures, read_examination
 from dagnn.evaluation.figures import (
     latent_figure,
@@ -69,9 +69,9 @@ def show_table(experiment: Experiment, results: Sequence[Result], mock: bool) ->
     console = Console()
     if not console.is_terminal:
         # A log has no width of its own; the table needs about a hundred columns.
-        console = Console(width=100)
-    oracle = chosen_by_oracle(experiment)
-    console.print(console_table(results, title(experiment), mock, oracle=oracle))
+        console = Console(width=NARROW)
+    oracle, narrow = chosen_by_oracle(experiment), console.width < NARROW
+    console.print(console_table(results, title(experiment), mock, oracle=oracle, narrow=narrow))
 
 
 def write_pages(

@@ -75,9 +75,9 @@ def test_one_marked_run_stamps_page_figures_and_console(write, two, mark, stamp)
     assert word in console.export_text()
 
 
-def printed(runs, width=130):
+def printed(runs, width=130, **options):
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(comparison_console(group_runs(runs), "title"))
+    console.print(comparison_console(group_runs(runs), "title", **options))
     return console.export_text()
 
 
@@ -215,3 +215,10 @@ def test_the_console_shows_every_number_whole(two):
         str(summarise(group_runs(two)[1])["simba", "target", "test", "Omega_m"]["model"]["r2"])
         in text
     )
+
+
+def test_a_terminal_of_80_columns_cuts_no_interval():
+    run = finished("a", source_only=0.05, rivals=RIVALS)
+    found = summarise(group_runs([run])[0])["simba", "target", "test", "Omega_m"]["model"]
+    text = printed([run], width=80, narrow=True)
+    assert "…" not in text and found["relative_error"].spread() in text

@@ -46,6 +46,13 @@ def test_the_widest_table_fits_a_hundred_columns():
     assert "sigma_8" in text
 
 
+def test_a_terminal_of_80_columns_cuts_no_interval(results):
+    text = printed(results, "tng → simba", False, width=80, narrow=True)
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    for row in (r for r in results if r.metric == "r2" and r.model == "model"):
+        assert f"[{row.low:.2f}, {row.high:.2f}]".replace("-", "−") in text
+
+
 def test_a_plain_log_has_no_control_characters(results):
     assert "\x1b" not in printed(results, "run", True)
 

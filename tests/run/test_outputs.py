@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dagnn import run
 from dagnn.errors import DataError
-from dagnn.records import ClassPredictions
+from dagnn.records import ClassPredictions, Result
 from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
-from dagnn.run.outputs import how_aligned, with_groups, with_latents, write_tables
+from dagnn.run.outputs import how_aligned, show_table, with_groups, with_latents, write_tables
 
 CLASSES = ("spiral", "merger")
 VIEWS = 4
@@ -63,6 +64,19 @@ def test_the_domain_classifier_never_meets_a_galaxy_that_it_has_learned(stored: 
 def test_few_galaxies_with_many_views_are_too_few() -> None:
     given = [views("first", "source", 0, 10), views("second", "target", 1, 10)]
     assert how_aligned(given, seed=0) == []
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_terminal_shows_every_number_whole(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what the console then takes for a terminal
+    names = ("relative_error", "r2", "chi2", "coverage68")
+    rows = [Result("simba", "target", "test", "Omega_m", n, 0.5, -0.25, 0.75) for n in names]
+    show_table(run.load(), rows, mock=False)
+    text = capsys.readouterr().out
+    assert "…" not in text and text.count("0.75]") == 2 and text.count("75.0]") == 1
 
 
 def test_damaged_latents_are_named(stored: RunFolder) -> None:

@@ -9,12 +9,20 @@ from rich.text import Text
 from dagnn.evaluation.comparison.rows import Row, rows
 from dagnn.evaluation.comparison.runs import Group
 from dagnn.evaluation.comparison.summary import places, summarise, view
+from dagnn.evaluation.console import stacked
 from dagnn.evaluation.table import MODEL, SOURCE_ONLY
 from dagnn.evaluation.wording import heading, plain
 
 
-def comparison_console(groups: Sequence[Group], title: str) -> Table:
-    """Lay out mean ± sd of every group for a terminal, or for a plain log."""
+def comparison_console(groups: Sequence[Group], title: str, *, narrow: bool = False) -> Table:
+    """Lay out mean ± sd of every group for a terminal, or for a plain log.
+
+    Args:
+        groups: at least one.
+        title: what is compared.
+        narrow: whether the terminal has fewer than
+            :data:`~dagnn.evaluation.console.NARROW` columns.
+    """
     mock = any(run.mock for group in groups for run in group.runs)
     oracle = any(group.oracle for group in groups)
     table = Table(
@@ -36,12 +44,13 @@ def comparison_console(groups: Sequence[Group], title: str) -> Table:
         suite, role, _, parameter = place
         table.add_row(Text(f"{suite} ({role}) · {plain(parameter)}", style="bold"))
         for row in rows(summaries, place, models, shown):
-            table.add_row(*_cells(row, shown.console))
+            table.add_row(*_cells(row, shown.console, narrow))
         table.add_section()
     return table
 
 
-def _cells(row: Row, names: Sequence[str]) -> list[Text | str]:
+def _cells(row: Row, names: Sequence[str], narrow: bool) -> list[Text | str]:
     style = "" if row.model == MODEL else "dim"
-    numbers = [str(row.metrics[name]) if name in row.metrics else "–" for name in names]
+    there = [str(row.metrics[name]) if name in row.metrics else "–" for name in names]
+    numbers = [stacked(cell, narrow) for cell in there]
     return [Text(f"  {row.label}", style=style), str(len(row.group.runs)), *numbers]
