@@ -167,6 +167,7 @@ CASES: dict[str, Callable[[], Training]] = {
 SETTINGS = TrainSettings(epochs=STEPS, optimizer="adam", learning_rate=0.05, clip_norm=0.5)
 # Weights that hardly move: what changes from step to step is the dropout.
 STILL = replace(SETTINGS, learning_rate=1e-9)
+MIXED = replace(SETTINGS, precision="bf16")
 
 
 def losses(
@@ -304,6 +305,7 @@ def main(out: Path, way: str = "") -> None:
             refused = {name: refusal(make) for name, make in REFUSED.items()}
             found = {name: losses(make) for name, make in CASES.items()}
             found["dropout"] = losses(equal_items, STILL)
+            found["mixed"] = losses(CASES["graphs"], MIXED)
             found["resumed"] = resumed(out.parent)
             out.write_text(json.dumps({"law": law, **refused, **found}))
 

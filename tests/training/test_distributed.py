@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from processes import finish, start
-from shared_cases import CASES, REFUSED, gradient_of_shared_rows, losses, plain_steps
+from shared_cases import CASES, MIXED, REFUSED, gradient_of_shared_rows, losses, plain_steps
 
 from dagnn import collective
 from dagnn.errors import UsageError
@@ -44,6 +44,14 @@ def test_every_step_has_the_losses_of_one_process(shared, name):
     assert len(shared[name]) == len(alone)
     for ours, theirs in zip(shared[name], alone, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
+
+
+def test_mixed_precision_is_shared_too(shared):
+    alone = losses(CASES["graphs"], MIXED)
+    assert alone != losses(CASES["graphs"])
+    for ours, theirs in zip(shared["mixed"], alone, strict=True):
+        # Products are rounded to eight bits, so a sum in another order may show.
+        assert ours == pytest.approx(theirs, rel=1e-2, abs=1e-2)
 
 
 def test_dropout_differs_between_processes_and_epochs(shared):
