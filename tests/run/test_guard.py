@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
-from test_trust import load, write_spectra
+from tiny_spectra import load, write_spectra
 
 from dagnn import run
 from dagnn.evaluation.label_shift import FEWEST, PriorInterval
