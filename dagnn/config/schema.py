@@ -177,7 +177,8 @@ class Calibration(_Strict):
             redshift, which takes another training; left out, and said so, where there is none.
             ``halves``: the source of low against that of high values of a further parameter,
             and the other way round, which takes two. ``auto``: the first where it can be had,
-            else the second.
+            else the second; what ``configs/base.yaml`` asks for, while files that do not
+            name it, such as those of older runs, mean ``none``.
     """
 
     variance: Literal["none", "source"] = "source"

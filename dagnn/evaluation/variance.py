@@ -56,22 +56,20 @@ class VarianceScale:
         blend, level, scale = (np.array(each) for each in (self.blend, self.level, self.scale))
         return np.asarray(scale * ((1 - blend) * std**2 + blend * level))
 
-    def inflated(self, surrogates: Sequence[Predictions]) -> "VarianceScale":
+    def inflated(self, excesses: Sequence[FloatArray]) -> "VarianceScale":
         """Return the same with the inflation that surrogate domains ask for.
 
         Args:
-            surrogates: predictions of networks that were aligned with surrogate domains,
-                already calibrated on their own sources, whose truth is known.
+            excesses: of each surrogate, from :func:`excess`, one number per parameter.
 
         Returns:
-            With ``i`` the mean z² over all surrogates, where it exceeds one; unchanged
-            where there are fewer than :data:`FEWEST` items.
+            With ``i`` the greatest of them: nobody knows which surrogate the target is
+            like. Never below one; unchanged without surrogates.
         """
-        if sum(len(each.ids) for each in surrogates) < FEWEST:
+        if not excesses:
             return self
-        z = np.concatenate([(each.truth - each.mean) / each.std for each in surrogates])
-        excess = np.maximum(np.nanmean(z**2, axis=0), 1.0)
-        return replace(self, inflation=tuple(float(value) for value in excess))
+        greatest = np.maximum(np.max(excesses, axis=0), 1.0)
+        return replace(self, inflation=tuple(float(value) for value in greatest))
 
     def sentences(self) -> list[str]:
         """Say for every parameter what was done to its error bars."""
@@ -101,6 +99,23 @@ class VarianceScale:
     def from_dict(cls, stored: Mapping[str, Any]) -> "VarianceScale":
         """Read what :meth:`to_dict` returned."""
         return cls(**{key: tuple(value) for key, value in stored.items()})
+
+
+def excess(surrogate: Sequence[Predictions], fitted_on: int) -> FloatArray:
+    r"""Return by how much squared errors outgrow variances on a surrogate domain ``[P]``.
+
+    .. math:: \Big(1 - \frac{2}{n}\Big) \, \langle z^2 \rangle
+
+    The first factor undoes a bias. With a factor ``c`` fitted on ``n`` items of equal
+    scatter, :math:`\langle z^2 \rangle` is on average :math:`n / (n - 2)` on new ones.
+
+    Args:
+        surrogate: predictions on its items of known truth, calibrated on its own source.
+        fitted_on: number ``n`` of items that those were calibrated on.
+    """
+    z = np.concatenate([(each.truth - each.mean) / each.std for each in surrogate])
+    unbiased = 1 - 2 / fitted_on if fitted_on >= FEWEST else 1.0
+    return np.asarray(unbiased * np.nanmean(z**2, axis=0))
 
 
 def fit_variance(validation: Sequence[Predictions]) -> VarianceScale:

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from dagnn.config import Experiment
 from dagnn.errors import DataError
-from dagnn.evaluation.variance import VarianceScale
+from dagnn.evaluation.variance import VarianceScale, excess
 from dagnn.files import write_text
 from dagnn.models import Network
-from dagnn.records import Predictions
+from dagnn.records import FloatArray
 from dagnn.run.answers import Answers, AnyPredictions, AnyScale, answers_of
 from dagnn.run.data import Prepared
 from dagnn.run.fitting import fit_network
@@ -119,22 +119,22 @@ def calibrated(
     scale = fit_scale(answers, predict_all(network, plan.prepared, plan.label, plan.known))
     if isinstance(scale, VarianceScale) and plan.experiment.target:
         made = surrogates(plan.experiment, plan.prepared, console)
-        found = [_on_surrogate(each, plan, initial, console, root) for each in made]
-        scale = scale.inflated([one for each in found for one in each])
+        scale = scale.inflated([_excess_on(each, plan, initial, console, root) for each in made])
     write_scale(plan.folder, scale)
     return scale
 
 
-def _on_surrogate(
+def _excess_on(
     surrogate: Surrogate, plan: Plan, initial: Checkpoint | None, console: Console, root: Path
-) -> list[Predictions]:
-    """Train on a surrogate of the target and predict what it holds out of it."""
+) -> FloatArray:
+    """Train on a surrogate of the target; return how much too sure that network is of it."""
     network = fit_network(
         surrogate.experiment,
         surrogate.prepared,
         plan.folder.surrogate(surrogate.name),
         console,
-        initial=initial,
+        # Weights that this run starts from may have learned the labels of its training items.
+        initial=None if surrogate.transductive else initial,
         label=surrogate.label,
         root=root,
     )
@@ -143,8 +143,9 @@ def _on_surrogate(
     )
     measured = "all" if surrogate.transductive else "valid"
     held_out = [each for each in raw if (each.role, each.split) == ("target", measured)]
+    fitted_on = sum(len(p.ids) for p in raw if (p.role, p.split) == ("source", "valid"))
     scale = fit_scale(answers_of(()), raw)
-    return apply_scale(scale, held_out, labelled=surrogate.prepared.trained)
+    return excess(apply_scale(scale, held_out, labelled=surrogate.prepared.trained), fitted_on)
 
 
 def on_target_labels(prepared: Prepared) -> Prepared:

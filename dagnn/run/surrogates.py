@@ -21,13 +21,6 @@ from dagnn.records import FloatArray
 from dagnn.run.data import Prepared, SuiteData, read_suite, summaries_of, truth_of
 
 NO_ITEMS = np.array([], dtype=np.int64)
-_ALONE = "error bars of suites without labels are calibrated on the source alone."
-WHY_NOT = {
-    "redshift": f"the source is there at no other redshift: {_ALONE}",
-    "halves": f"the source cannot be halved by a further parameter: {_ALONE}",
-    "auto": "the source is there at no other redshift and cannot be halved by a further "
-    f"parameter: {_ALONE}",
-}
 
 
 @dataclass(frozen=True)
@@ -60,12 +53,20 @@ def surrogates(experiment: Experiment, prepared: Prepared, console: Console) -> 
     """
     wanted = experiment.calibration.surrogate
     made: list[Surrogate] = []
+    lacking = []
     if wanted in ("auto", "redshift"):
         made = at_other_redshift(experiment, prepared, console)
-    if wanted == "halves" or (wanted == "auto" and not made):
-        made = halves(experiment, prepared)
-    if not made and wanted != "none":
-        console.print(f"[yellow]Note:[/] {WHY_NOT[wanted]}", highlight=False, soft_wrap=True)
+        lacking.append("the source is there at no other redshift")
+    if wanted in ("auto", "halves") and not made:
+        made, why = halves(experiment, prepared)
+        lacking.append(why)
+    if not made and lacking:
+        console.print(
+            f"[yellow]Note:[/] error bars of suites without labels are calibrated on the source "
+            f"alone: {', and '.join(lacking)}.",
+            highlight=False,
+            soft_wrap=True,
+        )
     return made
 
 
@@ -148,7 +149,7 @@ def _moved(
     return SuiteData(f"{suite.name}-moved", "target", domain, loaded, Split(**rows))
 
 
-def halves(experiment: Experiment, prepared: Prepared) -> list[Surrogate]:
+def halves(experiment: Experiment, prepared: Prepared) -> tuple[list[Surrogate], str]:
     """Align one half of the sources with the other: low and high in a further parameter.
 
     Of the parameters that the run does not infer, the one that moves the summaries most
@@ -156,19 +157,19 @@ def halves(experiment: Experiment, prepared: Prepared) -> list[Surrogate]:
     which it saw no label, measures it. Test items are in neither.
 
     Returns:
-        Two surrogates, the low half as source and the high one; none where there is no
-        such parameter, or too few items.
+        Two surrogates, the low half as source and the high one; or none, and why.
     """
     sources = prepared.of_role("source")
     tables = [_further(experiment, suite, prepared) for suite in sources]
     name = _most_influential(prepared, tables)
     if name is None:
-        return []
+        return [], "its table has no further parameter that varies"
     high = [_upper(table[name], suite) for suite, table in zip(sources, tables, strict=True)]
     ways = {"low": [~each for each in high], "high": high}
-    if min(_fewest(sources, way) for way in ways.values()) < FEWEST:
-        return []
-    return [_half(experiment, prepared, name, way, ways[way]) for way in ways]
+    fewest = min(_fewest(sources, way) for way in ways.values())
+    if fewest < FEWEST:
+        return [], f"a half of it by {name} has {fewest} boxes to validate on, not {FEWEST}"
+    return [_half(experiment, prepared, name, way, ways[way]) for way in ways], ""
 
 
 def _upper(values: FloatArray, suite: SuiteData) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from dagnn.evaluation.variance import VarianceScale, fit_variance
+from dagnn.evaluation.variance import VarianceScale, excess, fit_variance
 from dagnn.records import Predictions
 
 
@@ -67,17 +67,31 @@ def test_factor_is_the_most_likely_one():
 
 def test_surrogates_inflate_suites_without_labels_only():
     said = spreads(2000)
-    made = fit_variance([predictions(said, said)]).inflated([predictions(said, 2 * said, seed=3)])
+    found = excess([predictions(said, 2 * said, seed=3)], 2000)
+    made = fit_variance([predictions(said, said)]).inflated([found])
     assert made.inflation == pytest.approx((4, 4), rel=0.15)
     given = predictions(said, said)
     source, target = (made.apply(given, labelled=labelled) for labelled in (True, False))
     assert target.std == pytest.approx(source.std * np.sqrt(made.inflation))
 
 
-def test_surrogates_never_shrink_error_bars():
-    said = spreads(200)
-    made = fit_variance([predictions(said, said)]).inflated([predictions(said, 0.5 * said)])
-    assert made.inflation == (1.0, 1.0)
+def test_the_harshest_surrogate_counts_and_none_shrinks_error_bars():
+    made = fit_variance([predictions(spreads(200), spreads(200))])
+    ways = [np.array([0.5, 0.7]), np.array([2.0, 0.9])]
+    assert made.inflated(ways).inflation == (2.0, 1.0)
+    assert made.inflated([]) == made
+
+
+def test_excess_is_one_on_average_where_nothing_is_shifted():
+    random = np.random.default_rng(5)
+    found = []
+    for _ in range(2000):
+        fitted, new = random.normal(size=20), random.normal(size=100)
+        ones = np.full((100, 2), np.sqrt(np.mean(fitted**2)))
+        drawn = replace(predictions(ones, ones), mean=np.zeros((100, 2)))
+        drawn = replace(drawn, truth=np.repeat(new[:, None], 2, 1), std=ones)
+        found.append(excess([drawn], 20)[0])
+    assert np.mean(found) == pytest.approx(1, abs=0.03)
 
 
 def test_survives_storage():
@@ -93,7 +107,7 @@ def test_needs_some_truth():
 
 def test_says_what_was_done():
     said = spreads(500)
-    made = fit_variance([predictions(said, said)]).inflated([predictions(said, 2 * said)])
+    made = fit_variance([predictions(said, said)]).inflated([np.array([4.0, 4.0])])
     first, second = made.sentences()
     assert first.startswith("Error bars of a: variances times 1.") and "surrogate" in first
     assert "of b" in second

@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from tiny_spectra import load, write_suites
 
 from dagnn import run
 from dagnn.errors import MissingDataError
+from dagnn.records import Predictions
+from dagnn.run import calibrate
 from dagnn.run.data import Prepared, SuiteData, prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
@@ -32,7 +35,7 @@ def made(spectra: Path) -> tuple[Prepared, list[Surrogate]]:
     """Give the halves of a run."""
     experiment = load(spectra)
     prepared = prepare(experiment, spectra, QUIET)
-    return prepared, halves(experiment, prepared)
+    return prepared, halves(experiment, prepared)[0]
 
 
 def further(prepared: Prepared, suite: SuiteData, rows: np.ndarray) -> np.ndarray:
@@ -91,12 +94,40 @@ def test_the_truth_of_the_other_half_is_not_learned(
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
-def test_a_run_inflates_its_error_bars_by_both_halves(spectra: Path, tmp_path: Path) -> None:
+def test_a_run_inflates_its_error_bars_by_the_harsher_half(
+    spectra: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[set[str], int]] = []
+
+    def say(held_out: list[Predictions], fitted_on: int) -> np.ndarray:
+        told.append(({p.suite for p in held_out}, fitted_on))
+        return np.array([1.5 * len(told)])
+
+    monkeypatch.setattr(calibrate, "excess", say)
     made = run.train(load(spectra, "calibration.surrogate=halves"), out=tmp_path / "run")
     folder = RunFolder(made.folder)
+    assert [suites for suites, _ in told] == [{"tng-high-A_SN1"}, {"tng-low-A_SN1"}]
+    assert all(20 <= fitted_on <= 22 for _, fitted_on in told)
     trained = sorted(path.name for path in (folder.path / "surrogates").iterdir())
     assert trained == ["high-A_SN1", "low-A_SN1"]
-    assert json.loads(folder.calibration.read_text())["inflation"][0] >= 1
+    assert json.loads(folder.calibration.read_text())["inflation"] == [3.0]
+
+
+def test_halves_do_not_start_from_weights_that_know_their_labels(
+    spectra: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run.train(load(spectra, "calibration.surrogate=none"), out=tmp_path / "first")
+    starts: dict[str, object] = {}
+
+    def note(*given: Any, **asked: Any) -> Any:
+        starts[asked["label"]] = asked["initial"]
+        return fit_network(*given, **asked)
+
+    monkeypatch.setattr(calibrate, "fit_network", note)
+    experiment = load(spectra, "calibration.surrogate=halves")
+    warm = experiment.model_copy(update={"init_from": first.folder})
+    run.train(warm, out=tmp_path / "second")
+    assert len(starts) == 2 and set(starts.values()) == {None}
 
 
 def test_auto_takes_another_redshift_first(spectra: Path) -> None:
@@ -119,7 +150,7 @@ def test_too_few_items_are_not_halved_and_the_run_says_so(spectra: Path) -> None
     prepared = prepare(experiment, spectra, QUIET)
     said = io.StringIO()
     assert surrogates(experiment, prepared, Console(file=said, width=200)) == []
-    assert "cannot be halved" in said.getvalue()
+    assert "has 4 boxes to validate on, not 20" in said.getvalue()
 
 
 def test_halves_need_the_table(made: tuple[Prepared, list[Surrogate]], tmp_path: Path) -> None:

@@ -197,7 +197,9 @@ def test_without_another_redshift_it_says_so(
     alone.mkdir()
     for file in [*spectra.glob("*_33_*"), spectra / "k_values.txt", spectra / "params"]:
         (alone / file.name).symlink_to(file)
-    run.train(load(alone, "training.epochs=1"), out=tmp_path / "run")
+    run.train(
+        load(alone, "training.epochs=1", "calibration.surrogate=redshift"), out=tmp_path / "run"
+    )
     assert "no other redshift" in capsys.readouterr().err
     assert not (tmp_path / "run" / "surrogates").exists()
 
