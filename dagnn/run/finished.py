@@ -50,16 +50,22 @@ def _forget_evaluation(folder: RunFolder) -> None:
 def is_complete(folder: RunFolder) -> bool:
     """Whether every network of a run is trained, calibrated, and was measured after that.
 
-    Results alone do not tell: an interrupted run can be evaluated as far as it is.
+    That results exist does not tell: an interrupted run can be evaluated as far as it is. Nor
+    do new results: the report is drawn minutes after them, and until then an old one may lie there.
     """
     if not folder.is_finished():
         return False
-    experiment = folder.read_experiment()
-    measured = folder.results.stat().st_mtime
-    return all(
-        _is_trained(part, asked) and (part.checkpoints / "last.pt").stat().st_mtime <= measured
-        for part, asked in _trainings(folder, experiment)
-    )
+    trainings = list(_trainings(folder, folder.read_experiment()))
+    if not all(_is_trained(part, asked) for part, asked in trainings):
+        return False
+    made = [part.checkpoints / "last.pt" for part, _ in trainings]
+    made += [part.calibration for part, _ in trainings if part.calibration.is_file()]
+    told = (folder.results, folder.predictions, folder.report, folder.model_card)
+    return max(map(_written_at, made)) <= min(map(_written_at, told))
+
+
+def _written_at(file: Path) -> int:
+    return file.stat().st_mtime_ns
 
 
 def _trainings(folder: RunFolder, experiment: Experiment) -> Iterator[tuple[RunFolder, Experiment]]:

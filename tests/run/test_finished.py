@@ -50,10 +50,25 @@ def _short(folder: RunFolder) -> None:
     folder.metrics.write_text("\n".join(lines[:-1]) + "\n")
 
 
-def _newer(folder: RunFolder) -> None:
-    """Let training have gone on after the results were written."""
-    later = folder.results.stat().st_mtime + 5
-    os.utime(folder.checkpoints / "last.pt", (later, later))
+def _shift(file: Path, seconds: float) -> None:
+    """Let a file have been written at another time."""
+    written = file.stat().st_mtime + seconds
+    os.utime(file, (written, written))
+
+
+def _newer(name: str) -> Callable[[RunFolder], None]:
+    """Let training have gone on, or been calibrated, after everything was measured."""
+
+    def change(folder: RunFolder) -> None:
+        (folder.path / name).touch()
+        _shift(folder.path / name, 1000)
+
+    return change
+
+
+def _stale(name: str) -> Callable[[RunFolder], None]:
+    """Let a kill have kept one file of an earlier evaluation from being written again."""
+    return lambda folder: _shift(folder.path / name, -1000)
 
 
 def _asks_for_oracle(folder: RunFolder) -> None:
@@ -70,7 +85,13 @@ def _asks_for_oracle(folder: RunFolder) -> None:
         _without("source_only/checkpoints/last.pt"),
         _without("source_only/metrics.jsonl"),
         _short,
-        _newer,
+        _newer("checkpoints/last.pt"),
+        _newer("calibration.json"),
+        _newer("source_only/calibration.json"),
+        _stale("results.csv"),
+        _stale("predictions.csv"),
+        _stale("report.html"),
+        _stale("MODEL_CARD.md"),
         _asks_for_oracle,
     ],
 )
@@ -87,6 +108,7 @@ def test_a_run_that_lacks_its_calibration_is_not_finished(copied: RunFolder, var
     copied.config.write_text(wanted.model_copy(update={"calibration": calibration}).to_yaml())
     for folder in (copied, copied.source_only):
         folder.calibration.write_text("{}")
+        _shift(folder.calibration, -1000)
     assert is_complete(copied)
     copied.source_only.calibration.unlink()
     assert is_complete(copied) == (variance == "none")
