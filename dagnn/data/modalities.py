@@ -19,7 +19,7 @@ from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
 from dagnn.catalogs.tables import ParameterTable, read_table
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
 from dagnn.data.mocking import universes
-from dagnn.data.power import SPACINGS, available_redshifts
+from dagnn.data.power import SPACINGS, available_redshifts, find_power
 from dagnn.data.requests import Loaded, Mocks, Modality, Progress, Request
 from dagnn.data.snapshots import check_files, check_redshifts, load_boxes, prepare_boxes
 from dagnn.data.spectra import load_spectra, read_spectra
@@ -59,10 +59,6 @@ class _Simulations:
     ) -> ParameterTable | None:
         """Return the table that labels a suite's simulations."""
         return read_table(find_table(find_suite(suite), data, set_name, volume))
-
-    def prepare(self, request: Request, shard: Shard) -> int:
-        """Do nothing: all of it is read from a few files at once."""
-        return 0
 
     def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
         """Refuse: mocks are made of catalogues."""
@@ -203,6 +199,14 @@ class PowerSpectra(_Simulations):
     ) -> tuple[float, ...]:
         """Return the redshifts that there are files of."""
         return available_redshifts(find_suite(suite), data, set_name)
+
+    def prepare(self, request: Request, shard: Shard) -> None:
+        """See that a suite's files are there; each is read at once."""
+        suite = find_suite(request.suite)
+        if request.labelled:
+            find_table(suite, request.data, request.set, request.volume)
+        for redshift in request.redshifts:
+            find_power(request.data, suite, redshift, request.set)
 
     def load(self, request: Request) -> Loaded:
         """Read a suite's spectra."""

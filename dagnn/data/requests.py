@@ -143,11 +143,15 @@ class Modality(Protocol):
         """Read a suite with its truth."""
         ...
 
-    def prepare(self, request: Request, shard: Shard) -> int:
+    def prepare(self, request: Request, shard: Shard) -> int | None:
         """Read a share of a suite's files into the cache, ahead of :meth:`load`.
 
         Returns:
-            The number of files that were read; zero where all are cached, or no file is.
+            The number of files that were read, zero where all are cached; None where the
+            modality has no cache, because a suite is a few files.
+
+        Raises:
+            MissingDataError: the suite is not there, cache or not.
         """
         ...
 

@@ -146,9 +146,9 @@ class SurveyImages:
         """Return nothing: images have no parameters."""
         return None
 
-    def prepare(self, request: Request, shard: Shard) -> int:
-        """Do nothing: images are read from a few files at once."""
-        return 0
+    def prepare(self, request: Request, shard: Shard) -> None:
+        """See that a survey is there; its images are read from a few files at once."""
+        find_images(request.data, self.name(str(request.suite)), self.images)
 
     def load(self, request: Request) -> Loaded:
         """Read the images of a survey.

@@ -19,7 +19,7 @@ from dagnn.run.surrogates import other_redshifts
 
 def prepare(
     experiment: Experiment, *, shard: Shard | None = None, console: Console | None = None
-) -> dict[str, int]:
+) -> dict[str, int | None]:
     """Read every suite of an experiment into the cache; training then opens no catalogue.
 
     Args:
@@ -28,7 +28,8 @@ def prepare(
         console: where progress goes; standard error if None.
 
     Returns:
-        Suite → number of files that were read, zero where all were cached.
+        Suite → number of files that were read, zero where all were cached; None for a
+        modality that needs no cache, whose files were only looked for.
 
     Raises:
         DagnnError: the experiment or the data cannot be used; mocks are not made here.
@@ -41,17 +42,25 @@ def prepare(
             f"There is no data folder {place} to read from. Name it with --data."
         )
     modality: Modality = build(MODALITIES, experiment.data, "data")
-    found: dict[str, int] = {}
+    found: dict[str, int | None] = {}
     for name, redshifts in _wanted(experiment, modality, place):
-        request = _request(experiment, name, place, redshifts)
+        labelled = name in [modality.name(source) for source in experiment.source]
+        request = _request(experiment, name, place, redshifts, labelled)
         title = f"Reading {name}" + (f", share {shard.number} of {shard.count}" * (shard.count > 1))
         with progress_bar(console, title) as advance:
             read = modality.prepare(replace(request, on_progress=advance), shard)
-        found[name] = found.get(name, 0) + read
+        found[name] = None if read is None else (found.get(name) or 0) + read
     for name, read in found.items():
-        said = f"{read} catalogues read" if read else "nothing left to read"
-        console.print(f"{name}: {said}", highlight=False)
+        console.print(_said(name, read), highlight=False, soft_wrap=True)
     return found
+
+
+def _said(name: str, read: int | None) -> str:
+    if read is None:
+        return f"{name} is read at once when training starts; nothing to prepare"
+    if read == 0:
+        return f"{name}: nothing left to read"
+    return f"{name}: {read} {'catalogue' if read == 1 else 'catalogues'} read"
 
 
 def _wanted(
@@ -72,7 +81,7 @@ def _wanted(
 
 
 def _request(
-    experiment: Experiment, suite: str, place: Path, redshifts: Sequence[float]
+    experiment: Experiment, suite: str, place: Path, redshifts: Sequence[float], labelled: bool
 ) -> Request:
     data = experiment.data
     return Request(
@@ -82,7 +91,7 @@ def _request(
         volume=data.volume,
         redshifts=tuple(redshifts),
         limit=data.limit,
-        labelled=False,
+        labelled=labelled,
         workers=data.workers,
         cache=default_cache(),
     )

@@ -7,6 +7,7 @@ import pytest
 from conftest import write_box
 from rich.console import Console
 from tiny_runs import load
+from tiny_spectra import write_suites
 
 from dagnn import run
 from dagnn.catalogs import Shard
@@ -56,9 +57,41 @@ def test_other_redshifts_that_calibration_wants_are_prepared_too(tmp_path, monke
     assert counts == {"none": {"tng": 4, "simba": 4}, "auto": {"tng": 8, "simba": 4}}
 
 
-def test_spectra_have_nothing_to_prepare(universe):
-    experiment = run.load("spectra_mmd", source=["tng"], target=["simba"], data=universe)
-    assert set(prepare(experiment)[0].values()) == {0}
+def test_one_catalogue_is_no_catalogues(universe):
+    found, said = prepare(load(universe), "1/20")
+    assert found == {"tng": 1, "simba": 1}
+    assert "tng: 1 catalogue read" in said
+
+
+def test_spectra_and_images_are_read_when_training_starts(tmp_path):
+    spectra = run.load("spectra_mmd", data=write_suites(tmp_path))
+    images = run.load("deepmerge_mmd", source=["clean"], target=["noisy"], data=tmp_path)
+    for name in ("clean", "noisy"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((4, 3, 8, 8), np.uint8))
+    for experiment, names in ((spectra, ("tng", "simba")), (images, ("clean", "noisy"))):
+        found, said = prepare(experiment)
+        assert found == dict.fromkeys(names)
+        for name in names:
+            assert f"{name} is read at once when training starts; nothing to prepare" in said
+        assert "nothing left" not in said
+
+
+@pytest.mark.parametrize("absent", ["Pk_galaxies_SIMBA_LH_33_kmax=20.0.npy", "params/IllustrisTNG"])
+def test_spectra_that_are_not_there_are_refused_as_by_training(tmp_path, absent):
+    (write_suites(tmp_path) / absent).rename(tmp_path / "elsewhere")
+    _refused_alike(run.load("spectra_mmd", ["data.bins=4"], data=tmp_path))
+
+
+def test_images_that_are_not_there_are_refused_as_by_training(universe):
+    _refused_alike(run.load("deepmerge_mmd", source=["a"], target=["b"], data=universe))
+
+
+def _refused_alike(experiment):
+    with pytest.raises(MissingDataError) as told:
+        run.train(experiment)
+    with pytest.raises(MissingDataError) as refused:
+        prepare(experiment)
+    assert str(refused.value) == str(told.value)
 
 
 def test_mocks_are_not_made(tmp_path):
