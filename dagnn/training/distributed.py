@@ -32,6 +32,7 @@ from dagnn.training.team import _TEAM, ALONE, Team
 PATIENCE = timedelta(days=30)
 # Within an epoch nobody has a reason to wait long.
 STEP_PATIENCE = timedelta(minutes=30)
+_START = "torchrun --nproc-per-node=N -m dagnn train ..."
 UNSYNCED = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -169,7 +170,7 @@ class Processes(Team):
     def _require_own_device(self) -> None:
         if self.device.type != "cuda":
             return
-        here = int(os.environ.get("LOCAL_WORLD_SIZE", self.size))
+        here = _told("LOCAL_WORLD_SIZE", self.size)
         if here > torch.cuda.device_count():
             raise UsageError(
                 f"{here} processes on this machine need as many GPUs; it has "
@@ -216,9 +217,9 @@ def together() -> Iterator[Team]:
         The team. Its first process goes on as if it were alone; the others call ``follow``.
 
     Raises:
-        UsageError: the processes cannot find one another.
+        UsageError: the processes cannot find one another, or what should count them does not.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    if _told("WORLD_SIZE", 1) < 2:
         yield ALONE
         return
     team = _joined()
@@ -237,9 +238,21 @@ def together() -> Iterator[Team]:
         dist.destroy_process_group()
 
 
+def _told(name: str, default: int) -> int:
+    """Return a number that torchrun has put into the environment."""
+    value = os.environ.get(name)
+    try:
+        return default if value is None else int(value)
+    except ValueError:
+        raise UsageError(
+            f"{name} is {value!r} in the environment, and should be a whole number. Unset it to "
+            f"train alone; torchrun sets it for several processes: {_START}"
+        ) from None
+
+
 def _joined() -> Processes:
     cuda = torch.cuda.is_available()
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    local_rank = _told("LOCAL_RANK", 0)
     if cuda and local_rank < torch.cuda.device_count():
         torch.cuda.set_device(local_rank)
     try:
@@ -254,7 +267,7 @@ def _joined() -> Processes:
     except (RuntimeError, ValueError) as error:
         raise UsageError(
             f"WORLD_SIZE names several processes, which do not find one another ({error}). Start "
-            f"them with: torchrun --nproc-per-node=N -m dagnn train ..."
+            f"them with: {_START}"
         ) from error
     if rank > 0:
         # The first process decides what Ctrl-C means; the others end when it has gone.

@@ -109,3 +109,12 @@ def test_processes_that_find_nobody_say_how_to_start(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(UsageError, match="torchrun --nproc-per-node"), together():
         pass
+
+
+@pytest.mark.parametrize("size", [{"WORLD_SIZE": "abc"}, {"WORLD_SIZE": ""}, {"LOCAL_RANK": "1.5"}])
+def test_what_should_count_processes_and_does_not_is_named(monkeypatch, size):
+    ((name, value),) = size.items()
+    for key, text in ({"WORLD_SIZE": "2"} | size).items():
+        monkeypatch.setenv(key, text)
+    with pytest.raises(UsageError, match=f"{name} is '{value}'.*torchrun --nproc"), together():
+        pass
