@@ -255,6 +255,17 @@ def test_the_csv_tells_what_its_numbers_are_stamped_with(tmp_path):
     assert found["simba", "source-only"] == found["tng", "model"] == ""
 
 
+def test_a_stamp_of_no_suite_marks_every_network_on_all_of_them(tmp_path):
+    stamp = Stamp("LABELLED", "LABELLED: of simba", "of simba")
+    runs = seeds("a", source_only=0.05, rivals={"ridge": 0.06})
+    groups = group_runs([replace(runs[0], stamps=(stamp,)), *runs[1:]])
+    with write_comparison_csv(tmp_path / "comparison.csv", groups).open() as stream:
+        found = {(r["suite"], r["model"]): r["marks"] for r in csv.DictReader(stream)}
+    for suite in ("tng", "simba"):
+        assert found[suite, "model"] == found[suite, "source-only"] == "LABELLED in 1 of 3 seeds"
+        assert found[suite, "ridge"] == ""
+
+
 def test_differences_of_a_group_with_itself_are_none():
     group = group_runs(seeds("a"))[0]
     found = changes((group, "model"), (group, "model"))

@@ -25,7 +25,8 @@ class Stamp:
         subject: what it is about; two stamps of one word and subject say the same
             of two runs, perhaps with other numbers.
         text: a sentence.
-        suites: short names of the suites whose numbers it concerns.
+        suites: short names of the suites whose numbers it concerns; without any, it
+            concerns those of every network on every suite.
     """
 
     word: str

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dagnn.evaluation.comparison.runs import ALARM, Group
+from dagnn.evaluation.baselines import BASELINES
+from dagnn.evaluation.comparison.runs import ALARM, Group, Stamp
 from dagnn.evaluation.table import MODEL
 
 NAMED = 4
@@ -25,20 +26,23 @@ def marks(group: Group, suite: str, model: str) -> list[str]:
     """Return the words that belong to the numbers of one predictor on one suite.
 
     An alarm is about alignment, so it marks the model only; what was done to the
-    suite itself marks everybody.
+    suite itself marks everybody. A stamp that names no suite is about the weights that every
+    network of a run started from, so it marks the networks wherever they were measured.
 
     Example: ``["STRESS TEST", "ALARM in 2 of 3 seeds"]``
     """
     found: dict[str, list[int]] = {}
     for run in group.runs:
-        words = {stamp.word: None for stamp in run.stamps if suite in stamp.suites}
+        words = {stamp.word: None for stamp in run.stamps if _concerns(stamp, suite, model)}
         for word in words:
             found.setdefault(word, []).append(run.seed)
-    return [
-        _counted(word, seeds, group)
-        for word, seeds in found.items()
-        if word != ALARM or model == MODEL
-    ]
+    return [_counted(word, seeds, group) for word, seeds in found.items()]
+
+
+def _concerns(stamp: Stamp, suite: str, model: str) -> bool:
+    if not stamp.suites:
+        return model not in BASELINES
+    return suite in stamp.suites and (stamp.word != ALARM or model == MODEL)
 
 
 def group_marks(group: Group) -> list[str]:
