@@ -94,8 +94,8 @@ def alarm_limit(items: int) -> float:
         >>> alarm_limit(700), round(alarm_limit(210), 2)
         (0.95, 0.75)
     """
-    room = (1 - ALARM_WIDTH) * (MANY / min(max(items, 1), MANY)) ** STEEPNESS
-    return max(NARROWEST_LIMIT, 1 - room)
+    room: float = (1 - ALARM_WIDTH) * (MANY / min(max(items, 1), MANY)) ** STEEPNESS
+    return float(max(NARROWEST_LIMIT, 1 - room))
 
 
 @dataclass(frozen=True)
