@@ -193,7 +193,7 @@ def test_one_source_makes_no_matrix():
     [
         ({"mock": True}, "MOCK are b"),
         ({"oracle": True}, "chose the checkpoints of b"),
-        ({"revision": "f" * 40}, "different versions of the code"),
+        ({"revision": "e" * 40 + "-dirty"}, "versions of the code: eeeeeeeee, eeeeeeeee-dirty"),
         ({"seed": 5}, "No seed in common"),
     ],
 )

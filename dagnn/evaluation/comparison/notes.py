@@ -156,7 +156,8 @@ def _marks(groups: Sequence[Group]) -> Iterator[str]:
 def _revisions(groups: Sequence[Group]) -> Iterator[str]:
     revisions = {run.revision for group in groups for run in group.runs if run.revision}
     if len(revisions) > 1:
-        short = ", ".join(sorted(revision[:14] for revision in revisions))
+        pairs = (revision.partition("-") for revision in sorted(revisions))
+        short = ", ".join(f"{commit[:9]}{dash}{state}" for commit, dash, state in pairs)
         yield f"The runs were made by different versions of the code: {short}."
 
 
