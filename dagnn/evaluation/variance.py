@@ -40,6 +40,11 @@ class VarianceScale:
     scale: tuple[float, ...]
     inflation: tuple[float, ...]
 
+    @property
+    def fitted(self) -> bool:
+        """Whether there were items enough to calibrate on."""
+        return any(self.level)
+
     def apply(self, predictions: Predictions, *, labelled: bool) -> Predictions:
         """Return predictions with calibrated standard deviations.
 
@@ -74,10 +79,10 @@ class VarianceScale:
     def sentences(self) -> list[str]:
         """Say for every parameter what was done to its error bars."""
         rows = zip(self.parameters, self.scale, self.blend, self.inflation, strict=True)
-        if not any(self.level):
+        if not self.fitted:
             return [
-                "Error bars are those of the network: the source has too few validation items to "
-                "calibrate them on."
+                "Error bars are those of the network, not calibrated: the source has fewer than "
+                f"{FEWEST} validation items."
             ]
         return [
             f"Error bars of {name}: variances times {scale:.2f} ({blend:.0%} of them common to all "

@@ -117,7 +117,10 @@ def calibrated(
     if stored is not None:
         return stored
     scale = fit_scale(answers, predict_all(network, plan.prepared, plan.label, plan.known))
-    if isinstance(scale, VarianceScale) and plan.experiment.target:
+    if isinstance(scale, VarianceScale) and not scale.fitted:
+        (said,) = scale.sentences()
+        console.print(f"[yellow]Note:[/] {said}", highlight=False, soft_wrap=True)
+    elif isinstance(scale, VarianceScale) and plan.experiment.target:
         made = surrogates(plan.experiment, plan.prepared, console)
         scale = scale.inflated([_excess_on(each, plan, initial, console, root) for each in made])
     write_scale(plan.folder, scale)

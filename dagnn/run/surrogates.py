@@ -168,7 +168,8 @@ def halves(experiment: Experiment, prepared: Prepared) -> tuple[list[Surrogate],
     ways = {"low": [~each for each in high], "high": high}
     fewest = min(_fewest(sources, way) for way in ways.values())
     if fewest < FEWEST:
-        return [], f"a half of it by {name} has {fewest} boxes to validate on, not {FEWEST}"
+        told = f"its halves of low and high {name} need {FEWEST} boxes each to validate on"
+        return [], f"{told} and have {fewest}"
     return [_half(experiment, prepared, name, way, ways[way]) for way in ways], ""
 
 

@@ -150,7 +150,15 @@ def test_too_few_items_are_not_halved_and_the_run_says_so(spectra: Path) -> None
     prepared = prepare(experiment, spectra, QUIET)
     said = io.StringIO()
     assert surrogates(experiment, prepared, Console(file=said, width=200)) == []
-    assert "has 4 boxes to validate on, not 20" in said.getvalue()
+    assert "need 20 boxes each to validate on and have 4" in said.getvalue()
+
+
+def test_a_source_that_cannot_be_calibrated_trains_no_surrogate(
+    spectra: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.train(load(spectra, "data.limit=60", "training.epochs=1"), out=tmp_path / "run")
+    assert "not calibrated: the source has fewer than 20" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "surrogates").exists()
 
 
 def test_halves_need_the_table(made: tuple[Prepared, list[Surrogate]], tmp_path: Path) -> None:
