@@ -1,19 +1,25 @@
 """Several snapshots of the same boxes as one input, through whole runs."""
 
+import io
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import HEADER, write_box
+from rich.console import Console
 from tiny_runs import load
 
 from dagnn import run
 from dagnn.errors import MismatchError, UsageError
+from dagnn.run.data import prepare
+from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
+from dagnn.run.surrogates import surrogates
 from dagnn.training import load_checkpoint
 
 BOXES = 14
+QUIET = Console(quiet=True)
 BOTH = "data.redshifts=[0.0, 0.5]"
 
 
@@ -56,18 +62,22 @@ def test_two_snapshots_go_the_whole_road(
 
 
 def test_galaxies_at_another_redshift_are_a_surrogate(snapshots: Path, tmp_path: Path) -> None:
-    made = run.train(load(snapshots, "calibration.surrogate=redshift"), out=tmp_path / "run")
-    surrogate = RunFolder(made.folder).surrogate("redshift")
-    assert (surrogate.checkpoints / "best.pt").is_file()
-    stored = load_checkpoint(surrogate.checkpoints / "best.pt").meta["experiment"]
+    experiment = load(snapshots, "calibration.surrogate=redshift")
+    (made,) = surrogates(experiment, prepare(experiment, snapshots, QUIET), QUIET)
+    assert made.experiment.data.redshifts == [0.503]
+    assert [suite.name for suite in made.prepared.suites] == ["tng", "tng-moved"]
+    folder = RunFolder(tmp_path / "surrogate")
+    asked = {"initial": None, "label": made.label, "root": tmp_path}
+    fit_network(made.experiment, made.prepared, folder, QUIET, **asked)
+    stored = load_checkpoint(folder.checkpoints / "best.pt").meta["experiment"]
     assert stored["data"]["redshifts"] == [0.503]
 
 
-def test_without_another_redshift_there_is_no_surrogate(
-    snapshots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_another_redshift_there_is_no_surrogate(snapshots: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone"
     shutil.copytree(snapshots, alone, ignore=shutil.ignore_patterns("groups_073.hdf5"))
-    settings = ["calibration.surrogate=redshift", "training.epochs=1"]
-    run.train(load(alone, *settings), out=tmp_path / "run")
-    assert "no other redshift" in capsys.readouterr().err
+    experiment = load(alone, "calibration.surrogate=redshift")
+    said = io.StringIO()
+    prepared = prepare(experiment, alone, QUIET)
+    assert surrogates(experiment, prepared, Console(file=said, width=200)) == []
+    assert "no other redshift" in said.getvalue()
