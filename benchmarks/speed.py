@@ -13,39 +13,28 @@ import argparse
 import itertools
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 from scipy.spatial import cKDTree
-from speed_peers import MetaEncoder, loop_graph
-from speed_timing import exponent, growth_of_memory, in_own_process, medians
-from torch_geometric.loader import DataLoader
+from speed_data import GALAXIES, clumps, make_dataset
+from speed_growth import Curves, by_boxes, by_galaxies
+from speed_peers import loop_graph
+from speed_steps import BATCH, Steps, forever
+from speed_timing import growth_of_memory, in_own_process, medians
 
 from dagnn.catalogs.collection import load_suite
-from dagnn.data.domains import Domains, Stream
-from dagnn.data.galaxies import GalaxyGraphs
 from dagnn.environment import collect_environment
-from dagnn.graphs import Graph, build_graph, periodic_pairs
-from dagnn.losses import MMD, GaussianNLL, Objective
+from dagnn.graphs import build_graph, periodic_pairs
 from dagnn.mocks.universe import make_universe
-from dagnn.models import GraphEncoder, MomentsHead, Network
-from dagnn.parameters import Scaling
-from dagnn.training import TrainSettings
-from dagnn.training.forward import make_pair
-from dagnn.training.loop import Loop
-
-GALAXIES, BATCH, RADIUS = 1000, 32, 0.015
-COLUMNS = ("stellar_mass", "stellar_radius", "stellar_metallicity", "vmax")
-SCALING = Scaling.of(["Omega_m"])
 
 
 @dataclass(frozen=True)
@@ -72,33 +61,6 @@ class Plan:
 
 QUICK = Plan(4, 64, 5, (100, 1000, 10_000, 100_000), (8, 32, 128))
 FULL = Plan(24, 256, 11, (100, 1000, 10_000, 100_000, 1_000_000), (8, 32, 128, 512))
-
-
-def clumps(galaxies: int, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray], float]:
-    """Return galaxies in clumps, with 2.5 neighbours each in the linking radius.
-
-    CAMELS has 2.3 ± 1.3 at 0.015 of the box. For other numbers of galaxies the radius
-    keeps the number of neighbours.
-    """
-    rng = np.random.default_rng(seed)
-    radius = RADIUS * (GALAXIES / galaxies) ** (1 / 3)
-    parents = rng.random((max(1, galaxies // 4), 3))
-    place = parents[rng.integers(0, len(parents), galaxies)]
-    place = np.mod(place + rng.normal(0, 0.4 * radius, (galaxies, 3)), 1.0)
-    place[place >= 1] = 0.0
-    return place, {name: rng.lognormal(size=galaxies) for name in COLUMNS}, radius
-
-
-def make_graph(galaxies: int, seed: int) -> Graph:
-    """Return the graph of one such box."""
-    return build_graph(*clumps(galaxies, seed))
-
-
-def make_dataset(boxes: int, seed: int = 0, galaxies: int = GALAXIES) -> GalaxyGraphs:
-    """Return boxes with random truth."""
-    graphs = [make_graph(galaxies, 1000 * seed + box) for box in range(boxes)]
-    truth = np.random.default_rng(seed).uniform(0.1, 0.5, (boxes, 1))
-    return GalaxyGraphs(graphs, [str(box) for box in range(boxes)], truth, SCALING)
 
 
 def rows_of(stage: str, seconds: dict[str, float], per: int = 1) -> list[Row]:
@@ -177,69 +139,9 @@ def batching(plan: Plan, device: str) -> list[Row]:
     return rows_of(f"a batch of {BATCH} boxes, {device}", medians(cases, plan.repeats, device))
 
 
-def forever(dataset: GalaxyGraphs) -> Iterator[Any]:
-    """Return batches of a PyG loader without end."""
-    loader = DataLoader([dataset[i] for i in range(len(dataset))], BATCH, shuffle=True)
-    return itertools.chain.from_iterable(itertools.repeat(loader))
-
-
-class Steps:
-    """Training steps of our network and loop, and of the straightforward ones.
-
-    Both have the same weights, losses, optimiser and clipping.
-    """
-
-    def __init__(self, plan: Plan, device: str) -> None:
-        torch.manual_seed(0)
-        self.device = device
-        self.datasets = [make_dataset(plan.boxes, seed) for seed in (0, 1)]
-        there = [dataset.to(device) for dataset in self.datasets]
-        encoder = GraphEncoder(there[0].sizes, 64, 2, standardize=False, batch_norm=False)
-        head = MomentsHead(encoder.width, 1, hidden=[64])
-        plain = Network(MetaEncoder(encoder), head)
-        self.plain, self.ours = plain.to(device), Network(encoder, head).to(device)
-        everything = np.arange(plan.boxes)
-        streams = [
-            [Stream(dataset, everything, BATCH, domain)] for domain, dataset in enumerate(there)
-        ]
-        settings = TrainSettings(epochs=1000)
-        self.loop = Loop(self.ours, objective().to(device), Domains(*streams), settings)
-        self.loaders = [forever(dataset) for dataset in self.datasets]
-        self.optimizer = torch.optim.AdamW(self.plain.parameters(), lr=3e-3, weight_decay=1e-2)
-        self.objective = objective().to(device)
-
-    def require_same_numbers(self) -> None:
-        """Compare the latents of one batch, relative to the largest number."""
-        batch = self.datasets[0].to(self.device).batch(torch.arange(BATCH))
-        with torch.no_grad():
-            ours, plain = (network.encoder(batch) for network in (self.ours, self.plain))
-        worst = ((ours - plain).abs().max() / plain.abs().max()).item()
-        assert worst < 1e-5, f"our latents differ from the plain ones by {worst:.1e}"
-
-    def our_step(self) -> None:
-        """Take a step as the trainer does."""
-        self.loop.run_step()
-
-    def plain_step(self, batches: list[Any] | None = None) -> None:
-        """Take a step as one writes it by hand."""
-        source, target = batches or [next(loader).to(self.device) for loader in self.loaders]
-        source.domain, target.domain = 0, 1
-        index = torch.arange(BATCH, device=self.device)
-        self.optimizer.zero_grad()
-        terms = self.objective(make_pair(self.plain, [source], [target], index, 0.5))
-        terms.total.backward()
-        torch.nn.utils.clip_grad_norm_(self.plain.parameters(), 1.0)
-        self.optimizer.step()
-
-
-def objective() -> Objective:
-    """Return the default objective."""
-    return Objective(GaussianNLL(), {"mmd": (MMD(), 0.3, "constant")})
-
-
 def stepping(plan: Plan, device: str) -> list[Row]:
     """Take training steps, with drawing the batches."""
-    steps = Steps(plan, device)
+    steps = Steps(plan.boxes, device)
     steps.require_same_numbers()
     batches = [dataset.to(device).batch(torch.arange(BATCH)) for dataset in steps.datasets]
     cases = {
@@ -253,7 +155,7 @@ def stepping(plan: Plan, device: str) -> list[Row]:
 
 def epochs(plan: Plan, device: str) -> list[Row]:
     """Train for one pass over the source."""
-    steps = Steps(plan, device)
+    steps = Steps(plan.boxes, device)
     number = plan.boxes // BATCH
     cases = {
         "ours": lambda: [steps.our_step() for _ in range(number)],
@@ -265,7 +167,7 @@ def epochs(plan: Plan, device: str) -> list[Row]:
 
 def step_memory(which: str, device: str) -> float:
     """Return by how many MiB training steps raise the peak memory."""
-    steps = Steps(QUICK, device)
+    steps = Steps(QUICK.boxes, device)
     run = {"ours": steps.our_step, "plain": steps.plain_step}[which]
     if device == "cpu":
         return growth_of_memory(lambda: [run() for _ in range(3)])
@@ -294,43 +196,14 @@ def graph_memory(galaxies: int) -> float:
     return growth_of_memory(lambda: build_graph(place, columns, radius))
 
 
-def growth(plan: Plan) -> tuple[list[Row], dict[str, Any]]:
-    """Measure cost against galaxies per box and against number of boxes."""
-    by_galaxies: dict[str, list[float]] = {"build a graph": [], "encode and differentiate": []}
-    for galaxies in plan.galaxies:
-        repeats = plan.repeats if galaxies < 100_000 else 1
-        place, columns, radius = clumps(galaxies, 0)
-        dataset = make_dataset(1, galaxies=galaxies)
-        encoder = GraphEncoder(dataset.sizes)
-        batch = dataset.batch(torch.tensor([0]))
-        cases: dict[str, Callable[[], object]] = {
-            "build a graph": partial(build_graph, place, columns, radius),
-            "encode and differentiate": lambda b=batch, e=encoder: e(b).sum().backward(),
-        }
-        for name, value in medians(cases, repeats).items():
-            by_galaxies[name].append(value)
-    by_boxes: dict[str, list[float]] = {"batch": [], "encode and differentiate": []}
-    dataset = make_dataset(max(plan.counts))
-    encoder = GraphEncoder(dataset.sizes)
-    for count in plan.counts:
-        index = torch.arange(count)
-        batch = dataset.batch(index)
-        cases = {
-            "batch": partial(dataset.batch, index),
-            "encode and differentiate": lambda b=batch: encoder(b).sum().backward(),
-        }
-        for name, value in medians(cases, max(3, plan.repeats // 3)).items():
-            by_boxes[name].append(value)
-    rows, found = [], {}
-    for what, sizes, measured in (
-        ("galaxies", plan.galaxies, by_galaxies),
-        ("boxes", plan.counts, by_boxes),
-    ):
-        for name, seconds in measured.items():
-            slope = exponent(sizes, seconds)
-            found[f"{name} / {what}"] = {"sizes": sizes, "seconds": seconds, "exponent": slope}
-            case = f"{name}, {sizes[0]} to {sizes[-1]} {what}"
-            rows.append(Row("growth", case, slope, "exponent", 1.0))
+def growth(plan: Plan) -> tuple[list[Row], Curves]:
+    """Measure how cost grows with galaxies per box and with boxes."""
+    found = by_galaxies(plan.galaxies, plan.repeats) | by_boxes(plan.counts, plan.repeats)
+    rows = []
+    for name, curve in found.items():
+        cost, what = name.split(" / ")
+        case = f"{cost}, {curve['sizes'][0]} to {curve['sizes'][-1]} {what}"
+        rows.append(Row("growth", case, curve["exponent"], "exponent", 1.0))
     return rows, found
 
 
@@ -354,7 +227,7 @@ def ratios(rows: list[Row], devices: list[str]) -> dict[str, float]:
     return found
 
 
-def measure(plan: Plan, devices: list[str]) -> tuple[list[Row], dict[str, Any]]:
+def measure(plan: Plan, devices: list[str]) -> tuple[list[Row], Curves]:
     """Measure every stage."""
     console = Console(stderr=True)
     stages: list[Callable[[], list[Row]]] = [partial(reading, plan), partial(graphs, plan)]
@@ -389,9 +262,7 @@ def main() -> None:
     show(rows, ratios(rows, devices), curves, given.json)
 
 
-def show(
-    rows: list[Row], promised: dict[str, float], curves: dict[str, Any], path: Path | None
-) -> None:
+def show(rows: list[Row], promised: dict[str, float], curves: Curves, path: Path | None) -> None:
     """Print the table and write the numbers."""
     table = Table("stage", "case", "median", "ratio")
     for stage, members in itertools.groupby(rows, key=lambda row: row.stage):
