@@ -30,7 +30,7 @@ def guarded(verb: Callable[Params, None]) -> Callable[Params, None]:
         except DagnnError as error:
             _fail(str(error), error.exit_code)
         except KeyboardInterrupt:
-            _fail("Interrupted. A run that has begun continues with --resume.", 130)
+            _fail("Interrupted. The same command begins again; what is in caches is kept.", 130)
         except BrokenPipeError:
             # The reader (head, less) has gone; nothing is left to tell anyone.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

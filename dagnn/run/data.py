@@ -148,7 +148,7 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
     if not mock:
         console.print(
             f"[bold yellow]No data in {place}: using MOCK {mocks.what}.[/] They are not "
-            f"{mocks.unlike}; every table and figure will say MOCK. Name real data with --data."
+            f"{mocks.unlike}; tables and figures will say MOCK. Name real data with --data."
         )
     return _fill(mocks, mocks.folder, workers, console)
 

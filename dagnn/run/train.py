@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dagnn.config import Experiment
+from dagnn.errors import Interrupted
 from dagnn.evaluation.examination import write_examination
 from dagnn.evaluation.table import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.files import write_text
@@ -109,6 +110,22 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
 
 
 def _run(
+    experiment: Experiment,
+    prepared: Prepared,
+    folder: RunFolder,
+    initial: Checkpoint | None,
+    console: Console,
+) -> RunResult:
+    """Train what is not trained, and measure; Ctrl-C outside a training names its run as well."""
+    try:
+        return _train_and_measure(experiment, prepared, folder, initial, console)
+    except KeyboardInterrupt as interruption:
+        raise Interrupted(
+            f"Interrupted. Continue with: dagnn train --resume {folder.path}"
+        ) from interruption
+
+
+def _train_and_measure(
     experiment: Experiment,
     prepared: Prepared,
     folder: RunFolder,

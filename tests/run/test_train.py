@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import h5py
@@ -79,6 +80,20 @@ def test_an_interrupted_run_resumes_to_the_same_weights(
     assert resumed.results == whole.results
     for name, value in weights(tmp_path / "whole").items():
         assert torch.equal(value, weights(tmp_path / "broken")[name]), name
+
+
+def test_ctrl_c_after_the_training_names_the_run_too(
+    universe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("dagnn.run.train"), "write_pages", interrupt)
+        with pytest.raises(Interrupted, match=r"dagnn train --resume .*run"):
+            run.train(load(universe), out=tmp_path / "run")
+    run.resume(tmp_path / "run")
+    assert (tmp_path / "run/report.html").exists()
 
 
 def test_an_unlabelled_target_needs_no_table(universe: Path, tmp_path: Path) -> None:
