@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from dagnn.errors import nearest
 from dagnn.models.links import Links, link, sort_by_receiver
-from dagnn.models.message_passing import Inputs, PassMessages, Rule, in_autocast
+from dagnn.models.message_passing import PassMessages
+from dagnn.models.message_records import Inputs, Rule, in_autocast
 from dagnn.models.normalize import RunningNorm
 from dagnn.models.reductions import REDUCTIONS, reduce_by
 from dagnn.nn import Standardize, at_least_float32, mlp

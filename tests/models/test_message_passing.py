@@ -9,7 +9,15 @@ from torch import Tensor
 from torch_geometric.data import Batch
 from torch_geometric.utils import scatter
 
-from dagnn.models import GraphEncoder, graph, links, message_passing, reductions
+from dagnn.models import (
+    GraphEncoder,
+    graph,
+    links,
+    message_backward,
+    message_forward,
+    reductions,
+    threads,
+)
 from dagnn.models.reductions import reduce_by
 
 SIZES = {"node": 4, "edge": 3, "global": 1}
@@ -42,11 +50,22 @@ def gradients(latent: Tensor, of: list[Tensor]) -> list[Tensor]:
     return list(torch.autograd.grad((latent * weight).sum(), of))
 
 
+@pytest.fixture
+def torch_threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("piece", [1, 7, 10_000])
 @pytest.mark.parametrize("blocks", [1, 3])
 # Wide nodes are projected before they are gathered, narrow ones are gathered as they are.
 @pytest.mark.parametrize("hidden", [6, 16])
-def test_value_and_every_gradient_equal_those_of_autograd(piece, blocks, hidden, monkeypatch):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_value_and_every_gradient_equal_those_of_autograd(
+    piece, blocks, hidden, threads, torch_threads, monkeypatch
+):
+    torch_threads(threads)
     monkeypatch.setattr(links, "PIECE", piece)
     torch.manual_seed(0)
     options = {"aggregation": ALL, "pooling": ALL, "standardize": False, "batch_norm": False}
@@ -104,7 +123,8 @@ def test_autocast_does_not_sum_in_lower_precision(monkeypatch):
         sums.append(out.dtype)
         return reductions.total_by(values, index, out)
 
-    monkeypatch.setattr(message_passing, "total_by", total_by)
+    for room in (message_forward, message_backward):
+        monkeypatch.setattr(room, "total_by", total_by)
     encoder = GraphEncoder(SIZES, 8, standardize=False, batch_norm=False)
     with torch.autocast("cpu", torch.bfloat16):
         latent = encoder(graph_batch([0, 1]))  # two blocks
@@ -154,3 +174,30 @@ def test_gradient_of_some_reductions_equals_finite_differences(reductions):
     values = torch.randn(9, 2, dtype=torch.float64, requires_grad=True)
     index, scale = torch.tensor([2, 0, 0, 2, 1, 1, 2, 0, 4]), torch.tensor(1.7).double()
     torch.autograd.gradcheck(lambda v: reduce_by(v, index, 5, reductions, scale), values)
+
+
+def test_threads_get_runs_of_neighbours_and_leave_their_number_as_it_was(torch_threads):
+    torch_threads(3)
+    # Gradients are off in every thread, and operations of a thread stay in it.
+    runs = threads.in_threads(
+        lambda items: (list(items), torch.is_grad_enabled(), torch.get_num_threads()), range(8)
+    )
+    assert runs == [([0, 1], False, 1), ([2, 3, 4], False, 1), ([5, 6, 7], False, 1)]
+    assert torch.get_num_threads() == 3
+    assert len(threads.in_threads(list, range(5))) == 1  # too few to share
+    torch_threads(1)
+    assert len(threads.in_threads(list, range(8))) == 1
+
+
+def test_an_error_in_a_thread_reaches_the_caller(torch_threads):
+    torch_threads(2)
+    with pytest.raises(ZeroDivisionError):
+        threads.in_threads(lambda items: [1 // item for item in items], range(8))
+
+
+def test_the_same_threads_give_the_same_bits(torch_threads, monkeypatch):
+    monkeypatch.setattr(links, "PIECE", 7)
+    torch_threads(2)
+    encoder, batch = GraphEncoder(SIZES, 16), graph_batch([0, 1, 2, 3, 4])
+    first, again = (gradients(encoder(batch), list(encoder.parameters())) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
