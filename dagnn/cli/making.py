@@ -65,7 +65,7 @@ def sky(
     from dagnn.run.progress import progress_bar
 
     name = skies.sky_kind(kind).name
-    with progress_bar(Console(stderr=True), f"MOCK {name}: images") as advance:
+    with progress_bar(Console(stderr=True), f"Making MOCK images of {name}") as advance:
         folder = skies.make_sky(
             name, out, count=count, seed=seed, workers=workers, on_progress=advance
         )

@@ -13,7 +13,16 @@ from dagnn.data.domains import Domains, Stream
 from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.data.truth import Truth
 from dagnn.errors import UsageError
-from dagnn.losses import OBJECTIVES, TASKS, TERMS, DomainTerm, Objective, PerMember
+from dagnn.losses import (
+    OBJECTIVES,
+    TASKS,
+    TERMS,
+    DomainTerm,
+    NoAdaptation,
+    Objective,
+    PerMember,
+    StatisticsOnly,
+)
 from dagnn.models import ENCODERS, HEADS, Ensemble, Network
 from dagnn.run.data import Prepared, SuiteData
 from dagnn.training import TARGET_ORACLE, TrainSettings
@@ -22,6 +31,8 @@ Facts = dict[str, Any]
 """What parts are told of the data: ``width`` of the latent, ``parameters`` or ``classes`` to
 predict, ``counts`` of training items per class, target training ``items``."""
 _ANY: Facts = {"width": 1, "parameters": 1, "classes": 2, "counts": [1, 1], "items": 1}
+SILENT = (NoAdaptation, StatisticsOnly)
+"""Terms that say which batches are drawn, and add nothing to the loss."""
 
 # An input statistic from this many items is as good as from all of them.
 _FIT_ITEMS = 2048
@@ -217,6 +228,11 @@ def reads_target(experiment: Experiment) -> bool:
     return any(
         term.weight and TERMS[term.name].needs_target for term in experiment.loss.terms.values()
     )
+
+
+def silent_terms(experiment: Experiment) -> list[str]:
+    """Return the names of terms that are zero by what they are, and so tell nothing."""
+    return [key for key, term in experiment.loss.terms.items() if TERMS[term.name] in SILENT]
 
 
 def make_settings(experiment: Experiment) -> TrainSettings:

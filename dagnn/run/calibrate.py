@@ -139,6 +139,7 @@ def _excess_on(
         # Weights that this run starts from may have learned the labels of its training items.
         initial=None if surrogate.transductive else initial,
         label=surrogate.label,
+        title="error bars",
         root=root,
     )
     raw: list[Any] = predict_all(

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from dagnn.config import Experiment
 from dagnn.models import Network
-from dagnn.run.assemble import Assembly, assemble, parameter_count
+from dagnn.run.assemble import Assembly, assemble, parameter_count, silent_terms
 from dagnn.run.data import Prepared
 from dagnn.run.facts import checkpoint_meta
 from dagnn.run.folder import RunFolder
@@ -39,6 +39,7 @@ def fit_network(
     initial: Checkpoint | None,
     label: str,
     root: Path,
+    title: str | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Network:
     """Train the network of an experiment, or continue where its folder stands.
@@ -49,8 +50,9 @@ def fit_network(
         folder: where checkpoints and metrics go.
         console: where progress goes.
         initial: checkpoint whose weights to start from; fresh ones if None.
-        label: how progress calls this training.
+        label: what is trained, in words.
         root: the run that a user would resume.
+        title: the label in a word or two, for the bar; the label itself if None.
         callbacks: told of steps and epochs after progress and log.
     """
     made = assemble(experiment, prepared)
@@ -61,22 +63,28 @@ def fit_network(
     meta = checkpoint_meta(experiment, prepared, made.statistics)
     checkpoints = Checkpoints(folder.checkpoints, meta, f"dagnn train --resume {root}")
     console.print(
-        f"Training {label}: {_sizes(experiment, made)}, {made.settings.epochs} epochs of "
-        f"{made.domains.steps} steps on {made.device}{_together()}",
+        f"Training {label}: {_sizes(experiment, made)}, "
+        f"{_counted(made.settings.epochs, 'epoch')} of {_counted(made.domains.steps, 'step')} on "
+        f"{made.device}{_together()}",
         highlight=False,
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,
     )
+    progress = ProgressReport(console, title=title or label, silent=silent_terms(experiment))
     fit(
         made.network,
         made.objective,
         made.domains,
         settings=made.settings,
         validate=validation(made, prepared, experiment.training.select_on == TARGET_ORACLE),
-        callbacks=[ProgressReport(console, title=label), MetricsLog(folder.metrics), *callbacks],
+        callbacks=[progress, MetricsLog(folder.metrics), *callbacks],
         checkpoints=checkpoints,
         resume=last if last.is_file() else None,
     )
     return made.network
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _together() -> str:

@@ -29,8 +29,9 @@ from dagnn.evaluation.robustness import robustness_section
 from dagnn.evaluation.storage import write_results
 from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.files import atomic_path
-from dagnn.records import Result
+from dagnn.records import EpochRecord, Result
 from dagnn.run.answers import Answers, AnyPredictions, answers_of
+from dagnn.run.assemble import silent_terms
 from dagnn.run.calibrate import read_scale
 from dagnn.run.folder import RunFolder
 from dagnn.training import TARGET_ORACLE
@@ -99,7 +100,7 @@ def write_pages(
         figures |= examination_figures(examined, facts["classes"], mock=mock, oracle=oracle)
     for name, figure in figures.items():
         save_figure(figure, folder.figures, name)
-    training = training_facts(read_epochs(folder.metrics))
+    training = training_facts(told_epochs(folder.metrics, experiment))
     write_report(
         folder.report,
         title=title(experiment),
@@ -128,6 +129,19 @@ def write_pages(
         notes=notes,
     )
     return folder.report
+
+
+def told_epochs(path: Path, experiment: Experiment) -> list[EpochRecord]:
+    """Read the epochs of a training without the terms that are zero by what they are."""
+    silent = silent_terms(experiment)
+    return [
+        replace(
+            record,
+            train={name: value for name, value in record.train.items() if name not in silent},
+            valid={name: value for name, value in record.valid.items() if name not in silent},
+        )
+        for record in read_epochs(path)
+    ]
 
 
 def how_aligned(predictions: Sequence[AnyPredictions], seed: int) -> list[Alignment]:

@@ -98,7 +98,7 @@ def at_other_redshift(
         for number, suite in enumerate(sources)
     ]
     at = ", ".join(f"{redshift:g}" for redshift in redshifts)
-    label = f"for error bars, the source against itself at z = {at}"
+    label = f"a network for the error bars, on the source against itself at z = {at}"
     own = replace(prepared, suites=(*sources, *targets), intervals=())
     return [Surrogate("redshift", label, moved, own, transductive=False)]
 
@@ -238,7 +238,7 @@ def _half(
             roles.append(SuiteData(own, role, len(roles), suite.loaded, split))
     names = [suite.name for suite in roles if suite.role == "target"]
     halved = _with_targets(experiment, f"{way}-{name}", names)
-    label = f"for error bars, the source of {way} {name} against that of {other} {name}"
+    label = f"a network for the error bars, on the source at {way} against {other} {name}"
     own_data = replace(prepared, suites=tuple(roles), intervals=())
     return Surrogate(f"{way}-{name}", label, halved, own_data, transductive=True)
 

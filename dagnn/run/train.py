@@ -24,7 +24,14 @@ from dagnn.run.guard import alarm_text, guarded, stored_intervals
 from dagnn.run.initial import inherited_notes, load_initial, require_same_classes, stored_meta
 from dagnn.run.outputs import show_table, title, write_pages, write_tables
 from dagnn.run.predictions import predict_all
-from dagnn.training import Checkpoint
+from dagnn.training import Checkpoint, legend
+
+TOLD = {
+    MODEL: "the model",
+    SOURCE_ONLY: "the comparison without adaptation (source-only)",
+    ORACLE: "the ORACLE, on target labels",
+}
+"""What progress calls each training of a run."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,8 @@ def _train_and_measure(
         require_same_classes(experiment, initial, prepared)
     predictions: list[AnyPredictions] = []
     networks: dict[str, Network] = {}
+    explained = legend(console.is_terminal, bool(prepared.truth.classes))
+    console.print(explained, markup=False, highlight=False, soft_wrap=not console.is_terminal)
     for plan in _plans(experiment, prepared, folder):
         network = fit_network(
             plan.experiment,
@@ -143,7 +152,8 @@ def _train_and_measure(
             plan.folder,
             console,
             initial=initial,
-            label=plan.label,
+            label=TOLD[plan.label],
+            title=plan.label,
             root=folder.path,
         )
         # The oracle has learned the labels of training items: only others measure it.

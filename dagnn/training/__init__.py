@@ -4,7 +4,7 @@ from dagnn.training.callbacks import Callback, Plan
 from dagnn.training.checkpoint import Checkpoint, Checkpoints, load_checkpoint, load_weights
 from dagnn.training.optimizers import OPTIMIZERS
 from dagnn.training.precision import PRECISIONS
-from dagnn.training.progress import MetricsLog, ProgressReport
+from dagnn.training.progress import MetricsLog, ProgressReport, legend
 from dagnn.training.schedules import SCHEDULES
 from dagnn.training.selection import CRITERIA, TARGET_ORACLE
 from dagnn.training.settings import TrainSettings
@@ -28,6 +28,7 @@ __all__ = [
     "TrainSettings",
     "current_team",
     "fit",
+    "legend",
     "load_checkpoint",
     "load_weights",
     "target_error",

@@ -2,30 +2,58 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from dagnn.files import write_text
 from dagnn.records import EpochRecord
 from dagnn.training.callbacks import Callback, Plan
 
+ERRORS = ("root mean square, 1 is the width of the prior", "fraction of wrong classes")
+DISTANCE = "between the latents of the suites, 1 is their own spread"
+SHORT = {"source_error": "error", "latent_distance": "latent distance"}
+"""What of an epoch stands beside a bar, in few words."""
 
-def epoch_line(record: EpochRecord, epochs: int) -> str:
+
+def legend(terminal: bool, classes: bool) -> str:
+    """Say what is told of every epoch, beside a bar or in lines.
+
+    Args:
+        terminal: whether there is a bar.
+        classes: whether classes are predicted.
+    """
+    error = ERRORS[classes]
+    if terminal:
+        return f"error: of validation items of the source ({error}); latent distance: {DISTANCE}."
+    return (
+        "Epoch lines: train, mean losses on training items (task: on source labels; total: what is "
+        f"minimised); valid, on validation items (source_error: {error}; latent_distance: "
+        f"{DISTANCE}); lr, learning rate; kept, the best weights so far."
+    )
+
+
+def epoch_line(record: EpochRecord, epochs: int, silent: Collection[str] = ()) -> str:
     """Return one epoch as one line of text.
+
+    Args:
+        record: of the epoch.
+        epochs: how many there will be.
+        silent: names of numbers to leave out.
 
     Example:
         >>> epoch_line(EpochRecord(3, 60, 1e-3, 1.25, {"total": -2.5}, {"source_error": 0.1}), 30)
-        'epoch  3/30 | total -2.5 | source_error 0.1 | lr 1.0e-03 | 1.2 s'
+        'epoch  3/30 | train: total -2.5 | valid: source_error 0.1 | lr 1.0e-03 | 1.2 s'
     """
     parts = [
         f"epoch {record.epoch:{len(str(epochs))}d}/{epochs}",
-        _numbers(record.train),
-        _numbers(record.valid),
+        _numbers("train: ", record.train, silent),
+        _numbers("valid: ", record.valid, silent),
         f"lr {record.learning_rate:.1e}",
         f"{record.seconds:.1f} s",
         "kept" if record.best else "",
@@ -33,8 +61,21 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
     return " | ".join(part for part in parts if part)
 
 
-def _numbers(values: dict[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+def short_line(record: EpochRecord, epochs: int) -> str:
+    """Return what of one epoch fits beside a bar.
+
+    Example:
+        >>> short_line(EpochRecord(3, 60, 1e-3, 1.25, {"total": -2.5}, {"source_error": 0.1}), 30)
+        'epoch  3/30, error 0.1'
+    """
+    found = {SHORT[name]: record.valid[name] for name in SHORT if name in record.valid}
+    numbers = [f"{name} {value:.3g}" for name, value in found.items()]
+    return ", ".join([f"epoch {record.epoch:{len(str(epochs))}d}/{epochs}", *numbers])
+
+
+def _numbers(title: str, values: dict[str, float], silent: Collection[str]) -> str:
+    told = [f"{name} {value:.4g}" for name, value in values.items() if name not in silent]
+    return title + "  ".join(told) if told else ""
 
 
 class ProgressReport(Callback):
@@ -44,14 +85,20 @@ class ProgressReport(Callback):
         console: where to write; standard error if None, so that standard output stays data.
         every: without a terminal, print only every so many epochs, and the last.
         title: what stands before the bar.
+        silent: names of numbers to leave out, such as terms that are zero by what they are.
     """
 
     def __init__(
-        self, console: Console | None = None, every: int = 1, title: str = "training"
+        self,
+        console: Console | None = None,
+        every: int = 1,
+        title: str = "training",
+        silent: Collection[str] = (),
     ) -> None:
         self.console = console or Console(stderr=True)
         self.every = every
         self.title = title
+        self.silent = frozenset(silent)
         self._epochs = 0
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -60,14 +107,13 @@ class ProgressReport(Callback):
         """Open the bar, or say where a resumed run continues."""
         self._epochs = plan.epochs
         if history:
-            self._print(f"continuing after epoch {history[-1].epoch} of {plan.epochs}")
+            self._print(f"Continuing after epoch {history[-1].epoch} of {plan.epochs}")
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=24),
-                TextColumn("{task.percentage:>3.0f}%"),
+                BarColumn(bar_width=10),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[epoch]}", markup=False),
+                TextColumn("{task.fields[epoch]}", markup=False, table_column=Column(no_wrap=True)),
                 console=self.console,
             )
             self._task = self._bar.add_task(
@@ -85,11 +131,10 @@ class ProgressReport(Callback):
 
     def on_epoch(self, record: EpochRecord) -> None:
         """Show the numbers of the epoch."""
-        line = epoch_line(record, self._epochs)
         if self._bar is not None:
-            self._bar.update(self._task, epoch=line)
+            self._bar.update(self._task, epoch=short_line(record, self._epochs))
         elif record.epoch % self.every == 0 or record.epoch == self._epochs:
-            self._print(line)
+            self._print(epoch_line(record, self._epochs, self.silent))
 
     def on_close(self) -> None:
         """Give the terminal back."""

@@ -8,10 +8,18 @@ import pytest
 
 from dagnn import run
 from dagnn.errors import DataError
-from dagnn.records import ClassPredictions, Result
+from dagnn.records import ClassPredictions, EpochRecord, Result
 from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
-from dagnn.run.outputs import how_aligned, show_table, with_groups, with_latents, write_tables
+from dagnn.run.outputs import (
+    how_aligned,
+    show_table,
+    told_epochs,
+    with_groups,
+    with_latents,
+    write_tables,
+)
+from dagnn.training import MetricsLog, Plan
 
 CLASSES = ("spiral", "merger")
 VIEWS = 4
@@ -86,3 +94,12 @@ def test_damaged_latents_are_named(stored: RunFolder) -> None:
         with_groups(stored, read)
     stored.latents.unlink()
     assert [p.groups for p in with_groups(stored, read)] == [(), (), ()]
+
+
+def test_terms_that_are_zero_by_what_they_are_are_told_nowhere(tmp_path: Path) -> None:
+    record = EpochRecord(1, 4, 1e-3, 1.0, {"task": 1.0, "calm": 0.0}, {"calm": 0.0, "mmd": 0.1})
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    log.on_start(Plan(1, 4), [record])
+    settings = ["loss.terms.calm.name=statistics", "loss.terms.mmd.weight=0.2"]
+    [told] = told_epochs(log.path, run.load("base", settings))
+    assert (told.train, told.valid) == ({"task": 1.0}, {"mmd": 0.1})
