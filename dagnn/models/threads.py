@@ -58,9 +58,15 @@ def _without_gradients(work: Callable[[Sequence[Item]], Result]) -> Callable[...
 @lru_cache(maxsize=1)
 def _team(threads: int, process: int) -> ThreadPoolExecutor:
     """Return threads that do their operations alone; a forked process needs its own."""
-    team = ThreadPoolExecutor(threads, "dagnn", initializer=torch.set_num_threads, initargs=(1,))
+    team = ThreadPoolExecutor(threads, "dagnn", initializer=_work_alone)
     all_here = Barrier(threads)
     list(team.map(lambda _: all_here.wait(), range(threads)))
     # Setting the number in a thread changes that of threads to come as well; undo this.
     torch.set_num_threads(threads)
     return team
+
+
+def _work_alone() -> None:
+    """Keep the operations of this thread in this thread."""
+    torch.get_num_threads()  # only once a thread has asked does it keep a number of its own
+    torch.set_num_threads(1)
