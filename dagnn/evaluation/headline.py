@@ -1,11 +1,54 @@
 """One sentence that says what came out, and others that say whether it was worth the trouble."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
 
 from dagnn.evaluation.table import MODEL, SOURCE_ONLY, Block, blocks, gap_closed
 from dagnn.evaluation.views import View, view_of
 from dagnn.evaluation.wording import plain, with_interval
-from dagnn.records import Result
+from dagnn.records import ClassPredictions, Predictions, Result
+
+FEWEST_TO_DECIDE = 20
+"""With fewer independent items no interval is worth a verdict."""
+Counts = Mapping[tuple[str, str], int]
+"""Suite and split → how many independent items of known truth measure the model."""
+UNCOUNTED: Counts = MappingProxyType({})
+
+
+def count_items(predictions: Iterable[Predictions | ClassPredictions]) -> Counts:
+    """Count the independent items of known truth that the model was measured on.
+
+    Args:
+        predictions: of any suites, splits and models, with their groups.
+    """
+    return {(p.suite, p.split): len(_known(p)) for p in predictions if p.model == MODEL}
+
+
+def _known(p: Predictions | ClassPredictions) -> set[str]:
+    """Return the groups of the items whose truth is known; items without group are their own."""
+    classes = isinstance(p, ClassPredictions)
+    known = np.atleast_1d(p.truth >= 0 if classes else np.isfinite(p.truth).any(1))
+    return {name for name, told in zip(p.groups or p.ids, known, strict=True) if told}
+
+
+def too_few(results: Sequence[Result], counts: Counts) -> str | None:
+    """Say so where the suite of the headline has too few items to decide anything.
+
+    Args:
+        results: rows of the results table.
+        counts: items of each suite and split; where one is absent nothing is said.
+    """
+    block = _first(results, view_of(results).headline)
+    count = counts.get((block.suite, block.split), FEWEST_TO_DECIDE) if block else FEWEST_TO_DECIDE
+    if block is None or count >= FEWEST_TO_DECIDE:
+        return None
+    items = "1 independent item" if count == 1 else f"{count} independent items"
+    return (
+        f"Only {items} of {block.suite} measured the model, and fewer than {FEWEST_TO_DECIDE} "
+        "decide nothing: neither how good it is nor what is better than what."
+    )
 
 
 def _first(results: Sequence[Result], metric: str) -> Block | None:
@@ -47,12 +90,14 @@ def _closed(share: float, metric: str) -> str:
     return f"{scale} is closed to {share:.0%}."
 
 
-def headline(results: Sequence[Result], *, oracle: bool = False) -> str:
+def headline(results: Sequence[Result], *, oracle: bool = False, counts: Counts = UNCOUNTED) -> str:
     """Sum up a run for someone who reads nothing else.
 
     Args:
         results: rows of the results table.
         oracle: whether target labels chose the checkpoint.
+        counts: see :func:`count_items`; where there are too few, that stands in the place
+            of every verdict.
 
     Returns:
         The main metric (relative error of the first parameter, or balanced accuracy of
@@ -73,7 +118,8 @@ def headline(results: Sequence[Result], *, oracle: bool = False) -> str:
         parts.append(f"without adaptation it is {with_interval(without)}")
     if guess is not None:
         parts.append(f"{view.rivals[view.guess]} gives {with_interval(guess)}")
-    return " ".join(["; ".join(parts) + ".", *_verdicts(block, rows, view)])
+    few = too_few(results, counts)
+    return " ".join(["; ".join(parts) + ".", *([few] if few else _verdicts(block, rows, view))])
 
 
 def _verdicts(block: Block, rows: dict[str, Result], view: View) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dagnn.evaluation.class_table import ALL_CLASSES
-from dagnn.evaluation.headline import headline
+from dagnn.evaluation.headline import UNCOUNTED, Counts, headline
 from dagnn.evaluation.table import PREDICTORS, blocks
 from dagnn.evaluation.views import CLASSES, view_of
 from dagnn.evaluation.wording import with_interval
@@ -82,6 +82,7 @@ def write_model_card(
     results: Sequence[Result],
     mock: bool,
     oracle: bool = False,
+    counts: Counts = UNCOUNTED,
     notes: Sequence[str] = (),
     classes: Sequence[str] = (),
     limits: Sequence[str] | None = None,
@@ -98,6 +99,7 @@ def write_model_card(
         results: rows of the results table.
         mock: whether any of the training data are mocks.
         oracle: whether target labels chose the checkpoint.
+        counts: items behind the results, see :func:`~dagnn.evaluation.headline.count_items`.
         notes: anything particular about this run.
         classes: names of the classes that it tells apart, of a network without parameters;
             by default those that were measured.
@@ -123,7 +125,9 @@ def write_model_card(
         _section("Inputs", _bullets(inputs)),
         _section("Predicts", _predicts(priors, classes)),
         _section("Intended use", [view_of(results).use]),
-        _section("Results", [headline(results, oracle=oracle), "", *_table(results)]),
+        _section(
+            "Results", [headline(results, oracle=oracle, counts=counts), "", *_table(results)]
+        ),
         _section("Known limits", [f"- {limit}" for limit in known]),
     ]
     return write_text(path, "\n".join(parts).rstrip() + "\n")

@@ -12,7 +12,7 @@ from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.calibration import Calibration
 from dagnn.evaluation.class_lines import class_sections
 from dagnn.evaluation.class_table import ALL_CLASSES
-from dagnn.evaluation.headline import headline
+from dagnn.evaluation.headline import UNCOUNTED, Counts, headline
 from dagnn.evaluation.lines import Section, alignment_lines, calibration_lines
 from dagnn.evaluation.page import picture, render
 from dagnn.evaluation.table import PREDICTORS, Block, blocks, gap_closed
@@ -144,6 +144,7 @@ def write_report(
     notes: Sequence[str] = (),
     mock: bool,
     oracle: bool = False,
+    counts: Counts = UNCOUNTED,
     facts: Mapping[str, str] = MappingProxyType({}),
     captions: Mapping[str, str] = MappingProxyType({}),
     alignments: Sequence[Alignment] = (),
@@ -162,6 +163,7 @@ def write_report(
         notes: sentences a reader must know (what was skipped, what was assumed).
         mock: whether any of the data are mocks.
         oracle: whether target labels chose the checkpoint.
+        counts: items behind the results, see :func:`~dagnn.evaluation.headline.count_items`.
         facts: training in a few lines, see :func:`~dagnn.evaluation.history.training_facts`.
         captions: name → caption, for figures that :data:`CAPTIONS` does not know.
         alignments: how far apart suites look to each network.
@@ -178,7 +180,7 @@ def write_report(
     page = render(
         "report.html.j2",
         title=title,
-        headline=headline(results, oracle=oracle),
+        headline=headline(results, oracle=oracle, counts=counts),
         mock=mock,
         oracle=oracle,
         notes=list(notes),

@@ -22,6 +22,7 @@ from dagnn.evaluation.figures import (
     save_figure,
     training_figure,
 )
+from dagnn.evaluation.headline import count_items
 from dagnn.evaluation.history import read_epochs, training_facts
 from dagnn.evaluation.model_card import write_model_card
 from dagnn.evaluation.report import write_report
@@ -111,6 +112,7 @@ def write_pages(
         notes=notes,
         mock=mock,
         oracle=oracle,
+        counts=count_items(seen),
         facts=training,
         alignments=how_aligned(seen, experiment.seed),
         calibrations=answers.calibrations(seen, facts, experiment.seed),
@@ -126,6 +128,7 @@ def write_pages(
         results=results,
         mock=mock,
         oracle=oracle,
+        counts=count_items(seen),
         notes=notes,
     )
     return folder.report

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from dagnn.config import Experiment
 from dagnn.errors import Interrupted
 from dagnn.evaluation.examination import write_examination
+from dagnn.evaluation.headline import count_items, too_few
 from dagnn.evaluation.table import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.files import write_text
 from dagnn.models import Network
@@ -198,6 +200,8 @@ def finish(
     with console.status("Drawing the report"):
         report = write_pages(folder, experiment, predictions, results)
     show_table(experiment, results, prepared.mock)
+    if few := too_few(results, count_items(predictions)):
+        console.print(f"[yellow]Note:[/] {escape(few)}", highlight=False, soft_wrap=True)
     for name, (low, high) in experiment.data.target_prior.items():
         console.print(
             f"[bold yellow]STRESS TEST:[/] targets are restricted to {name} from {low:g} to "

@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
-from dagnn.evaluation.headline import headline
+import numpy as np
+from synthetic_predictions import synthetic
+
+from dagnn.evaluation.headline import count_items, headline
 from dagnn.records import Result
 
 
@@ -74,3 +77,21 @@ def test_the_share_of_the_gap_is_told():
     assert "ORACLE trained on target labels is closed to 90%." in text
     assert "grows by 50%." in headline([*rows, *known, r2("model", -0.1)])
     assert "ORACLE" not in headline([*rows, r2("model", 0.74), r2("oracle", 0.8)])
+
+
+def test_few_items_stand_in_the_place_of_every_verdict():
+    rows = [error("prior-mean", 0.44), error("source-only", 0.2), error("model", 0.1)]
+    few = headline(rows, counts={("simba", "test"): 19, ("tng", "test"): 90})
+    assert "10.0%" in few and "Only 19 independent items of simba" in few
+    assert "decide nothing" in few and "apart" not in few and "better than the same" not in few
+    assert headline(rows, counts={("simba", "test"): 20}) == headline(rows)
+
+
+def test_independent_items_of_known_truth_are_counted():
+    given = synthetic("simba", "target", items=6, parameters=("Omega_m", "sigma_8"))
+    given.truth[0] = np.nan
+    given.truth[1, 1] = np.nan
+    other = synthetic("tng", items=3, model="source-only")
+    assert count_items([given, other]) == {("simba", "test"): 5}
+    alike = replace(given, groups=("a", "b", "b", "b", "c", "c"))
+    assert count_items([alike]) == {("simba", "test"): 2}
