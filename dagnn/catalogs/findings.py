@@ -15,12 +15,14 @@ class Inspection:
         title: its name.
         facts: label and value, in the order to print.
         problems: what is wrong, in the words of the errors that reading it would raise.
+        warnings: what is odd and keeps nobody from using it.
     """
 
     kind: str
     title: str
     facts: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:

@@ -1,6 +1,7 @@
 """What a catalogue file, or a folder of its chunks, holds."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,12 @@ from dagnn.catalogs.reader import guess_simulation, read_catalog
 from dagnn.catalogs.suites import generic_suite, guess_suite
 from dagnn.errors import DataError
 
+NAMELESS = (
+    "The path {path} names no known suite: the standard SUBFIND fields are read. Predicting goes "
+    "that way too; to train on such catalogues, describe their suite in a YAML file "
+    "(docs/add-your-own.md)."
+)
+
 
 def inspect_catalog(path: Path) -> Inspection:
     """Describe a catalogue: header, fields, galaxies after the standard selection, problems."""
@@ -25,6 +32,7 @@ def inspect_catalog(path: Path) -> Inspection:
         ("files", f"{len(files)}, {sum(file.stat().st_size for file in files):,} bytes"),
     ]
     problems: list[str] = []
+    warnings = [] if suite else [NAMELESS.format(path=files[0])]
     for describe in (_stored, _subhalos, _galaxies):
         try:
             found, odd = describe(files)
@@ -34,7 +42,9 @@ def inspect_catalog(path: Path) -> Inspection:
             facts += found
             problems += odd
     unique = tuple(dict.fromkeys(problems))
-    return Inspection("catalogue", path.name, tuple(facts), unique)
+    if not unique:
+        facts.append(("to predict", f"dagnn predict RUN {quote(str(path))}"))
+    return Inspection("catalogue", path.name, tuple(facts), unique, tuple(warnings))
 
 
 def _stored(files: tuple[Path, ...]) -> tuple[Facts, list[str]]:
@@ -64,7 +74,7 @@ def _subhalos(files: tuple[Path, ...]) -> tuple[Facts, list[str]]:
 
 def _galaxies(files: tuple[Path, ...]) -> tuple[Facts, list[str]]:
     """Return what the reader makes of the files."""
-    catalog = read_catalog(files)
+    catalog = read_catalog(files, suite=guess_suite(files[0]) or generic_suite())
     facts: Facts = [
         ("redshift", f"{catalog.redshift:.4f}"),
         ("box", f"{catalog.box_size:g} ckpc/h"),

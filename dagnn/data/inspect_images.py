@@ -30,7 +30,8 @@ def inspect_images(path: Path) -> Inspection | None:
     facts += [fact for survey, each in seen for fact in _facts(survey, each)]
     problems += [text for survey, each in seen for text in _problems(survey, each)]
     unique = tuple(dict.fromkeys(problems))
-    return Inspection("images", path.name, (*facts, *_together(seen)), unique)
+    odd = tuple(dict.fromkeys(text for _, each in seen for text in each.warnings))
+    return Inspection("images", path.name, (*facts, *_together(seen)), unique, odd)
 
 
 def _holds_archives_only(path: Path) -> bool:

@@ -1,7 +1,7 @@
 """What the files of a survey hold, looked at one by one; broken ones are findings."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +34,7 @@ class Seen:
         parts: part of a split of each image, or empty.
         mock: whether a file says that it is synthetic.
         problems: what is wrong.
+        warnings: what is odd, and is trained on all the same.
     """
 
     sizes: Counter[Size] = field(default_factory=Counter)
@@ -42,6 +43,7 @@ class Seen:
     parts: tuple[str, ...] = ()
     mock: bool = False
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __add__(self, other: "Seen") -> "Seen":
         """Return what both hold."""
@@ -52,6 +54,7 @@ class Seen:
             self.parts + other.parts,
             self.mock or other.mock,
             self.problems + other.problems,
+            self.warnings + other.warnings,
         )
 
 
@@ -89,12 +92,11 @@ def _block(block: Block, survey: Found) -> Seen:
     size, bad_pixels = _attempt(_size, None, block.pixels, block.path)
     labels, bad_labels = _attempt(_labels, ("",) * count, block, survey)
     groups, bad_groups = _attempt(_groups, _alone(block.path, count), block, survey)
-    odd = () if size is None else tuple(_odd_pixels(block, survey))
+    odd, blank = ((), ()) if size is None else _odd_pixels(block, survey)
     sizes = Counter() if size is None else Counter({size: count})
     parts = block.parts or ("",) * count
-    return Seen(
-        sizes, labels, groups, parts, block.mock, (*bad_pixels, *bad_labels, *bad_groups, *odd)
-    )
+    problems = (*bad_pixels, *bad_labels, *bad_groups, *odd)
+    return Seen(sizes, labels, groups, parts, block.mock, problems, blank)
 
 
 def _size(pixels: NDArray[Any], path: Path) -> Size | None:
@@ -102,19 +104,24 @@ def _size(pixels: NDArray[Any], path: Path) -> Size | None:
     return channels, height, width, "8-bit" if pixels.dtype == np.uint8 else str(pixels.dtype)
 
 
-def _odd_pixels(block: Block, survey: Found) -> Iterator[str]:
+def _odd_pixels(block: Block, survey: Found) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what is wrong with pixels, and what is merely odd: a network can read a blank."""
     finite = usable(block.pixels)
     blank = np.array([bool(image.min() == image.max()) for image in block.pixels]) & finite
-    for what, rows in (
-        ("images with pixels that are not finite, which are left out", np.flatnonzero(~finite)),
-        ("blank images, whose pixels are all alike", np.flatnonzero(blank)),
-    ):
-        if len(rows):
-            listed = ", ".join(map(str, rows[:SHOWN])) + (" ..." if len(rows) > SHOWN else "")
-            yield (
-                f"{block.path}: {survey.name} has {what}: {len(rows)} of {len(finite)} (numbers "
-                f"from 0 on: {listed})."
-            )
+    lost = "images with pixels that are not finite, which are left out"
+    alike = "blank images, whose pixels are all alike, and which are trained on as they are"
+    return _told(block, survey, lost, ~finite), _told(block, survey, alike, blank)
+
+
+def _told(block: Block, survey: Found, what: str, which: NDArray[np.bool_]) -> tuple[str, ...]:
+    rows = np.flatnonzero(which)
+    if not len(rows):
+        return ()
+    listed = ", ".join(map(str, rows[:SHOWN])) + (" ..." if len(rows) > SHOWN else "")
+    return (
+        f"{block.path}: {survey.name} has {what}: {len(rows)} of {len(which)} (numbers from 0 on: "
+        f"{listed}).",
+    )
 
 
 def _labels(block: Block, survey: Found) -> tuple[str, ...]:

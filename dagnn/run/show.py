@@ -54,13 +54,16 @@ def inspect(path: Path, *, console: Console | None = None) -> bool:
     """
     console = console or Console()
     found = (inspect_images(path) if path.exists() else None) or inspect_path(path)
-    table = Table(title=f"{found.kind}: {found.title}", title_justify="left", show_header=False)
-    table.box = None
+    console.print(Text(f"{found.kind}: {found.title}", style="italic"), soft_wrap=True)
+    table = Table(show_header=False, box=None)
     for label, value in found.facts:
         table.add_row(Text(str(label), style="bold"), Text(str(value)))
-    console.print(table)
+    if found.facts:
+        console.print(table)
     for problem in found.problems:
         console.print(Text.assemble(("Problem: ", "bold red"), problem), soft_wrap=True)
+    for warning in found.warnings:
+        console.print(Text.assemble(("Warning: ", "yellow"), warning), soft_wrap=True)
     if not found.problems:
         console.print("No problems found.")
     return bool(found.problems)

@@ -33,6 +33,13 @@ def test_healthy_catalogue_has_no_problems(tmp_path):
     assert inspect_path(write_catalog(tmp_path / "SIMBA_LH_4.hdf5")).healthy
 
 
+def test_a_path_without_suite_is_a_warning_and_no_problem(tmp_path):
+    found = inspect_path(write_catalog(tmp_path / "box_4.hdf5"))
+    assert found.healthy
+    assert "names no known suite" in found.warnings[0] and "add-your-own" in found.warnings[0]
+    assert dict(found.facts)["to predict"] == f"dagnn predict RUN {tmp_path / 'box_4.hdf5'}"
+
+
 def test_broken_catalogue_is_a_finding_in_the_words_of_the_error(tmp_path):
     path = tmp_path / "SIMBA_LH_4.hdf5"
     path.write_text("<html>gone</html>")

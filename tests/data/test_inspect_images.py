@@ -215,13 +215,24 @@ def test_labels_and_groups_that_do_not_fit_are_problems(tmp_path, labels, groups
     assert of(listed, "sdss")[""].startswith("5 images of 3×12×12")
 
 
-def test_pixels_that_say_nothing_are_problems(tmp_path):
+def test_broken_pixels_are_a_problem_and_blank_images_a_warning(tmp_path):
     images = pixels(6).astype(np.float32)
     images[1, 0, 0, 0], images[4] = np.nan, 3.0
     np.savez(tmp_path / "gz_sdss.npz", images=images)
-    _, problems = facts(tmp_path)
-    assert "not finite, which are left out: 1 of 6 (numbers from 0 on: 1)" in problems[0]
-    assert "blank images, whose pixels are all alike: 1 of 6 (numbers from 0 on: 4)" in problems[1]
+    found = inspect_images(tmp_path)
+    assert found is not None
+    (problem,), (warning,) = found.problems, found.warnings
+    assert "not finite, which are left out: 1 of 6 (numbers from 0 on: 1)" in problem
+    assert str(tmp_path / "gz_sdss.npz") in warning and "blank images" in warning
+    assert "1 of 6 (numbers from 0 on: 4)" in warning
+
+
+def test_a_blank_image_is_no_reason_to_fail(archives, capsys):
+    images = pixels(5)
+    images[2] = 7
+    np.savez(archives / "gz_sdss.npz", images=images)
+    assert not inspect(archives)
+    assert "Warning:" in capsys.readouterr().out
 
 
 def test_objects_that_the_files_cut_are_a_problem(tmp_path):
@@ -263,5 +274,8 @@ def test_the_real_surveys(shared):
     assert of(listed, "sdss")[""] == "2575 images of 3×64×64, 8-bit · gz_sdss.npz"
     assert of(listed, "decals")["classes"].startswith("edgeon 20, featured 84")
     assert ("shared objects", "543 are in first and in nvss") in listed
+    assert problems == ()
     # One radio image of each survey holds nothing.
-    assert len(problems) == 2 and all("blank images" in text for text in problems)
+    found = inspect_images(shared / "images")
+    assert found is not None and len(found.warnings) == 2
+    assert all("blank images" in text for text in found.warnings)
