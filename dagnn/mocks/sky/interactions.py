@@ -81,8 +81,8 @@ def _pair(
     ratio = rng.uniform(0.25, 1.0)
     shares = np.array([1.0, ratio]) / (1 + ratio)
     radii = radius * np.sqrt(shares) * 1.05
-    strength = 0.1 + 0.9 * rng.random() ** 1.2
-    debris = 0.05 + 0.22 * strength
+    strength = 0.1 + 0.9 * rng.random() ** 1.6
+    debris = 0.04 + 0.2 * strength
     centres = separation * np.array([[-shares[1], 0.0, 0.0], [shares[0], 0.0, 0.0]])
     parts: list[Part] = []
     for share, size, centre in zip(shares, radii, centres, strict=True):
