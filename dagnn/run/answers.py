@@ -149,7 +149,7 @@ class Parameters:
         for suite in prepared.suites:
             results += evaluate(
                 [each for each in predictions if each.suite == suite.name],
-                priors(experiment, prepared, suite.name),
+                priors(experiment, prepared, suite.asked),
                 experiment.evaluation.bootstrap,
                 experiment.seed,
                 groups=_groups(prepared, suite.name),

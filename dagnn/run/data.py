@@ -40,6 +40,7 @@ class SuiteData:
         domain: number that the network knows it by.
         loaded: dataset and facts about it.
         split: train, validation and test items; None where every item is held out.
+        asked: how the experiment names it: a name, or the file that describes it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class SuiteData:
     domain: int
     loaded: Loaded
     split: Split | None
+    asked: str = ""
 
     def parts(self) -> dict[str, Tensor]:
         """Return the items of each part; ``all`` for a suite that is not split."""
@@ -231,7 +233,7 @@ def prepare(
             split = _split(experiment, name, loaded, rows, bound, (splits or {}).get(name))
             assigned |= _parts_of_groups(loaded.dataset, split)
             number = domain
-        suites.append(SuiteData(name, role, number, loaded, split))
+        suites.append(SuiteData(name, role, number, loaded, split, spelt))
     require_alike(suites)
     shared = modality.shared_objects
     return Prepared(tuple(suites), truth, folder, shared_objects=shared)

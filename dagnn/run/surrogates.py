@@ -84,7 +84,7 @@ def at_other_redshift(
     modality: Modality = build(MODALITIES, experiment.data, "data")
     sources, data = prepared.of_role("source"), experiment.data
     there = [
-        modality.redshifts(suite.name, prepared.folder, data.set, data.volume) for suite in sources
+        modality.redshifts(suite.asked, prepared.folder, data.set, data.volume) for suite in sources
     ]
     common = sorted(set(there[0]).intersection(*there[1:]))
     redshifts = other_redshifts(data.redshifts, common)
@@ -137,7 +137,7 @@ def _moved(
 ) -> SuiteData:
     """Read a source at the surrogate's redshift, split as it is."""
     loaded = read_suite(
-        experiment, suite.name, prepared.folder, prepared.truth, console, labelled=True
+        experiment, suite.asked, prepared.folder, prepared.truth, console, labelled=True
     )
     assert suite.split is not None
     parts = suite.split.to_ids(suite.loaded.dataset.ids)
@@ -186,7 +186,7 @@ def _further(experiment: Experiment, suite: SuiteData, prepared: Prepared) -> di
     """Return the parameters of a source's items that are in its table and not inferred."""
     modality: Modality = build(MODALITIES, experiment.data, "data")
     data, ids = experiment.data, suite.loaded.dataset.ids
-    table = modality.table(suite.name, prepared.folder, data.set, data.volume)
+    table = modality.table(suite.asked, prepared.folder, data.set, data.volume)
     if table is None:
         return {}
     names = [name for name in table.columns if name not in prepared.truth.names]

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from dagnn.catalogs.suites import find_suite
+from dagnn.catalogs.suites import find_suite, known_suites
 from dagnn.config import Experiment
 from dagnn.errors import DagnnError, Interrupted, UsageError
 from dagnn.evaluation.comparison.notes import shared_split
@@ -106,12 +106,13 @@ def train_matrix(
     for sources, target in pairings(suites, leave_one_out):
         roles = {"source": list(sources), "target": [target]}
         paired = experiment.model_copy(update=roles)
-        plans += _seeds(paired, seeds, out / f"{'+'.join(sources)}-to-{target}")
+        labelled, aligned = ([find_suite(s).short_name for s in names] for names in roles.values())
+        plans += _seeds(paired, seeds, out / f"{'+'.join(labelled)}-to-{aligned[0]}")
     return run_plans(plans, out, mock=mock, console=console)
 
 
 def pairings(suites: Sequence[str], leave_one_out: bool) -> list[tuple[tuple[str, ...], str]]:
-    """Return sources and target of every run of a matrix, by short names.
+    """Return sources and target of every run of a matrix, by short names or own files.
 
     Raises:
         UsageError: a suite is unknown, or there are too few different ones.
@@ -120,7 +121,7 @@ def pairings(suites: Sequence[str], leave_one_out: bool) -> list[tuple[tuple[str
         >>> pairings(["tng", "SIMBA"], leave_one_out=False)
         [(('tng',), 'simba'), (('simba',), 'tng')]
     """
-    names = list(dict.fromkeys(find_suite(suite).short_name for suite in suites))
+    names = list({find_suite(suite).short_name: _called(suite) for suite in suites}.values())
     if len(names) < 2:
         raise UsageError(
             f"A matrix needs at least two different suites, got {', '.join(names) or 'none'}."
@@ -135,6 +136,12 @@ def pairings(suites: Sequence[str], leave_one_out: bool) -> list[tuple[tuple[str
     if leave_one_out:
         found += [(tuple(name for name in names if name != left), left) for left in names]
     return found
+
+
+def _called(suite: str) -> str:
+    """Return the short name of a suite that has one everywhere, or the file that describes it."""
+    short = find_suite(suite).short_name
+    return short if short in known_suites() else suite
 
 
 def _say_what_is_shared(experiment: Experiment, seeds: int, console: Console) -> None:

@@ -19,6 +19,7 @@ from dagnn.errors import (
 )
 from dagnn.losses import TERMS
 from dagnn.run.folder import RunFolder
+from dagnn.run.sweep import pairings
 from dagnn.training import ProgressReport
 
 
@@ -215,3 +216,19 @@ def test_every_domain_term_trains_by_its_name(term: str, universe: Path, tmp_pat
     settings = [f"loss.terms={{{term}: {{weight: 0.1}}}}", "training.epochs=1"]
     made = run.train(load(universe, *settings), out=tmp_path / "run")
     assert all(np.isfinite(p.mean).all() for p in made.predictions)
+
+
+def test_a_suite_is_described_by_a_file_of_ones_own(universe: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for kind in ("FOF_Subfind", "Parameters"):
+        (data / kind).mkdir(parents=True)
+        (data / kind / "IllustrisTNG").symlink_to(universe / kind / "IllustrisTNG")
+    (data / "FOF_Subfind" / "Horizon").symlink_to(universe / "FOF_Subfind" / "SIMBA")
+    table = universe / "Parameters" / "SIMBA" / "CosmoAstroSeed_SIMBA_L25n256_LH.txt"
+    shutil.copy(table, data / "Parameters" / "CosmoAstroSeed_Horizon_L25n256_LH.txt")
+    file = tmp_path / "horizon.yaml"
+    file.write_text("inherits: _camels\nname: Horizon\nshort_name: horizon\nspellings: [Horizon]\n")
+    made = run.train(load(data, target=[str(file)]), out=tmp_path / "run")
+    assert {row.suite for row in made.results} == {"tng", "horizon"}
+    pairs = pairings(["TNG", str(file)], leave_one_out=False)
+    assert pairs == [(("tng",), str(file)), ((str(file),), "tng")]
