@@ -16,6 +16,7 @@ class Inspection:
         facts: label and value, in the order to print.
         problems: what is wrong, in the words of the errors that reading it would raise.
         warnings: what is odd and keeps nobody from using it.
+        commands: what it would be good for, and the command for that.
     """
 
     kind: str
@@ -23,6 +24,7 @@ class Inspection:
     facts: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    commands: tuple[tuple[str, str], ...] = ()
 
     @property
     def healthy(self) -> bool:

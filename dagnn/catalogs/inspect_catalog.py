@@ -42,9 +42,8 @@ def inspect_catalog(path: Path) -> Inspection:
             facts += found
             problems += odd
     unique = tuple(dict.fromkeys(problems))
-    if not unique:
-        facts.append(("to predict", f"dagnn predict RUN {quote(str(path))}"))
-    return Inspection("catalogue", path.name, tuple(facts), unique, tuple(warnings))
+    command = () if unique else (("To predict", f"dagnn predict RUN {quote(str(path))}"),)
+    return Inspection("catalogue", path.name, tuple(facts), unique, tuple(warnings), command)
 
 
 def _stored(files: tuple[Path, ...]) -> tuple[Facts, list[str]]:

@@ -3,15 +3,18 @@
 import csv
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
+from shlex import quote
 
 from dagnn.catalogs.findings import Facts, Inspection
 from dagnn.catalogs.hdf5 import open_hdf5
+from dagnn.catalogs.inspect_strange import inspect_strange
+from dagnn.catalogs.inspect_use import There, how_to_train, redshift_there
 from dagnn.catalogs.layouts import below, catalog_patterns, existing, find_table, natural_order
 from dagnn.catalogs.patterns import Known, matches
 from dagnn.catalogs.suite import Suite
-from dagnn.catalogs.suites import known_suites
+from dagnn.catalogs.suites import guess_suite, known_suites
 from dagnn.catalogs.tables import read_table
 from dagnn.errors import DataError, MissingDataError
 
@@ -19,26 +22,81 @@ Found = dict[int, set[str]]
 
 # The rest is in the run's results.csv and report.
 SHOWN_PROBLEMS = 5
+DEEPEST = 6
+"""Levels between a data folder and a catalogue in it, in the deepest layout."""
 SHOWN_METRICS = ("relative_error", "r2", "chi2")
+SPECTRA = "power spectra"
+# Below a data folder; PS_files is what CosmoGraphNet calls it.
+SPECTRA_FOLDERS = ("", "PS_files")
 
 
 def inspect_data_folder(path: Path) -> Inspection:
     """Describe a data root: suites, sets, simulations by snapshot, tables, spectra."""
     facts: Facts = []
     problems: list[str] = []
+    warnings: list[str] = []
+    there: list[There] = []
+    tables: dict[str, list[str]] = defaultdict(list)
     for suite in known_suites().values():
         for set_name, volume in product(suite.sets, suite.volumes):
             found = _simulations(suite, path, set_name, volume)
             table, troubles = _table(suite, path, set_name, volume, found)
-            problems += _unreadable(suite, path, set_name, volume)
-            if found or table:
+            problems += [*_unreadable(suite, path, set_name, volume), *troubles]
+            if found:
                 label = f"{suite.name} {volume} {set_name}"
                 facts.append((label, f"{_counts(found)}; {table or 'no parameter table'}"))
-            problems += troubles
-    facts += [("power spectra", file.name) for file in sorted(path.glob("Pk_*.npy"))]
+                redshift = redshift_there(suite, list(found))
+                there.append(There(suite.short_name, set_name, volume, redshift, bool(table)))
+                warnings += [] if table or troubles else [_without_table(suite, set_name, volume)]
+            elif table:
+                tables[f"{suite.name} {volume}"].append(f"{set_name} ({table.split()[0]})")
+    facts += [
+        (label, f"tables of {', '.join(sets)}; no catalogues") for label, sets in tables.items()
+    ]
+    facts += [(SPECTRA, file.name) for file in spectra_files(path)]
     if not facts:
-        problems.append(f"No data that dagnn knows lie in {path}. There are: {existing(path)}.")
-    return Inspection("data folder", path.name, tuple(facts), tuple(dict.fromkeys(problems)))
+        return _part_of_data(path) or inspect_strange(path) or _nothing(path)
+    return Inspection(
+        "data folder",
+        path.name,
+        tuple(facts),
+        tuple(dict.fromkeys(problems)),
+        tuple(warnings),
+        tuple(how_to_train(there, path, "", " --config gnn_source_only")),
+    )
+
+
+def _nothing(path: Path) -> Inspection:
+    text = f"No data that dagnn knows lie in {path}. There are: {existing(path)}."
+    return Inspection("data folder", path.name, (), (text,))
+
+
+def _part_of_data(path: Path) -> Inspection | None:
+    """Say so where a folder of catalogues lies in the data folder of a known suite."""
+    inside, suite = path.resolve(), guess_suite(path.resolve())
+    if suite is None:
+        return None
+    for whole in islice(inside.parents, DEEPEST):
+        for set_name, volume in product(suite.sets, suite.volumes):
+            files = _files_of(suite, whole, set_name, volume)
+            if any(inside in file.resolve().parents for file in files):
+                text = f"{path} is a part of the data folder {whole}. Give the whole of it."
+                command = ("To look at all of it", f"dagnn inspect {quote(str(whole))}")
+                return Inspection("data folder", path.name, (), (text,), commands=(command,))
+    return None
+
+
+def spectra_files(root: Path) -> list[Path]:
+    """Return the files of power spectra in a data folder."""
+    places = (root / place for place in SPECTRA_FOLDERS)
+    return [file for place in places for file in sorted(place.glob("Pk_*.npy"))]
+
+
+def _without_table(suite: Suite, set_name: str, volume: str) -> str:
+    return (
+        f"{suite.name} {volume} {set_name} has no parameter table (CosmoAstroSeed_*.txt): it can "
+        "be a target, which needs no labels, and no source."
+    )
 
 
 def _simulations(suite: Suite, root: Path, set_name: str, volume: str) -> Found:
@@ -85,8 +143,8 @@ def _table(
     try:
         path = find_table(suite, root, set_name, volume)
         table = read_table(path)
-    except MissingDataError as error:
-        return "", [str(error)] if found else []
+    except MissingDataError:
+        return "", []
     except DataError as error:
         return "", [str(error)]
     belong = [name for name in table.names if name.startswith(f"{set_name}_")]

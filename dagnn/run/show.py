@@ -10,6 +10,7 @@ from rich.text import Text
 
 from dagnn.catalogs.inspection import inspect_path
 from dagnn.data.inspect_images import inspect_images
+from dagnn.data.inspect_spectra import inspect_spectra
 from dagnn.records import ClassPredictions, Predictions
 
 
@@ -53,7 +54,8 @@ def inspect(path: Path, *, console: Console | None = None) -> bool:
         Whether anything is wrong.
     """
     console = console or Console()
-    found = (inspect_images(path) if path.exists() else None) or inspect_path(path)
+    known = (inspect_images, inspect_spectra) if path.exists() else ()
+    found = next((seen for look in known if (seen := look(path))), None) or inspect_path(path)
     console.print(Text(f"{found.kind}: {found.title}", style="italic"), soft_wrap=True)
     table = Table(show_header=False, box=None)
     for label, value in found.facts:
@@ -66,4 +68,6 @@ def inspect(path: Path, *, console: Console | None = None) -> bool:
         console.print(Text.assemble(("Warning: ", "yellow"), warning), soft_wrap=True)
     if not found.problems:
         console.print("No problems found.")
+    for purpose, command in found.commands:
+        console.print(Text.assemble((f"{purpose}: ", "bold"), command), soft_wrap=True)
     return bool(found.problems)

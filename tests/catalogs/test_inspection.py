@@ -37,7 +37,7 @@ def test_a_path_without_suite_is_a_warning_and_no_problem(tmp_path):
     found = inspect_path(write_catalog(tmp_path / "box_4.hdf5"))
     assert found.healthy
     assert "names no known suite" in found.warnings[0] and "add-your-own" in found.warnings[0]
-    assert dict(found.facts)["to predict"] == f"dagnn predict RUN {tmp_path / 'box_4.hdf5'}"
+    assert found.commands == (("To predict", f"dagnn predict RUN {tmp_path / 'box_4.hdf5'}"),)
 
 
 def test_broken_catalogue_is_a_finding_in_the_words_of_the_error(tmp_path):
@@ -178,3 +178,50 @@ def test_a_folder_is_opened_file_by_file(tmp_path):
 def test_a_text_file_that_is_no_table_is_a_finding(tmp_path):
     (tmp_path / "x.txt").write_text("hello\n")
     assert inspect_path(tmp_path / "x.txt").problems
+
+
+def test_a_data_folder_ends_with_the_command_that_trains_on_it(tmp_path):
+    names = ["LH_0", "LH_1"]
+    for suite in ("SIMBA", "IllustrisTNG"):
+        for name in names:
+            write_catalog(tmp_path / suite / "L25n256/LH" / name / "groups_090.hdf5")
+        write_table(tmp_path / f"CosmoAstroSeed_{suite}_L25n256_LH.txt", names)
+    ((purpose, command),) = inspect_path(tmp_path).commands
+    assert purpose == "To train"
+    assert command == f"dagnn train --source tng --target simba --data {tmp_path}"
+    (tmp_path / "CosmoAstroSeed_IllustrisTNG_L25n256_LH.txt").unlink()
+    found = inspect_path(tmp_path)
+    assert "no source" in found.warnings[0] and found.healthy
+    assert "--source simba --target tng" in found.commands[0][1]
+
+
+def test_tables_without_catalogues_are_one_line_per_suite(tmp_path):
+    for set_name in ("LH", "CV"):
+        table = tmp_path / f"CosmoAstroSeed_SIMBA_L25n256_{set_name}.txt"
+        write_table(table, [f"{set_name}_0", f"{set_name}_1"])
+    found = inspect_path(tmp_path)
+    assert found.facts == (("SIMBA L25n256", "tables of LH (2), CV (2); no catalogues"),)
+    assert found.commands == ()
+
+
+def test_catalogues_of_an_unknown_suite_tell_what_is_missing(tmp_path):
+    first = write_catalog(tmp_path / "Horizon" / "LH_0" / "groups_090.hdf5")
+    write_catalog(tmp_path / "Horizon" / "LH_1" / "groups_090.hdf5")
+    found = inspect_path(tmp_path)
+    facts, commands = dict(found.facts), [command for _, command in found.commands]
+    assert facts["HDF5 files"] == "2, such as Horizon/LH_0/groups_090.hdf5"
+    assert facts["  the first"] == "5 galaxies at z = 0.00 in a box of 25000 ckpc/h"
+    assert "none of the known suites" in found.problems[0]
+    assert any("--target mysuite.yaml" in command for command in commands)
+    assert f"dagnn predict RUN {first}" in commands
+    first.write_text("<html>")
+    assert "web page" in inspect_path(tmp_path).problems[1]
+
+
+def test_a_part_of_a_data_folder_names_the_whole(tmp_path):
+    box = write_catalog(tmp_path / "FOF_Subfind/SIMBA/L25n256/LH/LH_0/groups_090.hdf5")
+    for part in (box.parent, box.parents[1], box.parents[2]):
+        found = inspect_path(part)
+        assert "is a part of the data folder" in found.problems[0]
+        whole = found.commands[0][1].split()[-1]
+        assert any(label.startswith("SIMBA") for label, _ in inspect_path(whole).facts)
