@@ -38,7 +38,11 @@ def _rows(given: ClassPredictions, remarks: Remarks) -> Iterator[tuple[str, ...]
 
 
 def write_class_predictions(
-    path: Path | str, predictions: Sequence[ClassPredictions], remarks: Remarks = NO_REMARKS
+    path: Path | str,
+    predictions: Sequence[ClassPredictions],
+    remarks: Remarks = NO_REMARKS,
+    *,
+    mock: bool | None = None,
 ) -> Path:
     """Write true class, most probable class and all probabilities; latents are not part of it.
 
@@ -46,6 +50,7 @@ def write_class_predictions(
         path: CSV file.
         predictions: of any suites and models.
         remarks: further columns, by name.
+        mock: as in :func:`~dagnn.evaluation.storage.write_table`.
 
     Raises:
         ValueError: the predictions have different classes, or there are none.
@@ -55,7 +60,7 @@ def write_class_predictions(
         raise ValueError(f"One table holds predictions of the same classes, got {classes or 0}.")
     columns = (*BEFORE, *map(_column, classes.pop()), *AFTER, *remarks)
     rows = (row for each in predictions for row in _rows(each, remarks))
-    return write_table(path, columns, rows)
+    return write_table(path, columns, rows, mock)
 
 
 def holds_classes(path: Path | str) -> bool:

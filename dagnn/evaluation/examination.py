@@ -102,8 +102,14 @@ def examination_figures(
     return figures
 
 
-def write_examination(folder: Path, found: Examination) -> None:
-    """Write the measurements as CSV, and what figures are drawn from as one archive."""
+def write_examination(folder: Path, found: Examination, *, mock: bool | None = None) -> None:
+    """Write the measurements as CSV, and what figures are drawn from as one archive.
+
+    Args:
+        folder: of the run.
+        found: measurements and pictures.
+        mock: whether mock data were trained on or measured.
+    """
     flips = found.flips
     arrays: dict[str, Any] = {f"flips/{k}": getattr(flips, k) for k in _ARRAYS_OF_FLIPS}
     for name, window in found.windows.items():
@@ -120,7 +126,7 @@ def write_examination(folder: Path, found: Examination) -> None:
     arrays["words"] = np.array(json.dumps(words))
     with atomic_path(folder / PICTURES) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
-    write_robustness(folder / TABLE, found.rows)
+    write_robustness(folder / TABLE, found.rows, mock=mock)
 
 
 _ARRAYS_OF_FLIPS = ("images", "attacked", "pixels")

@@ -185,9 +185,17 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_robustness(path: Path | str, rows: Iterable[Robustness]) -> Path:
-    """Write measurements as CSV, one row each; an unknown number is an empty cell."""
-    return write_table(path, COLUMNS, (tuple(map(_cell, _values(row))) for row in rows))
+def write_robustness(
+    path: Path | str, rows: Iterable[Robustness], *, mock: bool | None = None
+) -> Path:
+    """Write measurements as CSV, one row each; an unknown number is an empty cell.
+
+    Args:
+        path: CSV file.
+        rows: measurements.
+        mock: as in :func:`~dagnn.evaluation.storage.write_table`.
+    """
+    return write_table(path, COLUMNS, (tuple(map(_cell, _values(row))) for row in rows), mock)
 
 
 def _values(row: Robustness) -> list[str | float]:

@@ -20,6 +20,8 @@ PREDICTION_COLUMNS = (
 Remarks = Mapping[str, Mapping[str, str]]
 """Further columns of a table of predictions: name → item → what to say of it."""
 NO_REMARKS: Remarks = MappingProxyType({})
+MOCK = "mock"
+"""Column that says True where mock data were trained on or measured; older files lack it."""
 
 
 def _cell(number: float) -> str:
@@ -27,15 +29,29 @@ def _cell(number: float) -> str:
     return "" if np.isnan(number) else repr(float(number))
 
 
-def write_table(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Path:
-    """Write a CSV file whole or not at all."""
+def write_table(
+    path: Path | str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    mock: bool | None = None,
+) -> Path:
+    """Write a CSV file whole or not at all.
+
+    Args:
+        path: CSV file.
+        columns: their names.
+        rows: one cell per column.
+        mock: what the last column, :data:`MOCK`, says in every row, so that the mark stays
+            with rows that are copied elsewhere; None leaves the column out.
+    """
+    mark = () if mock is None else (str(mock),)
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as stream,
     ):
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerow((*columns, *(MOCK for _ in mark)))
+        writer.writerows((*row, *mark) for row in rows)
     return Path(path)
 
 
@@ -76,9 +92,9 @@ def _result_row(r: Result) -> tuple[str, ...]:
     return (r.suite, r.role, r.split, r.parameter, r.metric, *numbers, r.model)
 
 
-def write_results(path: Path | str, results: Iterable[Result]) -> Path:
-    """Write metrics with their intervals, one row each."""
-    return write_table(path, RESULT_COLUMNS, map(_result_row, results))
+def write_results(path: Path | str, results: Iterable[Result], *, mock: bool | None = None) -> Path:
+    """Write metrics with their intervals, one row each; ``mock`` as in :func:`write_table`."""
+    return write_table(path, RESULT_COLUMNS, map(_result_row, results), mock)
 
 
 def read_results(path: Path | str) -> list[Result]:
@@ -120,7 +136,11 @@ def _prediction_rows(predictions: Predictions, remarks: Remarks) -> Iterator[tup
 
 
 def write_predictions(
-    path: Path | str, predictions: Iterable[Predictions], remarks: Remarks = NO_REMARKS
+    path: Path | str,
+    predictions: Iterable[Predictions],
+    remarks: Remarks = NO_REMARKS,
+    *,
+    mock: bool | None = None,
 ) -> Path:
     """Write predictions, one row per item and parameter; latents are not part of the table.
 
@@ -128,9 +148,10 @@ def write_predictions(
         path: CSV file.
         predictions: of any suites and models.
         remarks: further columns, by name.
+        mock: as in :func:`write_table`.
     """
     rows = (row for each in predictions for row in _prediction_rows(each, remarks))
-    return write_table(path, (*PREDICTION_COLUMNS, *remarks), rows)
+    return write_table(path, (*PREDICTION_COLUMNS, *remarks), rows, mock)
 
 
 def read_predictions(path: Path | str) -> list[Predictions]:

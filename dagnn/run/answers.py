@@ -78,8 +78,10 @@ class Answers(Protocol):
         """Compute every metric with its interval."""
         ...
 
-    def write(self, path: Path, predictions: Sequence[Any], remarks: Remarks = NO_REMARKS) -> Path:
-        """Write a table of predictions, with further columns of remarks."""
+    def write(
+        self, path: Path, predictions: Sequence[Any], remarks: Remarks = NO_REMARKS, *, mock: bool
+    ) -> Path:
+        """Write a table of predictions, with further columns of remarks and the mark of mocks."""
         ...
 
     def read(self, path: Path) -> Sequence[AnyPredictions]:
@@ -157,10 +159,15 @@ class Parameters:
         return results
 
     def write(
-        self, path: Path, predictions: Sequence[Predictions], remarks: Remarks = NO_REMARKS
+        self,
+        path: Path,
+        predictions: Sequence[Predictions],
+        remarks: Remarks = NO_REMARKS,
+        *,
+        mock: bool,
     ) -> Path:
         """Write one row per item and parameter."""
-        return write_predictions(path, predictions, remarks)
+        return write_predictions(path, predictions, remarks, mock=mock)
 
     def read(self, path: Path) -> list[Predictions]:
         """Read them back."""
@@ -249,10 +256,15 @@ class Classes:
         return results
 
     def write(
-        self, path: Path, predictions: Sequence[ClassPredictions], remarks: Remarks = NO_REMARKS
+        self,
+        path: Path,
+        predictions: Sequence[ClassPredictions],
+        remarks: Remarks = NO_REMARKS,
+        *,
+        mock: bool,
     ) -> Path:
         """Write one row per item."""
-        return write_class_predictions(path, predictions, remarks)
+        return write_class_predictions(path, predictions, remarks, mock=mock)
 
     def read(self, path: Path) -> list[ClassPredictions]:
         """Read them back."""

@@ -50,10 +50,20 @@ def write_tables(
     answers: Answers,
     predictions: Sequence[AnyPredictions],
     results: Sequence[Result],
+    *,
+    mock: bool,
 ) -> None:
-    """Write results, predictions, and the latents that the map is drawn from with their groups."""
-    write_results(folder.results, results)
-    answers.write(folder.predictions, predictions)
+    """Write results, predictions, and the latents that the map is drawn from with their groups.
+
+    Args:
+        folder: of the run.
+        answers: parameters or classes.
+        predictions: of every suite and model.
+        results: what they were measured to be.
+        mock: whether mock data were trained on or measured; every row says so.
+    """
+    write_results(folder.results, results, mock=mock)
+    answers.write(folder.predictions, predictions, mock=mock)
     seen = [p for p in predictions if p.latent.shape[1]]
     latents: dict[str, Any] = {_latent_key(p): p.latent for p in seen}
     latents |= {_group_key(p): np.array(p.groups) for p in seen if p.groups not in ((), p.ids)}

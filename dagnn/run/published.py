@@ -94,5 +94,5 @@ def predict_published(
         console.print(f"Note: {note}", markup=False, highlight=False, soft_wrap=True)
     if loaded.mock:
         console.print("[bold yellow]These inputs are MOCK data.[/]")
-    deliver(answers_of(()), predictions, out, console)
+    deliver(answers_of(()), predictions, out, console, mock=loaded.mock)
     return predictions

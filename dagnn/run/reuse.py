@@ -175,8 +175,9 @@ def predict(
         files: catalogues, or files of spectra.
         suite: the trained suite whose statistics to use; the first source if None.
         adapt_statistics: estimate statistics from these files instead.
-        out: CSV file; a table on the screen if None. Its last column says what of an
-            input lies outside the range of training, and is empty where nothing does.
+        out: CSV file; a table on the screen if None. Its last columns say what of an input
+            lies outside the range of training (empty where nothing does), and whether
+            network or inputs come of mock data.
         console: where warnings go; standard error if None.
     """
     console = console or Console(stderr=True)
@@ -211,7 +212,9 @@ def predict(
         console.print(f"[yellow]Note:[/] {escape(text)}", highlight=False, soft_wrap=True)
     outside = outside_range(loaded.dataset, checkpoint.meta["training_range"])
     warn_outside(outside, console)
-    if checkpoint.meta["mock"]:
+    # A checkpoint knows the data of its own training, the run also those of what it started from.
+    mock = bool(checkpoint.meta["mock"] or folder.read_environment()["mock"])
+    if mock:
         console.print("[bold yellow]This network was trained on MOCK data.[/]")
     items = torch.arange(len(loaded.dataset))
     if adapt_statistics:
@@ -230,7 +233,7 @@ def predict(
     labelled = [modality.name(name) for name in experiment.source]
     calibrated: AnyPredictions
     (calibrated,) = apply_scale(read_scale(folder, answers), [predictions], labelled)
-    deliver(answers, calibrated, out, console, {OUTSIDE: outside})
+    deliver(answers, calibrated, out, console, {OUTSIDE: outside}, mock=mock or loaded.mock)
     return calibrated
 
 
@@ -326,10 +329,21 @@ def deliver(
     out: Path | None,
     console: Console,
     remarks: Remarks = NO_REMARKS,
+    *,
+    mock: bool,
 ) -> None:
-    """Write predictions to a CSV file, with columns of remarks, or show them."""
+    """Write predictions to a CSV file, with columns of remarks, or show them.
+
+    Args:
+        answers: parameters or classes.
+        predictions: what to deliver.
+        out: CSV file; the screen if None.
+        console: where to say which.
+        remarks: further columns.
+        mock: whether network or inputs come of mock data; every row of the file says so.
+    """
     if out is None:
         answers.show(predictions, Console())
         return
-    answers.write(out, [predictions], remarks)
+    answers.write(out, [predictions], remarks, mock=mock)
     console.print(f"{len(predictions.ids)} predictions: {out}", highlight=False)

@@ -24,7 +24,7 @@ from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.guard import alarm_text, guarded, stored_intervals
 from dagnn.run.initial import inherited_notes, load_initial, require_same_classes, stored_meta
-from dagnn.run.outputs import show_table, title, write_pages, write_tables
+from dagnn.run.outputs import show_table, stamped, title, write_pages, write_tables
 from dagnn.run.predictions import predict_all
 from dagnn.training import Checkpoint, legend
 
@@ -191,15 +191,16 @@ def finish(
     answers = answers_of(prepared.truth.classes)
     predictions = [*answers.baselines(experiment, prepared), *predictions]
     results = answers.measure(experiment, predictions, prepared)
-    write_tables(folder, answers, predictions, results)
+    mock = stamped(folder.read_environment())
+    write_tables(folder, answers, predictions, results, mock=mock)
     drawn = {name: network for name, network in networks.items() if name in DRAWN}
     with console.status("Examining the networks"):
         found = answers.examine(experiment, prepared, drawn)
     if found is not None:
-        write_examination(folder.path, found)
+        write_examination(folder.path, found, mock=mock)
     with console.status("Drawing the report"):
         report = write_pages(folder, experiment, predictions, results)
-    show_table(experiment, results, prepared.mock)
+    show_table(experiment, results, mock)
     if few := too_few(results, count_items(predictions)):
         console.print(f"[yellow]Note:[/] {escape(few)}", highlight=False, soft_wrap=True)
     for name, (low, high) in experiment.data.target_prior.items():
@@ -215,4 +216,4 @@ def finish(
     for alarm in answers.alarms(predictions):
         console.print(f"[bold yellow]Alarm:[/] {alarm}", highlight=False, soft_wrap=True)
     console.print(f"Report: {report}", highlight=False, soft_wrap=True)
-    return RunResult(folder.path, results, predictions, prepared.mock)
+    return RunResult(folder.path, results, predictions, mock)

@@ -1,5 +1,6 @@
 """What a run stores of its predictions is enough to draw its report again."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,8 +50,14 @@ def stored(tmp_path: Path) -> RunFolder:
     folder.path.mkdir()
     lone = replace(views("third", "other", 2), groups=())
     given = [views("first", "source", 0), views("second", "target", 1), lone]
-    write_tables(folder, answers_of(CLASSES), given, [])
+    write_tables(folder, answers_of(CLASSES), given, [], mock=True)
     return folder
+
+
+def test_every_row_of_a_table_says_that_it_is_mock(stored: RunFolder) -> None:
+    with stored.predictions.open() as stream:
+        assert {row["mock"] for row in csv.DictReader(stream)} == {"True"}
+    assert stored.results.read_text().strip().endswith(",model,mock")
 
 
 def test_groups_come_back_with_the_latents(stored: RunFolder) -> None:

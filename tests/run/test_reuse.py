@@ -1,6 +1,7 @@
 """A finished run is evaluated, predicts, reports, and lends its weights."""
 
 import csv
+import json
 import re
 import shutil
 from pathlib import Path
@@ -36,6 +37,32 @@ def test_evaluate_measures_an_unseen_suite(
     assert {(row.role, row.split) for row in unseen} == {("other", "all")}
     assert [row for row in result.results if row.suite != "astrid"] == finished.results
     assert "astrid" in (copied / "report.html").read_text()
+
+
+@pytest.mark.parametrize("mock", [True, False])
+def test_every_row_of_predictions_says_whether_it_is_mock(
+    finished: run.RunResult, universe: Path, tmp_path: Path, mock: bool
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(finished.folder, copied)
+    facts = json.loads((copied / "environment.json").read_text())
+    (copied / "environment.json").write_text(json.dumps(facts | {"mock": mock}))
+    box = universe / "FOF_Subfind/SIMBA/L25n256/LH/LH_0/groups_090.hdf5"
+    run.predict(copied, [box], out=tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open() as stream:
+        assert {row["mock"] for row in csv.DictReader(stream)} == {str(mock)}
+
+
+def test_tables_of_before_are_read_that_do_not_say_whether_they_are_mock(
+    finished: run.RunResult, tmp_path: Path
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(finished.folder, copied)
+    for name in ("results.csv", "predictions.csv"):
+        lines = (copied / name).read_text().splitlines()
+        assert lines[0].endswith(",mock")
+        (copied / name).write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
+    assert run.report(copied).is_file()
 
 
 def test_predict_new_files_and_warn_outside_the_training_range(

@@ -36,6 +36,7 @@ def test_the_run_directory_is_complete(finished: run.RunResult) -> None:
 def test_the_table_has_prior_mean_source_only_and_model(finished: run.RunResult) -> None:
     with (finished.folder / "results.csv").open() as stream:
         rows = list(csv.DictReader(stream))
+    assert {row["mock"] for row in rows} == {"False"}
     baselines = {"prior-mean", "galaxy-count", "ridge", "ridge-aligned"}
     assert {row["model"] for row in rows} == baselines | {"source-only", "model"}
     assert {(row["suite"], row["role"]) for row in rows} == {("tng", "source"), ("simba", "target")}
