@@ -65,6 +65,25 @@ def test_bad_overrides_teach(override: str, words: list[str]) -> None:
         assert word in str(caught.value)
 
 
+def test_what_the_command_line_gave_is_blamed_on_it_and_not_on_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_experiment("base", ["foo=bar", "training.epochs=7"])
+    assert str(caught.value).startswith("--set foo=bar: unknown key 'foo'.")
+    assert "base" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"^--source tng --target tng: tng cannot be"):
+        load_experiment("base", source=["tng"], target=["tng"])
+    (tmp_path / "mine.yaml").write_text("extends: base\ntraining: {epoch: 3}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(tmp_path / "mine.yaml", ["seed=-2"])
+    ours, theirs = str(caught.value).split("\n", 1)
+    assert ours.startswith("--set seed=-2: ") and "mine.yaml" in theirs and "epoch" in theirs
+
+
+def test_a_key_at_the_wrong_level_is_found() -> None:
+    with pytest.raises(ConfigError, match=r"'batch_size'. Did you mean 'training.batch_size'"):
+        load_experiment("base", ["batch_size=8"])
+
+
 def test_unknown_file_names_the_nearest_shipped_one() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'spectra_mmd'"):
         find_config("spectra_mdm")

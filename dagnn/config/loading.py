@@ -1,8 +1,10 @@
 """From YAML files and overrides to a validated experiment, or to an error that teaches."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import yaml
@@ -13,6 +15,9 @@ from dagnn.errors import ConfigError, nearest
 from dagnn.resources import resource_folder
 
 Model = TypeVar("Model", bound=BaseModel)
+Given = Mapping[tuple[str, ...], str]
+"""Path of a key → how the command line gave it."""
+NOTHING_GIVEN: Given = MappingProxyType({})
 
 
 def load_experiment(
@@ -32,10 +37,18 @@ def load_experiment(
         ConfigError: a file, key or value cannot be meant; the message names the nearest.
     """
     tree = _read(find_config(file or "base"))
+    given = {}
     for override in overrides:
-        _override(tree, override)
-    tree.update({key: value for key, value in values.items() if value is not None})
-    return experiment_from(tree, where=str(file or "base"))
+        given[_override(tree, override)] = f"--set {override}"
+    named = {key: value for key, value in values.items() if value is not None}
+    tree.update(named)
+    given |= {(key,): f"--{key} {_shown(value)}" for key, value in named.items()}
+    what = f"The configuration {str(file or 'base')!r}"
+    return validated(Experiment, tree, what, given)
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def experiment_from(tree: Mapping[str, Any], where: str = "experiment") -> Experiment:
@@ -43,18 +56,21 @@ def experiment_from(tree: Mapping[str, Any], where: str = "experiment") -> Exper
     return validated(Experiment, tree, f"The configuration {where!r}")
 
 
-def validated(model: type[Model], tree: Mapping[str, Any], what: str) -> Model:
+def validated(
+    model: type[Model], tree: Mapping[str, Any], what: str, given: Given = NOTHING_GIVEN
+) -> Model:
     """Make a record from a plain mapping, or say field by field why that cannot be.
 
     Args:
         model: the record.
-        tree: what a file holds.
-        what: how messages call it.
+        tree: what a file holds, and what the command line laid over it.
+        what: how messages call the file.
+        given: what of it came from the command line, which then is to blame.
     """
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(_explain(error, what, model)) from None
+        raise ConfigError(_explain(error, what, model, given)) from None
 
 
 def find_config(source: str | Path) -> Path:
@@ -138,7 +154,8 @@ def _merge_value(key: str, old: Any, value: Any) -> Any:
     return value if other_choice else merge(old, value)
 
 
-def _override(tree: dict[str, Any], override: str) -> None:
+def _override(tree: dict[str, Any], override: str) -> tuple[str, ...]:
+    """Lay ``key=value`` over a tree, and return the path of the key."""
     key, separator, text = override.partition("=")
     if not separator or not key.strip():
         raise ConfigError(f"--set takes key=value (training.epochs=10), got {override!r}.")
@@ -154,6 +171,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {key}: {text!r} is not a YAML value.") from None
     if isinstance(tree[last], str):
         tree[last] = _number(tree[last])
+    return (*parents, last)
 
 
 def _number(text: str) -> str | float:
@@ -164,25 +182,70 @@ def _number(text: str) -> str | float:
         return text
 
 
-def _explain(error: ValidationError, what: str, model: type[BaseModel]) -> str:
-    lines = [_explain_one(dict(item), model) for item in error.errors()]
-    return "\n".join([f"{what} does not validate:", *lines])
+def _explain(error: ValidationError, what: str, model: type[BaseModel], given: Given) -> str:
+    """Say what is wrong, each thing where it comes from: the command line, or the file."""
+    ours: list[str] = []
+    theirs: list[str] = []
+    for item in error.errors():
+        place, flag = _explain_one(dict(item), model), _flag_of(item["loc"], given)
+        if flag:
+            ours.append(f"{flag}: {place}")
+        else:
+            theirs.append(f"  {place}")
+    return "\n".join([*ours, *([f"{what} does not validate:", *theirs] if theirs else [])])
+
+
+def _flag_of(loc: Sequence[str | int], given: Given) -> str:
+    """Return how the command line gave a key, one above it or one below; empty if it did not."""
+    path = tuple(map(str, loc))
+    if not path:  # not one key but how suites go together
+        return " ".join(given[key] for key in (("source",), ("target",)) if key in given)
+    # The longest first: what was given last stands for itself.
+    for key in sorted(given, key=len, reverse=True):
+        if path[: len(key)] == key or key[: len(path)] == path:
+            return given[key]
+    return ""
 
 
 def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
     path = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        known = _keys_at(model, item["loc"][:-1])
-        return f"  {path}: unknown key. {nearest(str(item['loc'][-1]), known)}"
+        return f"unknown key {path!r}. {_nearest_key(item['loc'], model)}"
     got = "" if isinstance(item["input"], Mapping) else f", got {item['input']!r}"
-    return f"  {path or 'experiment'}: {item['msg'].removeprefix('Value error, ')}{got}."
+    said = f"{item['msg'].removeprefix('Value error, ')}{got}."
+    return f"{path}: {said}" if path else said
 
 
-def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+def _nearest_key(loc: Sequence[str | int], model: type[BaseModel]) -> str:
+    """Name the nearest key beside a wrong one, else a key of this name anywhere."""
+    *above, name = map(str, loc)
+    beside = _keys_at(model, above)
+    if get_close_matches(name, beside, n=1):
+        return nearest(name, beside)
+    everywhere = {path.split(".")[-1]: path for path in _paths(model)}
+    match = get_close_matches(name, everywhere, n=1)
+    return (f"Did you mean {everywhere[match[0]]!r}? " if match else "") + nearest(name, beside)
+
+
+def _keys_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
     for part in path:
-        field = model.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if not (inspect.isclass(inner) and issubclass(inner, BaseModel)):
+        inner = _below(model, part)
+        if inner is None:
             break
         model = inner
     return list(model.model_fields)
+
+
+def _paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Give every key of a record and of those in it, dotted."""
+    for name in model.model_fields:
+        yield above + name
+        inner = _below(model, name)
+        if inner is not None:
+            yield from _paths(inner, f"{above}{name}.")
+
+
+def _below(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    field = model.model_fields.get(name)
+    inner = field.annotation if field else None
+    return inner if inspect.isclass(inner) and issubclass(inner, BaseModel) else None
