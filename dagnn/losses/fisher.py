@@ -1,6 +1,7 @@
 """Fisher losses: latents of one class close together, classes far apart."""
 
 import math
+from abc import abstractmethod
 from typing import Literal
 
 import torch
@@ -95,9 +96,9 @@ class FisherTerm(DomainTerm):
         value = self.value(*scatters(pair.source.latent, belongs, self.learned))
         return value.to(pair.source.latent.dtype)
 
+    @abstractmethod
     def value(self, within: Tensor, between: Tensor) -> Tensor:
         """Make one number of both traces."""
-        raise NotImplementedError
 
 
 class Fisher(FisherTerm):

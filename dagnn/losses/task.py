@@ -1,6 +1,7 @@
 """Task losses: how far a predicted mean and standard deviation are from the truth."""
 
 import math
+from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
@@ -90,7 +91,7 @@ def _moments(prediction: Moments | Logits) -> Moments:
 LARGEST_FLOOR = 0.02
 
 
-class TaskLoss(nn.Module):
+class TaskLoss(nn.Module, ABC):
     """Base of the task losses: ``forward(prediction, y) → scalar``.
 
     Attributes:
@@ -104,9 +105,9 @@ class TaskLoss(nn.Module):
     nonnegative: bool = False
     vectorises: bool = False
 
+    @abstractmethod
     def forward(self, prediction: Moments | Logits, y: Tensor) -> Tensor:
         """Return the loss of a prediction for the truth ``y`` in scaled units."""
-        raise NotImplementedError
 
 
 class MomentsLoss(TaskLoss):

@@ -1,11 +1,13 @@
 """What a domain term is, and the term that does nothing."""
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 from dagnn.records import Pair
 
 
-class DomainTerm(nn.Module):
+class DomainTerm(nn.Module, ABC):
     """Base of the domain terms: ``forward(pair) → scalar``, smaller where domains agree.
 
     A term that has parameters of its own keeps them as a module does; the
@@ -24,9 +26,9 @@ class DomainTerm(nn.Module):
     needs_classes: bool = False
     vectorises: bool = False
 
+    @abstractmethod
     def forward(self, pair: Pair) -> Tensor:
         """Return the scalar value of the term."""
-        raise NotImplementedError
 
 
 class NoAdaptation(DomainTerm):

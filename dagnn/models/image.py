@@ -1,5 +1,6 @@
 """Encoders of images: what all share, and the small convolutional ones."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,7 +13,7 @@ from dagnn.models.augment import Augment
 from dagnn.models.normalize_images import ChannelNorm, ChannelStandardize
 
 
-class ImageEncoder(nn.Module):
+class ImageEncoder(nn.Module, ABC):
     """What encoders of images share: the way from pixels to standardised, turned images.
 
     A subclass sets ``width`` and gives ``maps`` and ``gather``; between the two lie the
@@ -53,13 +54,13 @@ class ImageEncoder(nn.Module):
         # Convolutions and poolings are several times faster with the channels side by side.
         return self.features(images.contiguous(memory_format=torch.channels_last), domain)
 
+    @abstractmethod
     def features(self, images: Tensor, domain: int) -> Tensor:
         """Return feature maps ``[B, C', h, w]`` of standardised images."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gather(self, maps: Tensor, domain: int = 0) -> Tensor:
         """Return latents ``[B, W]`` from feature maps ``[B, C', h, w]``."""
-        raise NotImplementedError
 
 
 class ConvBlock(nn.Module):

@@ -1,6 +1,7 @@
 """Residual networks in plain torch, with the names that published weights have."""
 
 import pickle
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +19,7 @@ def _conv(channels: int, following: int, kernel: int, stride: int = 1) -> nn.Con
     return nn.Conv2d(channels, following, kernel, stride, kernel // 2, bias=False)
 
 
-class _Residual(nn.Module):
+class _Residual(nn.Module, ABC):
     """What both blocks share: the sum with the input, projected where shapes differ."""
 
     expansion: ClassVar[int]
@@ -38,9 +39,9 @@ class _Residual(nn.Module):
             identity = self.downsample[1](self.downsample[0](maps), domain)
         return functional.relu(self.residual(maps, domain) + identity)
 
+    @abstractmethod
     def residual(self, maps: Tensor, domain: int) -> Tensor:
         """Return what is added to the input."""
-        raise NotImplementedError
 
 
 class BasicBlock(_Residual):
