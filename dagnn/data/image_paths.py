@@ -73,8 +73,8 @@ def find_images(data: Path, suite: str, pattern: str | None = None) -> list[tupl
     )
     raise MissingDataError(
         f"No images of {suite!r} in {data}: looked for {pattern or usual}, in any case of letters. "
-        f"There {'are: ' + ', '.join(there[:12]) if there else 'is nothing'}. Give the file "
-        f"pattern with {{suite}} where the name stands: --set "
+        f"There {'are: ' + ', '.join(there[:12]) if there else 'is nothing'}. Where "
+        f"training reads it, give the pattern with {{suite}} where the name stands: --set "
         f"'data.images={_likely_pattern(there, suite)}'."
     )
 

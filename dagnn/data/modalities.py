@@ -15,9 +15,10 @@ from dagnn.catalogs.layouts import find_table
 from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.redshifts import catalog_redshifts
 from dagnn.catalogs.shards import Shard
-from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
+from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite, known_suites
 from dagnn.catalogs.tables import ParameterTable, read_table
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
+from dagnn.data.kinds import CATALOGUES, SPECTRA
 from dagnn.data.mocking import universes
 from dagnn.data.power import SPACINGS, available_redshifts, find_power
 from dagnn.data.requests import Loaded, Mocks, Modality, Progress, Request
@@ -60,6 +61,17 @@ class _Simulations:
         """Return the table that labels a suite's simulations."""
         return read_table(find_table(find_suite(suite), data, set_name, volume))
 
+    def suites(self, data: Path, set_name: str, volume: str = "L25n256") -> tuple[str, ...]:
+        """Return the known suites that are there at any redshift."""
+        known = known_suites()
+        return tuple(name for name in known if self.redshifts(name, data, set_name, volume))
+
+    def redshifts(
+        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
+    ) -> tuple[float, ...]:
+        """Return the redshifts that a suite is there at."""
+        raise NotImplementedError
+
     def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
         """Refuse: mocks are made of catalogues."""
         raise UsageError("mocks exist for galaxies and images only")
@@ -76,6 +88,8 @@ class Galaxies(_Simulations):
         min_stellar_mass: lower limit in Msun/h; None sets none.
         template: explicit file pattern with ``{suite}``, ``{set}``, ``{sim}``, ``{i}``, ``{snap}``.
     """
+
+    reads = CATALOGUES
 
     def __init__(
         self,
@@ -185,6 +199,8 @@ class PowerSpectra(_Simulations):
         bins: bins of wavenumber per redshift; None keeps every column of the file.
         spacing: of the bins, see :data:`dagnn.data.power.SPACINGS`.
     """
+
+    reads = SPECTRA
 
     def __init__(self, bins: int | None = 20, spacing: str = "log") -> None:
         if bins is not None and bins < 1:

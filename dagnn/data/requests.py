@@ -97,9 +97,11 @@ class Modality(Protocol):
     Attributes:
         shared_objects: whether equal group names in two suites mean the same object, which
             a split must then keep in one part of both.
+        reads: what its files are, one of those of :mod:`dagnn.data.kinds`.
     """
 
     shared_objects: bool
+    reads: str
 
     def name(self, suite: str) -> str:
         """Return the short name of a suite in any spelling."""
@@ -113,6 +115,10 @@ class Modality(Protocol):
 
     def prior(self, suite: str, parameter: str) -> tuple[float, float]:
         """Return lower and upper end of a parameter's prior in a suite."""
+        ...
+
+    def suites(self, data: Path, set_name: str, volume: str = "L25n256") -> tuple[str, ...]:
+        """Return the short names of the known suites that a folder holds."""
         ...
 
     def redshifts(

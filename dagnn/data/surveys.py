@@ -20,11 +20,13 @@ from dagnn.data.image_paths import (
     siblings,
 )
 from dagnn.data.images import Images
+from dagnn.data.kinds import IMAGES
 from dagnn.data.mocking import skies
 from dagnn.data.requests import Loaded, Mocks, Request
+from dagnn.data.survey_search import find_surveys
 from dagnn.data.survey_table import UNWANTED, Survey, cut_groups, join_blocks, keep_usable
 from dagnn.data.truth import NO_PARAMETERS, Truth
-from dagnn.errors import ConfigError, DataError, MismatchError, UsageError, nearest
+from dagnn.errors import ConfigError, DagnnError, DataError, MismatchError, UsageError, nearest
 from dagnn.parameters import Scaling
 from dagnn.records import IntArray
 
@@ -85,6 +87,7 @@ class SurveyImages:
 
     # An object id names the same galaxy in every survey.
     shared_objects = True
+    reads = IMAGES
 
     def name(self, suite: str) -> str:
         """Return the name of a survey in small letters.
@@ -133,6 +136,17 @@ class SurveyImages:
     def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
         """Return the mock sky that has these surveys."""
         return skies([self.name(suite) for suite in suites], self.mock_images)
+
+    def suites(self, data: Path, set_name: str, volume: str = "L25n256") -> tuple[str, ...]:
+        """Return the surveys that the pattern of file names finds."""
+        found = (self.name(survey.name) for survey in find_surveys(data)[0])
+        return tuple(name for name in dict.fromkeys(found) if self._finds(name, data))
+
+    def _finds(self, name: str, data: Path) -> bool:
+        try:
+            return bool(find_images(data, name, self.images))
+        except DagnnError:
+            return False
 
     def redshifts(
         self, suite: str, data: Path, set_name: str, volume: str = "L25n256"

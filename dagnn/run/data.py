@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -378,7 +379,19 @@ def read_suite(
     )
     name = modality.name(suite)
     with progress_bar(console, f"Reading {name}") as advance:
-        loaded = modality.load(replace(request, on_progress=advance))
+        try:
+            loaded = modality.load(replace(request, on_progress=advance))
+        except MissingDataError as error:
+            there = modality.suites(folder, data.set, data.volume)
+            raise MissingDataError(f"{_absent(name, folder, there)}{error}") from None
     for note in loaded.notes:
         console.print(f"[yellow]{name}:[/] {escape(note)}", highlight=False, soft_wrap=True)
     return loaded
+
+
+def _absent(name: str, folder: Path, there: Sequence[str]) -> str:
+    """Say that a suite is not in a folder, and which are; nothing where something else lacks."""
+    if name in there:
+        return ""
+    present = f"there are {', '.join(there)}" if there else "nor is any other of its kind"
+    return f"{name} is not in {folder}; {present} (see: dagnn inspect {quote(str(folder))}). "

@@ -19,7 +19,7 @@ from dagnn.models import (
 from dagnn.parameters import Scaling
 from dagnn.records import Predictions
 from dagnn.run.answers import answers_of
-from dagnn.run.reuse import deliver
+from dagnn.run.reuse import deliver, wanted
 
 
 def predict_published(
@@ -77,7 +77,8 @@ def predict_published(
             f"{weights} expects {width} node features and --features {features} gives "
             f"{len(NODE_FEATURES[features])}. Fitting: {', '.join(fitting) or 'none'}."
         )
-    loaded = galaxies.read(files, scaling)
+    with wanted(files, galaxies.reads, weights.name):
+        loaded = galaxies.read(files, scaling)
     dataset = loaded.dataset
     predictions = predict(
         network,

@@ -1,6 +1,7 @@
 """Use a finished run: evaluate it again, predict new files, redraw its report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from dagnn.config import Experiment, build
+from dagnn.data.kinds import kind_of
 from dagnn.data.modalities import MODALITIES
-from dagnn.errors import CheckpointError, MismatchError, UsageError, nearest
+from dagnn.errors import CheckpointError, DataError, MismatchError, UsageError, nearest
 from dagnn.evaluation.storage import NO_REMARKS, Remarks, read_results
 from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
@@ -187,9 +189,10 @@ def predict(
     modality = build(MODALITIES, experiment.data, "data")
     truth = stored_truth(checkpoint.meta)
     scaling = truth.scaling
-    loaded = modality.read(
-        files, scaling, experiment.data.redshifts, experiment.data.volume, truth.classes
-    )
+    with wanted(files, modality.reads, f"the run {path}"):
+        loaded = modality.read(
+            files, scaling, experiment.data.redshifts, experiment.data.volume, truth.classes
+        )
     if dict(loaded.dataset.sizes) != checkpoint.meta["sizes"]:
         raise MismatchError(
             f"These files give inputs of size {dict(loaded.dataset.sizes)}, the run was trained on "
@@ -235,6 +238,28 @@ def predict(
     (calibrated,) = apply_scale(read_scale(folder, answers), [predictions], labelled)
     deliver(answers, calibrated, out, console, {OUTSIDE: outside}, mock=mock or loaded.mock)
     return calibrated
+
+
+@contextmanager
+def wanted(files: Sequence[Path], reads: str, who: str) -> Iterator[None]:
+    """Say of files that cannot be read because they hold something else what they hold.
+
+    Args:
+        files: what is read.
+        reads: what they should be, as :mod:`dagnn.data.kinds` calls it.
+        who: wants them.
+
+    Raises:
+        MismatchError: a file holds something else.
+    """
+    try:
+        yield
+    except DataError as error:
+        for file in files:
+            kind = kind_of(file)
+            if kind not in (None, reads):
+                raise MismatchError(f"{file} holds {kind}; {who} reads {reads}.") from error
+        raise
 
 
 def choose_suite(

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 from tiny_runs import load
@@ -16,6 +17,7 @@ from dagnn.errors import (
     DagnnError,
     MismatchError,
     MissingDataError,
+    NotHDF5Error,
     UsageError,
 )
 from dagnn.resources import resource_folder
@@ -164,3 +166,30 @@ def test_inputs_that_differ_are_named() -> None:
     require_alike([same, suite("b", channels=3, size=64)])
     with pytest.raises(MismatchError, match=r"a and b differ \(channels 3 and 1\)"):
         require_alike([same, suite("b", channels=1, size=64)])
+
+
+def test_a_file_of_another_kind_is_called_what_it_is(
+    finished: run.RunResult, universe: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "pk.npy"
+    np.save(file, np.ones((3, 4)))
+    box = universe / "FOF_Subfind/SIMBA/L25n256/LH/LH_0/groups_090.hdf5"
+    with pytest.raises(MismatchError) as caught:
+        run.predict(finished.folder, [box, file])
+    told = str(caught.value)
+    assert f"{file} holds galaxy power spectra" in told
+    assert f"the run {finished.folder} reads galaxy catalogues" in told
+    broken = tmp_path / "groups_090.hdf5"
+    broken.write_text("<html>gone</html>")
+    with pytest.raises(NotHDF5Error, match="web page"):
+        run.predict(finished.folder, [broken])
+
+
+def test_a_suite_that_is_absent_is_named_with_those_that_are_there(
+    finished: run.RunResult, universe: Path
+) -> None:
+    with pytest.raises(MissingDataError) as caught:
+        run.evaluate(finished.folder, suites=["Swift-EAGLE"], data=universe)
+    told = str(caught.value)
+    assert told.startswith(f"eagle is not in {universe}; there are astrid, simba, tng")
+    assert "Tried" in told
