@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from dagnn.cli.common import DataFolder, guarded
 from dagnn.cli.training import Mock, Override, require_one_place
+from dagnn.errors import nearest
 
 HELP = (
     "Search for hyper-parameters, without target labels: dagnn tune FILE. "
@@ -22,6 +23,9 @@ class Searching(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the default verb before anything that is neither a verb nor a cry for help."""
         named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        if not named and len(args) > 1 and not any(word.startswith("-") for word in args[:2]):
+            # FILE stands alone, so the first of two words was meant to be a verb.
+            ctx.fail(f"No such command {args[0]!r}. {nearest(args[0], self.commands)}")
         words: list[str] = super().parse_args(ctx, args if named or not args else [DEFAULT, *args])
         return words
 
@@ -92,7 +96,12 @@ def best(
     study: StudyDir,
     out: Annotated[Path, typer.Option(help="Configuration to write.")] = Path("best.yaml"),
     by: Annotated[
-        str, typer.Option(help="objective, or rank_sum over all recorded scores.")
+        str,
+        typer.Option(
+            help="objective: lowest of what the study minimises (of several, lowest sum of their "
+            "ranks). rank_sum: lowest sum of ranks over every recorded score that needs no target "
+            "label; docs/tuning.md measures both."
+        ),
     ] = "objective",
     trial: Annotated[int | None, typer.Option(min=0, help="Take this trial instead.")] = None,
     storage: Storage = None,

@@ -174,7 +174,7 @@ def make_objective(experiment: Experiment, facts: Facts) -> Objective:
     if made.needs_target and not experiment.target:
         raise UsageError(
             "A domain term needs a target suite to align with. Name one with --target, or train "
-            "on the source alone with --config gnn_source_only."
+            "on the source alone with --set 'loss.terms={none: {}}'."
         )
     return made
 

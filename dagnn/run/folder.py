@@ -10,6 +10,9 @@ from dagnn.config import Experiment, experiment_from
 from dagnn.errors import ConfigError, DataError, MissingDataError, UsageError
 from dagnn.files import write_text
 
+NAMED = 8
+"""Folders that a message lists."""
+
 
 class RunFolder:
     """Paths of one run.
@@ -54,9 +57,7 @@ class RunFolder:
         folder = cls(path)
         if folder.config.is_file():
             return folder
-        runs = sorted(str(config.parent) for config in path.parent.glob("*/config.yaml"))
-        beside = f" Runs there: {', '.join(runs)}." if runs else ""
-        raise MissingDataError(f"{path} is not a run: it holds no config.yaml.{beside}")
+        raise MissingDataError(f"{path} is not a run: {lacking(path, 'config.yaml', 'runs')}")
 
     @property
     def source_only(self) -> "RunFolder":
@@ -102,6 +103,21 @@ class RunFolder:
     def write_environment(self, facts: dict[str, Any]) -> None:
         """Write versions, command line and facts about the data."""
         write_text(self.environment, json.dumps(facts, indent=2) + "\n")
+
+
+def lacking(path: Path, mark: str, usual: str) -> str:
+    """Say what a folder lacks to be one of a kind, and where there are some.
+
+    Args:
+        path: what was named.
+        mark: file that every folder of the kind holds.
+        usual: name of the folder that they lie in by default, which is also what they are.
+    """
+    why = f"it holds no {mark}" if path.is_dir() else "there is no such folder"
+    places = (path, path.parent, Path(usual))
+    found = dict.fromkeys(str(file.parent) for p in places for file in sorted(p.glob(f"*/{mark}")))
+    shown = ", ".join(list(found)[:NAMED]) + (", ..." if len(found) > NAMED else "")
+    return f"{why}. Known {usual}: {shown}." if found else f"{why}."
 
 
 def require_free(path: Path | None) -> None:

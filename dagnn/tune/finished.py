@@ -13,7 +13,7 @@ from dagnn.files import write_text
 from dagnn.run.folder import RunFolder
 from dagnn.tune.folder import StudyFolder
 from dagnn.tune.importances import importances
-from dagnn.tune.outcomes import Outcome, choose, read_outcomes
+from dagnn.tune.outcomes import CHOICES, Outcome, choose, read_outcomes
 from dagnn.tune.report import write_study_report
 from dagnn.tune.show import show_chosen, show_study
 from dagnn.tune.storage import open_storage, without_password
@@ -105,6 +105,11 @@ def best(
     write_text(out, _header(opened.study, taken, how) + named.to_yaml())
     experiment_from(yaml.safe_load(out.read_text(encoding="utf-8")), where=str(out))
     show_chosen(opened.study, opened.outcomes, taken, console)
+    if trial is None:
+        for other in (name for name in CHOICES if name != by):
+            number = choose(opened.outcomes, other).number
+            also = "the same" if number == taken.number else f"trial {number}"
+            console.print(f"Taken by {by}; --by {other} would take {also}.", highlight=False)
     console.print(f"dagnn train --config {out}", highlight=False, soft_wrap=True)
     return out
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dagnn.errors import DataError, MissingDataError, UsageError
+from dagnn.run.folder import lacking
 
 
 class StudyFolder:
@@ -37,9 +38,7 @@ class StudyFolder:
         folder = cls(path)
         if folder.study.is_file():
             return folder
-        beside = sorted(str(file.parent) for file in path.parent.glob("*/study.yaml"))
-        known = f" Studies there: {', '.join(beside)}." if beside else ""
-        raise MissingDataError(f"{path} is not a study: it holds no study.yaml.{known}")
+        raise MissingDataError(f"{path} is not a study: {lacking(path, 'study.yaml', 'studies')}")
 
     @classmethod
     def create(cls, path: Path) -> "StudyFolder":

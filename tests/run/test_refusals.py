@@ -168,6 +168,17 @@ def test_inputs_that_differ_are_named() -> None:
         require_alike([same, suite("b", channels=1, size=64)])
 
 
+def test_runs_that_are_there_are_named(
+    finished: run.RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished.folder.parent)
+    known = finished.folder.name
+    with pytest.raises(MissingDataError, match=rf"there is no such folder. Known runs: .*{known}"):
+        run.evaluate(Path("nowhere"))
+    with pytest.raises(MissingDataError, match=rf"holds no config.yaml. Known runs: .*{known}"):
+        run.report(Path())
+
+
 def test_a_file_of_another_kind_is_called_what_it_is(
     finished: run.RunResult, universe: Path, tmp_path: Path
 ) -> None:

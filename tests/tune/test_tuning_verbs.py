@@ -29,6 +29,7 @@ def test_every_verb_has_help(verb):
         (["spectra", "--storage", "study.db"], 2, "sqlite:///"),
         (["show", "nowhere"], 3, "not a study"),
         (["best", "nowhere"], 3, "not a study"),
+        (["bset", "study"], 2, "Did you mean 'best'"),
     ],
 )
 def test_wrong_usage_and_missing_data(arguments, code, words):
@@ -47,6 +48,7 @@ def test_the_file_is_enough_and_the_word_run_may_stand_before_it(spectra, tmp_pa
     assert code == 0 and "2/2" in text, text
     code, text = dagnn("tune", "best", "study", "--out", "best.yaml")
     assert code == 0 and "dagnn train --config best.yaml" in text
+    assert "Taken by objective; --by rank_sum would take" in text
     monkeypatch.setattr("dagnn.tune.finished.write_study_report", lambda *_: None)
     code, text = dagnn("tune", "show", "study")
     assert code == 0 and "optuna-dashboard" in text
