@@ -41,7 +41,8 @@ class SuiteData:
         domain: number that the network knows it by.
         loaded: dataset and facts about it.
         split: train, validation and test items; None where every item is held out.
-        asked: how the experiment names it: a name, or the file that describes it.
+        spelling: how the experiment names it where that is not its short name: another
+            spelling, or the file that describes it.
     """
 
     name: str
@@ -49,7 +50,12 @@ class SuiteData:
     domain: int
     loaded: Loaded
     split: Split | None
-    asked: str = ""
+    spelling: str = ""
+
+    @property
+    def asked(self) -> str:
+        """What a modality finds it by."""
+        return self.spelling or self.name
 
     def parts(self) -> dict[str, Tensor]:
         """Return the items of each part; ``all`` for a suite that is not split."""
