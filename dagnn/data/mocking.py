@@ -33,7 +33,7 @@ def universes(
     # Another recipe or number of boxes makes other universes, hence another folder.
     folder = default_cache() / f"mock-{recipe(*SUITES.values())}-{boxes}"
     kinds = dict.fromkeys(relations(find_suite(suite).short_name).name for suite in suites)
-    jobs = tuple((f"boxes of {kind}", _universe_job(kind, boxes, table, seed)) for kind in kinds)
+    jobs = tuple((kind, _universe_job(kind, boxes, table, seed)) for kind in kinds)
     return Mocks("universes", "CAMELS", folder, jobs)
 
 
@@ -60,9 +60,7 @@ def skies(surveys: Sequence[str], images: int) -> Mocks:
     for name, known in there.items():
         if set(surveys) <= set(known):
             make = partial(_make_sky, name, images)
-            return Mocks(
-                "skies", "observations", sky_folder(name, images), ((f"images of {name}", make),)
-            )
+            return Mocks("skies", "observations", sky_folder(name, images), ((name, make),))
     listed = "; ".join(f"{name} with {', '.join(known)}" for name, known in there.items())
     raise UsageError(f"no mock sky has the surveys {', '.join(surveys)} (there are {listed})")
 

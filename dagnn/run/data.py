@@ -168,7 +168,7 @@ def _is_mock_cache(path: Path) -> bool:
 
 def _fill(mocks: Mocks, out: Path, workers: int, console: Console) -> Path:
     for title, job in mocks.jobs:
-        with progress_bar(console, f"Making MOCK {title}") as advance:
+        with progress_bar(console, f"Making MOCK {mocks.what} of {title}") as advance:
             job(out, workers, advance)
     return out
 
