@@ -119,8 +119,9 @@ def read_field(file: h5py.File, field: Field) -> NDArray[Any]:
     Raises:
         MissingFieldError: the dataset is absent or too narrow; the message lists what exists.
     """
-    parent = field.dataset.rsplit("/", 1)[0]
-    if field.dataset not in file:
+    stored = file.get(field.dataset)
+    if stored is None:
+        parent = field.dataset.rsplit("/", 1)[0]
         existing = file.get(parent, file)
         raise MissingFieldError(
             f"{file.filename} has no field {field.dataset!r}. "
@@ -128,7 +129,6 @@ def read_field(file: h5py.File, field: Field) -> NDArray[Any]:
             f"{', '.join(existing) or 'nothing'}. "
             "Correct the field's name in the suite's YAML, or fetch the complete file."
         )
-    stored = file[field.dataset]
     if not isinstance(stored, h5py.Dataset):
         raise MissingFieldError(f"{field.dataset!r} in {file.filename} is a group, not a dataset.")
     if field.column is not None and (stored.ndim != 2 or stored.shape[1] <= field.column):

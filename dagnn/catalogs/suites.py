@@ -119,8 +119,18 @@ def guess_suite(path: str | Path) -> Suite | None:
         'tng'
     """
     for part in reversed(Path(path).parts):
-        for suite in known_suites().values():
-            spelled = "|".join(map(re.escape, suite.names))
-            if re.search(rf"(?<![a-z0-9])({spelled})(?![a-z0-9])", part, flags=re.IGNORECASE):
+        for suite, spelled in _spellings():
+            if spelled.search(part):
                 return suite
     return None
+
+
+@lru_cache(maxsize=1)
+def _spellings() -> tuple[tuple[Suite, re.Pattern[str]], ...]:
+    """Return every known suite with what finds one of its names in a part of a path."""
+    found = []
+    for suite in known_suites().values():
+        spelled = "|".join(map(re.escape, suite.names))
+        pattern = re.compile(rf"(?<![a-z0-9])({spelled})(?![a-z0-9])", flags=re.IGNORECASE)
+        found.append((suite, pattern))
+    return tuple(found)

@@ -45,8 +45,8 @@ def circular_mean(positions: Array) -> Array:
         >>> circular_mean(np.array([[0.9, 0.5, 0.2], [0.1, 0.5, 0.4]])).round(6) % 1
         array([0. , 0.5, 0.3])
     """
-    angle = 2 * np.pi * positions
-    mean = np.arctan2(np.sin(angle).sum(0), np.cos(angle).sum(0))
+    angle = np.ascontiguousarray(2 * np.pi * positions.T)  # rows are summed faster than columns
+    mean = np.arctan2(np.sin(angle).sum(1), np.cos(angle).sum(1))
     return np.asarray(np.mod(mean / (2 * np.pi), 1.0))
 
 

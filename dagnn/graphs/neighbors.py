@@ -59,7 +59,7 @@ def close_pairs(
     if not np.isfinite(positions).all():
         raise ValueError("A galaxy position is NaN or infinite; drop such galaxies before linking.")
     place, galaxy, shifts = _with_images(_wrapped(positions, box), radius, box)
-    tree = cKDTree(place, leafsize=16, balanced_tree=False)
+    tree = cKDTree(place, leafsize=12, balanced_tree=False)
     pairs = tree.query_pairs(radius, output_type="ndarray").astype(np.int64, copy=False)
     first, second = np.ascontiguousarray(pairs.T)
     # Both moved along one axis: the same pair is there without that move.
