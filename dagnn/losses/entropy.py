@@ -10,6 +10,8 @@ from dagnn.losses.classes import class_scores
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 
+PUBLISHED_MARGIN = 0.5
+
 
 def entropies(logits: Tensor) -> Tensor:
     """Return ``H = −Σ_k p_k log p_k`` of every item, in nats.
@@ -57,7 +59,8 @@ class EntropySeparation(DomainTerm):
     undecided becomes more so and counts as unknown; within the margin nothing moves.
 
     Args:
-        margin: ``m`` in nats; below ``ρ``, or nothing would ever move.
+        margin: ``m`` in nats; below ``ρ``, or nothing would ever move. None takes 0.5 as
+            published, and half of ``ρ`` for two classes, whose ``ρ`` is only 0.35.
 
     Raises:
         ValueError: the margin is negative.
@@ -66,16 +69,16 @@ class EntropySeparation(DomainTerm):
         Saito et al. 2020, arXiv:2002.07953 (DANCE).
 
     Example:
-        >>> EntropySeparation()
-        EntropySeparation(margin=0.5)
+        >>> EntropySeparation(0.4)
+        EntropySeparation(margin=0.4)
     """
 
     needs_classes = True
     vectorises = True
 
-    def __init__(self, margin: float = 0.5) -> None:
+    def __init__(self, margin: float | None = None) -> None:
         super().__init__()
-        if not 0 <= margin < math.inf:
+        if margin is not None and not 0 <= margin < math.inf:
             raise ValueError(f"The margin of entropy separation is not negative, got {margin}.")
         self.margin = margin
 
@@ -87,15 +90,18 @@ class EntropySeparation(DomainTerm):
         """
         scores = class_scores(pair.target.prediction)
         middle = math.log(scores.shape[1]) / 2
-        if self.margin >= middle:
+        margin = self.margin
+        if margin is None:
+            margin = PUBLISHED_MARGIN if middle > PUBLISHED_MARGIN else middle / 2
+        if margin >= middle:
             raise UsageError(
                 f"Entropies of {scores.shape[1]} classes lie within {middle:.3f} of their middle, "
-                f"so that a margin of {self.margin:g} leaves nothing to separate. Set a smaller "
+                f"so that a margin of {margin:g} leaves nothing to separate. Set a smaller "
                 f"one, for example {middle / 2:.2f}."
             )
         distance = (entropies(scores) - middle).abs()
-        return -torch.where(distance > self.margin, distance, torch.zeros_like(distance)).mean()
+        return -torch.where(distance > margin, distance, torch.zeros_like(distance)).mean()
 
     def extra_repr(self) -> str:
         """Tell the margin."""
-        return f"margin={self.margin:g}"
+        return "" if self.margin is None else f"margin={self.margin:g}"

@@ -51,3 +51,12 @@ def test_a_margin_that_leaves_nothing_to_separate_is_refused():
         EntropySeparation(margin=0.6)(make_class_pair(*samples(0.5, 5, 5)))
     with pytest.raises(ValueError, match="margin"):
         EntropySeparation(margin=-0.1)
+
+
+@pytest.mark.parametrize(("classes", "margin"), [(2, math.log(2) / 4), (3, 0.5)])
+def test_the_margin_of_few_classes_leaves_something_to_separate(classes, margin):
+    source, target = samples(0.5, 12, 5)
+    pair = make_class_pair(source[:, :classes], target[:, :classes])
+    assert torch.equal(EntropySeparation()(pair), EntropySeparation(margin)(pair))
+    undecided = make_class_pair(torch.zeros(3, classes), torch.zeros(3, classes))
+    assert float(EntropySeparation()(undecided)) == pytest.approx(-math.log(classes) / 2)
