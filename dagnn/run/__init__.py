@@ -14,13 +14,16 @@ from pathlib import Path
 from dagnn.config import Experiment, load_experiment
 from dagnn.run.compare import compare, holds_runs
 from dagnn.run.data import make_mocks
+from dagnn.run.evaluate import evaluate
 from dagnn.run.finished import resume
+from dagnn.run.predict import predict
 from dagnn.run.prepare import prepare
 from dagnn.run.published import predict_published
-from dagnn.run.reuse import evaluate, load_network, predict, report
+from dagnn.run.redraw import report
 from dagnn.run.show import inspect
 from dagnn.run.sweep import train_matrix, train_seeds
 from dagnn.run.train import RunResult, train
+from dagnn.run.trained import load_network
 
 __all__ = [
     "RunResult",

@@ -12,6 +12,7 @@ from dagnn.evaluation.predict import predict
 from dagnn.graphs.features import NODE_FEATURES
 from dagnn.models import (
     GraphEncoder,
+    Network,
     SignedMomentsHead,
     load_published,
     published_linking_radius,
@@ -19,7 +20,7 @@ from dagnn.models import (
 from dagnn.parameters import Scaling
 from dagnn.records import Predictions
 from dagnn.run.answers import answers_of
-from dagnn.run.reuse import deliver, wanted
+from dagnn.run.predict import deliver, wanted
 
 
 def predict_published(
@@ -58,25 +59,7 @@ def predict_published(
             "--linking-radius (the published networks: 0.015 for TNG, 0.0148 for SIMBA)."
         )
     scaling = Scaling.of(parameters)
-    encoder, head = network.encoder, network.head
-    assert isinstance(encoder, GraphEncoder) and isinstance(head, SignedMomentsHead)
-    if head.count != len(scaling.names):
-        raise UsageError(
-            f"{weights} predicts {head.count} parameters and {len(scaling.names)} were named "
-            f"({', '.join(scaling.names)}). Name them in order with --parameters."
-        )
-    width = encoder.node_input.mean.shape[1]
-    features = features or next((n for n, c in NODE_FEATURES.items() if len(c) == width), "all")
-    try:
-        galaxies = Galaxies(radius, features, convention)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    if len(NODE_FEATURES[features]) != width:
-        fitting = [name for name, columns in NODE_FEATURES.items() if len(columns) == width]
-        raise UsageError(
-            f"{weights} expects {width} node features and --features {features} gives "
-            f"{len(NODE_FEATURES[features])}. Fitting: {', '.join(fitting) or 'none'}."
-        )
+    galaxies = _reader(weights, network, scaling, radius, features, convention)
     with wanted(files, galaxies.reads, weights.name):
         loaded = galaxies.read(files, scaling)
     dataset = loaded.dataset
@@ -97,3 +80,39 @@ def predict_published(
         console.print("[bold yellow]These inputs are MOCK data.[/]")
     deliver(answers_of(()), predictions, out, console, mock=loaded.mock)
     return predictions
+
+
+def _reader(
+    weights: Path,
+    network: Network,
+    scaling: Scaling,
+    radius: float,
+    features: str | None,
+    convention: str,
+) -> Galaxies:
+    """Return what reads catalogues as a network expects them.
+
+    Raises:
+        ConfigError: there is no such convention, or set of features.
+        UsageError: the network was trained on other features, or for other parameters.
+    """
+    encoder, head = network.encoder, network.head
+    assert isinstance(encoder, GraphEncoder) and isinstance(head, SignedMomentsHead)
+    if head.count != len(scaling.names):
+        raise UsageError(
+            f"{weights} predicts {head.count} parameters and {len(scaling.names)} were named "
+            f"({', '.join(scaling.names)}). Name them in order with --parameters."
+        )
+    width = encoder.node_input.mean.shape[1]
+    fitting = [name for name, columns in NODE_FEATURES.items() if len(columns) == width]
+    features = features or next(iter(fitting), "all")
+    try:
+        galaxies = Galaxies(radius, features, convention)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if features not in fitting:
+        raise UsageError(
+            f"{weights} expects {width} node features and --features {features} gives "
+            f"{len(NODE_FEATURES[features])}. Fitting: {', '.join(fitting) or 'none'}."
+        )
+    return galaxies

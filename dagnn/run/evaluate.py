@@ -1,0 +1,141 @@
+"""Measure a finished run again, on its own suites and on others."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from dagnn.config import Experiment, build
+from dagnn.data.modalities import MODALITIES
+from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
+from dagnn.models import Network
+from dagnn.run.answers import AnyPredictions, answers_of
+from dagnn.run.calibrate import apply_scale, read_scale
+from dagnn.run.data import Prepared, locate_data, prepare, stored_truth
+from dagnn.run.facts import require_same_data
+from dagnn.run.folder import RunFolder
+from dagnn.run.guard import stored_intervals
+from dagnn.run.predictions import predict_all
+from dagnn.run.train import RunResult, finish
+from dagnn.run.trained import Trained, load_network, unfinished
+from dagnn.training import Checkpoint
+
+
+def evaluate(
+    path: Path,
+    *,
+    suites: Sequence[str] = (),
+    data: Path | None = None,
+    adapt_statistics: bool = False,
+    console: Console | None = None,
+) -> RunResult:
+    """Measure a finished run again, on its own suites and on others.
+
+    Args:
+        path: run directory.
+        suites: further suites; all of their boxes are held out.
+        data: data folder, if it has moved.
+        adapt_statistics: estimate the statistics of unseen suites from their unlabelled
+            inputs; otherwise those of the first source are used.
+        console: where progress goes; standard error if None.
+
+    Raises:
+        DagnnError: the run or its data cannot be used.
+    """
+    console = console or Console(stderr=True)
+    trained = Trained.open(path)
+    experiment = _widened(trained.experiment, suites, data)
+    meta, folder = trained.checkpoint.meta, trained.folder
+    prepared = prepare(
+        experiment,
+        locate_data(experiment, False, console),
+        console,
+        others=experiment.evaluation.suites,
+        splits=meta["splits"],
+        truth=stored_truth(meta),
+    )
+    require_same_data(folder, prepared)
+    prepared = replace(prepared, intervals=stored_intervals(folder.read_environment()))
+    _note(trained, prepared, adapt_statistics, console)
+    predictions: list[AnyPredictions] = []
+    networks: dict[str, Network] = {}
+    for member in _members(folder, experiment):
+        networks[member.label] = member.network
+        predictions += _predicted(member, experiment, prepared, adapt_statistics)
+    return finish(experiment, prepared, folder, predictions, networks, console)
+
+
+def unseen_note(name: str, checkpoint: Checkpoint, adapted: bool) -> str:
+    """Say whose statistics a suite that was not trained on is seen through."""
+    if adapted:
+        return (
+            f"{name} was not in training: its statistics were estimated from its own unlabelled "
+            "inputs, which assumes parameters spread like those of training."
+        )
+    first = checkpoint.meta["domains"][0]
+    return (
+        f"{name} was not in training: it is seen through the statistics of {first}. "
+        "Its own can be estimated with --adapt-statistics."
+    )
+
+
+def _widened(experiment: Experiment, suites: Sequence[str], data: Path | None) -> Experiment:
+    """Return an experiment that looks at more suites, and where its data have moved to."""
+    others = [*experiment.evaluation.suites, *suites]
+    wider = experiment.evaluation.model_copy(update={"suites": others})
+    moved = experiment.data.model_copy(update={"path": data or experiment.data.path})
+    return experiment.model_copy(update={"evaluation": wider, "data": moved})
+
+
+def _note(trained: Trained, prepared: Prepared, adapted: bool, console: Console) -> None:
+    """Say, and store, what qualifies the numbers that come."""
+    unseen = [suite.name for suite in prepared.of_role("other")]
+    notes = [unseen_note(name, trained.checkpoint, adapted) for name in unseen]
+    notes += unfinished(trained.folder, trained.experiment)
+    for note in notes:
+        console.print(note, highlight=False, soft_wrap=True)
+    evaluation = {"mock": prepared.mock, "notes": notes}
+    facts = trained.folder.read_environment() | {"evaluation": evaluation}
+    trained.folder.write_environment(facts)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One of the networks of a run: its own, or one that it is compared with."""
+
+    folder: RunFolder
+    label: str
+    network: Network
+    checkpoint: Checkpoint
+
+
+def _members(folder: RunFolder, experiment: Experiment) -> Iterator[_Member]:
+    """Load every network that a run has trained."""
+    for inner, label, asked in (
+        (folder.source_only, SOURCE_ONLY, experiment.without_adaptation()),
+        (folder, MODEL, experiment),
+        (folder.oracle, ORACLE, experiment.on_target_labels()),
+    ):
+        if inner.checkpoints.is_dir():
+            yield _Member(inner, label, *load_network(inner, asked))
+
+
+def _predicted(
+    member: _Member, experiment: Experiment, prepared: Prepared, adapt_statistics: bool
+) -> list[AnyPredictions]:
+    """Predict with one network, and calibrate as when it was trained."""
+    meta = member.checkpoint.meta
+    raw = predict_all(
+        member.network,
+        prepared,
+        member.label,
+        meta["domains"],
+        adapt_statistics=adapt_statistics,
+        # The oracle has learned the labels of training items: only others measure it.
+        transductive=experiment.evaluation.transductive and member.label != ORACLE,
+    )
+    modality = build(MODALITIES, experiment.data, "data")
+    labelled = [modality.name(name) for name in meta["experiment"]["source"]]
+    scale = read_scale(member.folder, answers_of(prepared.truth.classes))
+    return list(apply_scale(scale, raw, labelled))

@@ -1,0 +1,244 @@
+"""Predict new files with a finished run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+
+from dagnn.config import build
+from dagnn.data.kinds import kind_of
+from dagnn.data.modalities import MODALITIES, Loaded, Modality
+from dagnn.errors import DataError, MismatchError, UsageError, nearest
+from dagnn.evaluation.storage import NO_REMARKS, Remarks
+from dagnn.records import Dataset
+from dagnn.run.answers import Answers, AnyPredictions, answers_of
+from dagnn.run.calibrate import apply_scale, read_scale
+from dagnn.run.data import stored_truth
+from dagnn.run.folder import RunFolder
+from dagnn.run.guard import alarm_text, stored_intervals
+from dagnn.run.predictions import adapt
+from dagnn.run.trained import Trained, uncalibrated
+from dagnn.training import Checkpoint
+
+WARNINGS_SHOWN = 10
+OUTSIDE = "outside_training_range"
+"""Column of a file of predictions: what of an input training has not seen; empty if nothing."""
+
+
+def predict(
+    path: Path,
+    files: Sequence[Path],
+    *,
+    suite: str | None = None,
+    adapt_statistics: bool = False,
+    out: Path | None = None,
+    console: Console | None = None,
+) -> AnyPredictions:
+    """Predict the parameters, or the classes, of new files with a finished run.
+
+    Args:
+        path: run directory.
+        files: catalogues, or files of spectra.
+        suite: the trained suite whose statistics to use; the first source if None.
+        adapt_statistics: estimate statistics from these files instead.
+        out: CSV file; a table on the screen if None. Its last columns say what of an input
+            lies outside the range of training (empty where nothing does), and whether
+            network or inputs come of mock data.
+        console: where warnings go; standard error if None.
+    """
+    console = console or Console(stderr=True)
+    if suite is not None and adapt_statistics:
+        raise UsageError(
+            "--suite names the statistics to use and --adapt-statistics estimates others. Give "
+            "one of them."
+        )
+    trained = Trained.open(path)
+    modality = build(MODALITIES, trained.experiment.data, "data")
+    loaded = _read(trained, modality, files)
+    _say_notes(console, loaded.notes)
+    asked = None if suite is None else modality.name(suite)
+    chosen = choose_suite(asked, loaded.suite, trained.checkpoint, adapt_statistics, console)
+    told = uncalibrated(trained.folder, trained.experiment)
+    _say_notes(console, [*told, *_alarms(trained.folder, chosen)])
+    outside = outside_range(loaded.dataset, trained.checkpoint.meta["training_range"])
+    warn_outside(outside, console)
+    mock = _say_mock(trained, loaded, console)
+    raw = _predict(trained, loaded.dataset, chosen, adapt_statistics)
+    answers = answers_of(stored_truth(trained.checkpoint.meta).classes)
+    labelled = [modality.name(name) for name in trained.experiment.source]
+    calibrated: AnyPredictions
+    (calibrated,) = apply_scale(read_scale(trained.folder, answers), [raw], labelled)
+    deliver(answers, calibrated, out, console, {OUTSIDE: outside}, mock=mock)
+    return calibrated
+
+
+def _read(trained: Trained, modality: Modality, files: Sequence[Path]) -> Loaded:
+    """Read files as the run read its own, and refuse what its network cannot take."""
+    meta, data = trained.checkpoint.meta, trained.experiment.data
+    truth = stored_truth(meta)
+    with wanted(files, modality.reads, f"the run {trained.folder.path}"):
+        loaded = modality.read(files, truth.scaling, data.redshifts, data.volume, truth.classes)
+    if dict(loaded.dataset.sizes) != meta["sizes"]:
+        raise MismatchError(
+            f"These files give inputs of size {dict(loaded.dataset.sizes)}, the run was trained on "
+            f"{meta['sizes']}. Give files like those of the run."
+        )
+    return loaded
+
+
+def _predict(
+    trained: Trained, dataset: Dataset, suite: str | None, adapt_statistics: bool
+) -> AnyPredictions:
+    meta, items = trained.checkpoint.meta, torch.arange(len(dataset))
+    network, truth = trained.network, stored_truth(trained.checkpoint.meta)
+    if adapt_statistics:
+        network = adapt(network, dataset, items)
+    return answers_of(truth.classes).predict(
+        network,
+        dataset,
+        items,
+        truth,
+        suite=suite or "unknown",
+        role="other",
+        split="all",
+        domain=_domain_of(suite, meta["domains"]),
+    )
+
+
+def _say_notes(console: Console, notes: Sequence[str]) -> None:
+    for note in notes:
+        console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+
+
+def _say_mock(trained: Trained, loaded: Loaded, console: Console) -> bool:
+    """Say, and return, whether network or inputs come of mock data."""
+    if loaded.mock:
+        console.print("[bold yellow]These inputs are MOCK data.[/]")
+    # A checkpoint knows the data of its own training, the run also those of what it started from.
+    learned = bool(trained.checkpoint.meta["mock"] or trained.folder.read_environment()["mock"])
+    if learned:
+        console.print("[bold yellow]This network was trained on MOCK data.[/]")
+    return learned or loaded.mock
+
+
+@contextmanager
+def wanted(files: Sequence[Path], reads: str, who: str) -> Iterator[None]:
+    """Say of files that cannot be read because they hold something else what they hold.
+
+    Args:
+        files: what is read.
+        reads: what they should be, as :mod:`dagnn.data.kinds` calls it.
+        who: wants them.
+
+    Raises:
+        MismatchError: a file holds something else.
+    """
+    try:
+        yield
+    except DataError as error:
+        for file in files:
+            kind = kind_of(file)
+            if kind not in (None, reads):
+                raise MismatchError(f"{file} holds {kind}; {who} reads {reads}.") from error
+        raise
+
+
+def choose_suite(
+    asked: str | None,
+    guessed: str | None,
+    checkpoint: Checkpoint,
+    adapted: bool,
+    console: Console,
+) -> str | None:
+    """Decide which suite's statistics to see new files through, and say so.
+
+    Args:
+        asked: what the user named.
+        guessed: what the paths of the files name.
+        checkpoint: of the run.
+        adapted: whether statistics are estimated from the files themselves.
+        console: where to say it.
+    """
+    domains = checkpoint.meta["domains"]
+    if asked is not None or adapted:
+        return asked
+    if checkpoint.meta["statistics"] == 1:
+        return guessed if guessed in domains else None
+    chosen = guessed if guessed in domains else None
+    console.print(
+        f"Seen through the statistics of {chosen or domains[0]}"
+        + (", which the paths name." if chosen else ": the paths name no suite of the run.")
+        + f" Others: --suite {' or '.join(domains)}, or --adapt-statistics.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return chosen
+
+
+def _domain_of(suite: str | None, domains: Sequence[str]) -> int:
+    if suite is None:
+        return 0
+    if suite not in domains:
+        raise UsageError(f"The run was not trained on {suite}. {nearest(suite, domains)}")
+    return list(domains).index(suite)
+
+
+def _alarms(folder: RunFolder, suite: str | None) -> list[str]:
+    """Repeat the alarms of a run about the suite that is predicted."""
+    intervals = stored_intervals(folder.read_environment())
+    return [alarm_text(each) for each in intervals if each.alarm and each.suite == suite]
+
+
+def outside_range(dataset: Dataset, ranges: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    """Return what of each input lies outside of what the network was trained on.
+
+    Returns:
+        Item → what it is and what training had; only items that have any such thing.
+    """
+    outside: dict[int, list[str]] = {}
+    for name, values in dataset.summaries().items():
+        low, high = ranges[name]
+        for item in torch.nonzero((values < low) | (values > high)).flatten().tolist():
+            seen = f"{name} is {float(values[item]):.4g} (training: {low:.4g} to {high:.4g})"
+            outside.setdefault(item, []).append(seen)
+    return {dataset.ids[item]: "; ".join(outside[item]) for item in sorted(outside)}
+
+
+def warn_outside(outside: Mapping[str, str], console: Console) -> None:
+    """Say which inputs lie outside what the network was trained on, one line each."""
+    for item, seen in list(outside.items())[:WARNINGS_SHOWN]:
+        text = f"{item} is outside the training range: {seen}"
+        console.print(f"[yellow]Warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+    if len(outside) > WARNINGS_SHOWN:
+        console.print(f"... and {len(outside) - WARNINGS_SHOWN} more inputs.", highlight=False)
+    if outside:
+        console.print("Do not trust the error bars of these inputs.")
+
+
+def deliver(
+    answers: Answers,
+    predictions: AnyPredictions,
+    out: Path | None,
+    console: Console,
+    remarks: Remarks = NO_REMARKS,
+    *,
+    mock: bool,
+) -> None:
+    """Write predictions to a CSV file, with columns of remarks, or show them.
+
+    Args:
+        answers: parameters or classes.
+        predictions: what to deliver.
+        out: CSV file; the screen if None.
+        console: where to say which.
+        remarks: further columns.
+        mock: whether network or inputs come of mock data; every row of the file says so.
+    """
+    if out is None:
+        answers.show(predictions, Console())
+        return
+    answers.write(out, [predictions], remarks, mock=mock)
+    console.print(f"{len(predictions.ids)} predictions: {out}", highlight=False)
