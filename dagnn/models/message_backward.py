@@ -40,13 +40,14 @@ class Sums(NamedTuple):
     Attributes:
         edge_mlp: of the perceptron of the edges.
         node_mlp: of the perceptron of the nodes.
-        sent: of what nodes contribute as senders, from the first sender of the run to the last.
+        sent: of what nodes contribute as senders, from the first sender of the run to the last;
+            empty where they contribute nothing.
         start: the first sender.
     """
 
     edge_mlp: Perceptron
     node_mlp: Perceptron
-    sent: Tensor | None
+    sent: Tensor
     start: int
 
 
@@ -88,19 +89,22 @@ class Backward:
                 for into, part in zip(mlp, more, strict=True):
                     if into is not None and part is not None:
                         into += part
-        if self.found.sent is not None:
-            for sums in runs:
-                if sums.sent is not None:
-                    self.found.sent[sums.start : sums.start + len(sums.sent)] += sums.sent
+        for sums in runs:
+            if self.found.sent is not None and sums.sent is not self.found.sent:
+                self.found.sent[sums.start : sums.start + len(sums.sent)] += sums.sent
         return (*self.found, None, *total.edge_mlp, *total.node_mlp)
 
     def _zeros(self, pieces: Sequence[Piece]) -> Sums:
+        """Return zeros to add to; a run of all pieces adds to what is found at once."""
         edge_mlp, node_mlp = (mlp.zeros() for mlp in self.mlps)
-        senders = self.block.rule.links.sender[pieces[0].edges.start : pieces[-1].edges.stop]
-        if self.found.sent is None or len(senders) == 0:
-            return Sums(edge_mlp, node_mlp, None, 0)
-        start, last = (int(end) for end in senders.aminmax())
-        return Sums(edge_mlp, node_mlp, torch.zeros_like(self.found.sent[start : last + 1]), start)
+        found, links = self.found.sent, self.block.rule.links
+        if found is None:
+            return Sums(edge_mlp, node_mlp, self.of_nodes.new_empty(0), 0)
+        if len(pieces) == len(links.pieces):
+            return Sums(edge_mlp, node_mlp, found, 0)
+        senders = links.sender[pieces[0].edges.start : pieces[-1].edges.stop]
+        start, stop = (int(senders.min()), int(senders.max()) + 1) if len(senders) else (0, 0)
+        return Sums(edge_mlp, node_mlp, torch.zeros_like(found[start:stop]), start)
 
     def _through_nodes(self, piece: Piece, mlp: Perceptron) -> Tensor:
         """Write what nodes and their world get; return the gradient of what the nodes read."""
@@ -144,7 +148,7 @@ class Backward:
         hidden = read[along] if len(read) else block.hidden_edges(piece)
         edges = block.inputs.edges[along]
         before = _backward(of_message, edges, hidden, block.edge_mlp, sums.edge_mlp)
-        if sums.sent is not None and found.met is not None:
+        if found.sent is not None and found.met is not None:
             wide = before.to(sums.sent.dtype)
             sums.sent.index_add_(0, links.sender[along] - sums.start, wide)
             total_by(wide, links.local[along], found.met[piece.nodes])

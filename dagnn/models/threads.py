@@ -15,6 +15,9 @@ from typing import TypeVar
 
 import torch
 
+FEWEST_ITEMS = 2
+"""Of a thread; with fewer, threads wait for one another as long as they work."""
+
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
@@ -22,9 +25,9 @@ Item = TypeVar("Item")
 def in_threads(work: Callable[[Sequence[Item]], Result], items: Sequence[Item]) -> list[Result]:
     """Deal items out in runs of neighbours, one per thread of PyTorch, and work on all at once.
 
-    Every thread does its own operations alone. With one thread, or few items, everything is
-    one run in the calling thread. Results depend on the number of threads alone, not on which
-    of them is faster.
+    Every thread does its own operations alone; few items keep fewer threads busy, and where one
+    is enough it is the calling thread. Results depend on the number of threads alone, not on
+    which of them is faster.
 
     Args:
         work: called with consecutive items; without gradients, outside autocast.
@@ -38,18 +41,24 @@ def in_threads(work: Callable[[Sequence[Item]], Result], items: Sequence[Item]) 
         45
     """
     threads = torch.get_num_threads()
-    if threads == 1 or len(items) < 2 * threads:
+    shares = min(threads, len(items) // FEWEST_ITEMS)
+    if shares < 2:
         return [work(items)]
-    cuts = [len(items) * share // threads for share in range(threads + 1)]
+    cuts = [len(items) * share // shares for share in range(shares + 1)]
     runs = [items[start:stop] for start, stop in pairwise(cuts)]
-    return list(_team(threads, os.getpid()).map(_without_gradients(work), runs))
+    return list(_team(threads, os.getpid()).map(_as_here(work), runs))
 
 
-def _without_gradients(work: Callable[[Sequence[Item]], Result]) -> Callable[..., Result]:
-    """Return work that records nothing: whether gradients are on is known to each thread alone."""
+def _as_here(work: Callable[[Sequence[Item]], Result]) -> Callable[[Sequence[Item]], Result]:
+    """Return work that records nothing, and in inference mode where the caller is.
+
+    Either is known to each thread alone.
+    """
+    inference = torch.is_inference_mode_enabled()
 
     def quietly(items: Sequence[Item]) -> Result:
-        with torch.no_grad():
+        # In this order: where inference mode is off, entering it turns gradients on.
+        with torch.inference_mode(inference), torch.no_grad():
             return work(items)
 
     return quietly
@@ -60,9 +69,15 @@ def _team(threads: int, process: int) -> ThreadPoolExecutor:
     """Return threads that do their operations alone; a forked process needs its own."""
     team = ThreadPoolExecutor(threads, "dagnn", initializer=_work_alone)
     all_here = Barrier(threads)
-    list(team.map(lambda _: all_here.wait(), range(threads)))
-    # Setting the number in a thread changes that of threads to come as well; undo this.
-    torch.set_num_threads(threads)
+    try:
+        list(team.map(lambda _: all_here.wait(), range(threads)))
+    except BaseException:
+        all_here.abort()  # those that wait for one that cannot be started would wait for ever
+        team.shutdown(wait=False)
+        raise
+    finally:
+        # Setting the number in a thread changes that of threads to come as well; undo this.
+        torch.set_num_threads(threads)
     return team
 
 

@@ -1,5 +1,9 @@
 """The written-out gradient of message passing against autograd and finite differences."""
 
+import os
+import signal
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +14,10 @@ from torch_geometric.data import Batch
 from torch_geometric.utils import scatter
 
 from dagnn.models import (
+    Ensemble,
     GraphEncoder,
+    MomentsHead,
+    Network,
     graph,
     links,
     message_backward,
@@ -40,8 +47,12 @@ def plain_latent(encoder: GraphEncoder, batch: Batch) -> Tensor:
     return torch.cat([*pooled, batch.u], 1)
 
 
-def double_batch() -> Batch:
+def double_batch(linked: str = "all") -> Batch:
+    """Return five graphs; links may be absent, or absent among the last galaxies."""
     batch = graph_batch([0, 1, 2, 3, 4])
+    kept = {"all": len(batch.x), "few": len(batch.x) // 3, "none": 0}[linked]
+    edges = (batch.edge_index < kept).all(0)
+    batch.edge_index, batch.edge_attr = batch.edge_index[:, edges], batch.edge_attr[edges]
     return batch.apply(lambda value: value.double() if value.is_floating_point() else value)
 
 
@@ -57,13 +68,22 @@ def torch_threads():
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def unwritten_is_nan():
+    """Fill what is allocated with NaN, so that whatever nobody writes is seen."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
 @pytest.mark.parametrize("piece", [1, 7, 10_000])
 @pytest.mark.parametrize("blocks", [1, 3])
 # Wide nodes are projected before they are gathered, narrow ones are gathered as they are.
 @pytest.mark.parametrize("hidden", [6, 16])
 @pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("linked", ["all", "few", "none"])
 def test_value_and_every_gradient_equal_those_of_autograd(
-    piece, blocks, hidden, threads, torch_threads, monkeypatch
+    piece, blocks, hidden, threads, linked, torch_threads, unwritten_is_nan, monkeypatch
 ):
     torch_threads(threads)
     monkeypatch.setattr(links, "PIECE", piece)
@@ -71,7 +91,7 @@ def test_value_and_every_gradient_equal_those_of_autograd(
     options = {"aggregation": ALL, "pooling": ALL, "standardize": False, "batch_norm": False}
     encoder = GraphEncoder(SIZES, hidden, blocks, **options).double()
     encoder.sum_scale.copy_(torch.tensor([20.0, 3.0]))
-    batch = double_batch()
+    batch = double_batch(linked)
     for name in ("x", "edge_attr", "u"):
         batch[name].requires_grad_()
     inputs = [*encoder.parameters(), batch.x, batch.edge_attr, batch.u]
@@ -99,7 +119,11 @@ def test_single_precision_agrees_to_1e_5():
 
 
 @pytest.mark.parametrize("hidden", [6, 16])
-def test_autocast_keeps_near_single_precision(hidden):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_autocast_keeps_near_single_precision(hidden, threads, torch_threads, monkeypatch):
+    torch_threads(threads)
+    monkeypatch.setattr(links, "PIECE", 20)
+    torch.manual_seed(0)
     encoder = GraphEncoder(SIZES, hidden, standardize=False, batch_norm=False)
     batch, inputs = graph_batch([0, 1, 2, 3, 4]), list(encoder.parameters())
     expected = encoder(batch)
@@ -184,7 +208,8 @@ def test_threads_get_runs_of_neighbours_and_leave_their_number_as_it_was(torch_t
     )
     assert runs == [([0, 1], False, 1), ([2, 3, 4], False, 1), ([5, 6, 7], False, 1)]
     assert torch.get_num_threads() == 3
-    assert len(threads.in_threads(list, range(5))) == 1  # too few to share
+    assert threads.in_threads(list, range(5)) == [[0, 1], [2, 3, 4]]  # too few for a third
+    assert len(threads.in_threads(list, range(3))) == 1
     torch_threads(1)
     assert len(threads.in_threads(list, range(8))) == 1
 
@@ -201,3 +226,65 @@ def test_the_same_threads_give_the_same_bits(torch_threads, monkeypatch):
     encoder, batch = GraphEncoder(SIZES, 16), graph_batch([0, 1, 2, 3, 4])
     first, again = (gradients(encoder(batch), list(encoder.parameters())) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_inference_mode_gives_the_same_latent(threads, torch_threads, monkeypatch):
+    torch_threads(threads)
+    monkeypatch.setattr(links, "PIECE", 20)
+    encoder, batch = GraphEncoder(SIZES, 16), graph_batch([0, 1, 2, 3, 4])
+    with torch.inference_mode():
+        found = encoder(batch)
+    assert torch.equal(found, encoder(batch))
+
+
+def test_members_of_an_ensemble_are_the_same_in_threads(torch_threads, monkeypatch):
+    monkeypatch.setattr(links, "PIECE", 20)
+    members = [
+        Network(GraphEncoder(SIZES, 16), MomentsHead(3 * 16 + 1, 1, hidden=[8])) for _ in range(2)
+    ]
+    together, batch = Ensemble(members), graph_batch([0, 1, 2, 3, 4])
+    latents = []
+    for count in (1, 3):
+        torch_threads(count)
+        latents.append(together(batch).latent)
+    torch.testing.assert_close(*latents)
+
+
+def test_a_forked_process_gets_threads_of_its_own(torch_threads):
+    torch_threads(2)
+    threads.in_threads(list, range(8))
+    child = os.fork()
+    if child == 0:  # the threads of the parent are not here
+        torch.set_num_threads(2)
+        os._exit(0 if threads.in_threads(list, range(4)) == [[0, 1], [2, 3]] else 1)
+    for _ in range(200):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            assert status == 0
+            return
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("the forked process waits for threads that it does not have")
+
+
+def test_a_thread_that_cannot_start_leaves_nobody_waiting(torch_threads, monkeypatch):
+    torch_threads(3)
+    threads._team.cache_clear()
+    start, started = threading.Thread.start, []
+
+    def refuse(self: threading.Thread) -> None:
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(self)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="new thread"):
+        threads.in_threads(list, range(8))
+    monkeypatch.undo()
+    for thread in started:
+        thread.join(5)
+        assert not thread.is_alive()
+    assert torch.get_num_threads() == 3
+    assert len(threads.in_threads(list, range(8))) == 3
