@@ -75,6 +75,11 @@ class Seen:
     rows: int
     problems: tuple[str, ...]
 
+    @property
+    def title(self) -> str:
+        """Suite and set; nothing where the name tells neither."""
+        return self.named.title if self.named else ""
+
 
 def inspect_spectra(path: Path) -> Inspection | None:
     """Describe a file of power spectra, their wavenumbers, or a data folder with such files.
@@ -106,7 +111,7 @@ def _look(file: Path) -> Seen:
         return Seen(file, named, tuple(facts), 0, (str(error),))
     good = np.asarray((np.isfinite(power) & (power > 0)).all(1), dtype=bool)
     facts.append(("spectra", _counted(power, good, named)))
-    problems = _unusable(file, good)
+    problems = _unusable(file, good) if power.size else (_empty(file, power),)
     try:
         k = read_wavenumbers(file)
     except DataError as error:
@@ -130,9 +135,19 @@ def _named(file: Path) -> Named | None:
 
 def _counted(power: FloatArray, good: NDArray[np.bool_], named: Named | None) -> str:
     rows, columns = power.shape
-    span = f", from {power[good].min():.3g} to {power[good].max():.3g} (Mpc/h)³" * bool(good.any())
+    span, usable = "", power[good]
+    if usable.size:
+        span = f", from {usable.min():.3g} to {usable.max():.3g} (Mpc/h)³"
     which = f"; row i is {named.set}_i" if named else ""
     return f"{rows} of {columns} columns{span}{which}"
+
+
+def _empty(file: Path, power: FloatArray) -> str:
+    rows, columns = power.shape
+    return (
+        f"{file}: there are no spectra in it ({rows} rows of {columns} columns). "
+        "Expected numbers [boxes, wavenumbers]; download or write it again."
+    )
 
 
 def _unusable(file: Path, good: NDArray[np.bool_]) -> tuple[str, ...]:
@@ -202,8 +217,8 @@ def _folder(path: Path, files: Sequence[Path]) -> Inspection:
     problems = [*base.problems, *(text for each in seen for text in each.problems)]
     warnings = [*base.warnings, *(_nameless(each.file) for each in seen if each.named is None)]
     there: list[There] = []
-    for title in dict.fromkeys(each.named.title if each.named else "" for each in seen):
-        own = [each for each in seen if (each.named.title if each.named else "") == title]
+    for title in dict.fromkeys(each.title for each in seen):
+        own = [each for each in seen if each.title == title]
         facts.append((f"{title} spectra" if title else "other spectra", str(len(own))))
         facts += [fact for each in own for fact in _indented(each)]
         names = [each.named for each in own if each.named]

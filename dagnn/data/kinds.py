@@ -1,6 +1,11 @@
 """What a loose file seems to hold, to say so where it is not what is wanted."""
 
+import lzma
+import zipfile
+import zlib
 from pathlib import Path
+from tokenize import TokenError
+from typing import IO
 
 import h5py
 import numpy as np
@@ -12,6 +17,21 @@ TEXT = "text"
 
 _STARTS = {b"\x89PNG": IMAGES, b"\xff\xd8\xff": IMAGES}
 _FEWEST_IMAGE_AXES = 3
+_NUMBERS = "biuf"
+# RuntimeError: an encrypted archive, or one packed in a way that Python cannot unpack.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+
+Header = tuple[tuple[int, ...], str]
+"""Shape of an array, and the letter that numpy has for what it holds."""
 
 
 def kind_of(path: Path) -> str | None:
@@ -27,7 +47,7 @@ def kind_of(path: Path) -> str | None:
     if start.startswith(b"\x89HDF"):
         return _in_hdf5(path)
     if start.startswith((b"\x93NUMPY", b"PK")):
-        return _in_arrays(path)
+        return _in_arrays(path, archive=start.startswith(b"PK"))
     known = next((kind for mark, kind in _STARTS.items() if start.startswith(mark)), None)
     plain = start.isascii() and not start.lstrip().startswith(b"<") and b"\x00" not in start
     return known or (TEXT if start and plain else None)
@@ -45,14 +65,40 @@ def _in_hdf5(path: Path) -> str | None:
     return IMAGES if max(axes, default=0) >= _FEWEST_IMAGE_AXES else None
 
 
-def _in_arrays(path: Path) -> str | None:
+def _in_arrays(path: Path, archive: bool) -> str | None:
     """Tell images from spectra by their axes; what is neither has no name here."""
     try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-        arrays = [stored] if isinstance(stored, np.ndarray) else [stored[k] for k in stored.files]
-    except (OSError, ValueError, EOFError, KeyError):
+        headers = _headers_in_archive(path) if archive else [_header_of(path)]
+    except _UNREADABLE:
         return None
-    if any(array.ndim >= _FEWEST_IMAGE_AXES for array in arrays):
+    axes = [len(shape) for shape, kind in headers if kind in _NUMBERS]
+    if max(axes, default=0) >= _FEWEST_IMAGE_AXES:
         return IMAGES
-    alone = isinstance(stored, np.ndarray) and stored.ndim in (1, 2) and stored.dtype.kind in "fiu"
-    return SPECTRA if alone else None
+    return SPECTRA if not archive and axes in ([1], [2]) else None
+
+
+def _header_of(path: Path) -> Header:
+    with path.open("rb") as stream:
+        return _header(stream)
+
+
+def _headers_in_archive(path: Path) -> list[Header]:
+    """Read the headers alone: a small archive can hold arrays that fill the memory."""
+    found = []
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(".npy"):
+                with archive.open(name) as stream:
+                    found.append(_header(stream))
+    return found
+
+
+def _header(stream: IO[bytes]) -> Header:
+    """Read the shape and the kind of numbers of one array."""
+    version = np.lib.format.read_magic(stream)
+    # Version 3 differs from 2 in the names of fields only, which numbers do not have.
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+    return shape, dtype.kind

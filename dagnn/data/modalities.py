@@ -4,6 +4,7 @@ A modality knows how to turn a suite, or loose files, into a dataset; nothing
 downstream asks which one it was.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -34,7 +35,7 @@ from dagnn.records import FloatArray
 __all__ = ["MODALITIES", "Loaded", "Modality", "Progress", "Request"]
 
 
-class _Simulations:
+class _Simulations(ABC):
     """What modalities of simulation suites share: names and priors come from ``catalogs/``."""
 
     # LH_0 of one suite has nothing to do with LH_0 of another.
@@ -66,11 +67,11 @@ class _Simulations:
         known = known_suites()
         return tuple(name for name in known if self.redshifts(name, data, set_name, volume))
 
+    @abstractmethod
     def redshifts(
         self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
     ) -> tuple[float, ...]:
         """Return the redshifts that a suite is there at."""
-        raise NotImplementedError
 
     def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
         """Refuse: mocks are made of catalogues."""

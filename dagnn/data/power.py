@@ -1,5 +1,6 @@
 """Files of galaxy power spectra: found, read, checked, rebinned."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,10 +126,12 @@ def read_wavenumbers(power_file: Path) -> FloatArray:
             f"{power_file.name}. Put it there, or set bins to null to use the columns as they are."
         )
     try:
-        k = np.atleast_1d(np.loadtxt(path, dtype=np.float64))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an empty file is told below
+            k = np.atleast_1d(np.loadtxt(path, dtype=np.float64))
     except ValueError as error:
         raise DataError(f"{path}: expected one wavenumber per line ({error}).") from error
-    if k.ndim != 1 or not (np.diff(k, prepend=0.0) > 0).all():
+    if k.ndim != 1 or not len(k) or not (np.diff(k, prepend=0.0) > 0).all():
         raise DataError(f"{path}: expected increasing positive wavenumbers, one per line.")
     return k
 

@@ -69,8 +69,8 @@ class EntropySeparation(DomainTerm):
         Saito et al. 2020, arXiv:2002.07953 (DANCE).
 
     Example:
-        >>> EntropySeparation(0.4)
-        EntropySeparation(margin=0.4)
+        >>> EntropySeparation(), EntropySeparation(0.4)
+        (EntropySeparation(margin=auto), EntropySeparation(margin=0.4))
     """
 
     needs_classes = True
@@ -104,4 +104,4 @@ class EntropySeparation(DomainTerm):
 
     def extra_repr(self) -> str:
         """Tell the margin."""
-        return "" if self.margin is None else f"margin={self.margin:g}"
+        return "margin=auto" if self.margin is None else f"margin={self.margin:g}"

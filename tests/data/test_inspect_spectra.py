@@ -5,12 +5,16 @@ import shutil
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from dagnn.cli import app
 from dagnn.data.inspect_spectra import inspect_spectra
 from dagnn.data.spectra import load_spectra
 from dagnn.errors import MismatchError
 from dagnn.run.show import inspect
 
+FINDINGS = 3
+"""Exit code of ``dagnn inspect`` where something is wrong."""
 NAMES = ("IllustrisTNG", "SIMBA")
 
 
@@ -99,6 +103,31 @@ def test_powers_that_are_not_positive_are_counted(data):
     np.save(pk(data), power)
     (problem,) = inspect_spectra(pk(data)).problems
     assert "2 of 6 spectra" in problem and "2, 4" in problem
+
+
+@pytest.mark.parametrize(
+    ("power", "said"),
+    [
+        (np.full((6, 8), np.nan), "6 of 6 spectra are not positive"),
+        (np.zeros((6, 8)), "6 of 6 spectra are not positive"),
+        (-np.ones((6, 8)), "6 of 6 spectra are not positive"),
+        (np.ones((0, 8)), "no spectra in it (0 rows of 8 columns)"),
+        (np.ones(0), "no spectra in it (1 rows of 0 columns)"),
+    ],
+    ids=["nan", "zero", "negative", "no rows", "no columns"],
+)
+def test_files_without_one_usable_spectrum_are_findings(data, power, said):
+    np.save(pk(data), power)
+    for path in (pk(data), data):
+        assert said in inspect_spectra(path).problems[0]
+        result = CliRunner().invoke(app, ["inspect", str(path)])
+        assert result.exit_code == FINDINGS, result.output
+
+
+def test_an_empty_list_of_wavenumbers_is_a_finding(data):
+    (data / "k_values.txt").write_text("")
+    for path in (pk(data), data, data / "k_values.txt"):
+        assert "expected increasing positive wavenumbers" in inspect_spectra(path).problems[0]
 
 
 def test_wavenumbers_are_no_broken_table(data, capsys):
