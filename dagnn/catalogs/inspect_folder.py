@@ -2,7 +2,7 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice, product
 from pathlib import Path
 from shlex import quote
@@ -12,7 +12,7 @@ from dagnn.catalogs.hdf5 import open_hdf5
 from dagnn.catalogs.inspect_strange import inspect_strange
 from dagnn.catalogs.inspect_use import There, how_to_train, redshift_there
 from dagnn.catalogs.layouts import below, catalog_patterns, existing, find_table, natural_order
-from dagnn.catalogs.patterns import Known, matches
+from dagnn.catalogs.patterns import Known, Match, matches
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import guess_suite, known_suites
 from dagnn.catalogs.tables import read_table
@@ -39,17 +39,20 @@ def inspect_data_folder(path: Path) -> Inspection:
     tables: dict[str, list[str]] = defaultdict(list)
     for suite in known_suites().values():
         for set_name, volume in product(suite.sets, suite.volumes):
-            found = _simulations(suite, path, set_name, volume)
+            files = _files_of(suite, path, set_name, volume)
+            found, broken = _simulations(files), _unreadable(files)
+            usable = _simulations(match for match in files if match.path not in broken)
             table, troubles = _table(suite, path, set_name, volume, found)
-            problems += [*_unreadable(suite, path, set_name, volume), *troubles]
+            problems += [*_first(broken, f"{set_name} files of {suite.name}"), *troubles]
             if found:
                 label = f"{suite.name} {volume} {set_name}"
                 facts.append((label, f"{_counts(found)}; {table or 'no parameter table'}"))
-                redshift = redshift_there(suite, list(found))
-                there.append(There(suite.short_name, set_name, volume, redshift, bool(table)))
                 warnings += [] if table or troubles else [_without_table(suite, set_name, volume)]
             elif table:
                 tables[f"{suite.name} {volume}"].append(f"{set_name} ({table.split()[0]})")
+            if usable:
+                redshift = redshift_there(suite, list(usable))
+                there.append(There(suite.short_name, set_name, volume, redshift, bool(table)))
     facts += [
         (label, f"tables of {', '.join(sets)}; no catalogues") for label, sets in tables.items()
     ]
@@ -79,7 +82,7 @@ def _part_of_data(path: Path) -> Inspection | None:
     for whole in islice(inside.parents, DEEPEST):
         for set_name, volume in product(suite.sets, suite.volumes):
             files = _files_of(suite, whole, set_name, volume)
-            if any(inside in file.resolve().parents for file in files):
+            if any(inside in file.path.resolve().parents for file in files):
                 text = f"{path} is a part of the data folder {whole}. Give the whole of it."
                 command = ("To look at all of it", f"dagnn inspect {quote(str(whole))}")
                 return Inspection("data folder", path.name, (), (text,), commands=(command,))
@@ -99,36 +102,38 @@ def _without_table(suite: Suite, set_name: str, volume: str) -> str:
     )
 
 
-def _simulations(suite: Suite, root: Path, set_name: str, volume: str) -> Found:
-    """Return the simulations of a set by snapshot number, in whatever layout."""
-    found: Found = defaultdict(set)
+def _files_of(suite: Suite, root: Path, set_name: str, volume: str) -> list[Match]:
+    """Return the catalogues of a set, in whatever layout."""
     patterns = below(suite.catalog_roots, catalog_patterns(suite, volume, None))
-    for pattern, spelling in product(patterns, suite.spellings):
-        known = Known(suite=spelling, volume=volume, set=set_name)
-        for match in matches(root, pattern, known):
-            found[-1 if match.snap is None else match.snap].add(match.sim)
+    known = [Known(suite=each, volume=volume, set=set_name) for each in suite.spellings]
+    return [match for pair in product(patterns, known) for match in matches(root, *pair)]
+
+
+def _simulations(files: Iterable[Match]) -> Found:
+    """Return the simulations that files belong to by snapshot number."""
+    found: Found = defaultdict(set)
+    for match in files:
+        found[-1 if match.snap is None else match.snap].add(match.sim)
     return found
 
 
-def _unreadable(suite: Suite, root: Path, set_name: str, volume: str) -> list[str]:
-    """Open every catalogue and say which cannot be; only the first few in full."""
-    problems = []
-    for path in dict.fromkeys(_files_of(suite, root, set_name, volume)):
+def _unreadable(files: Iterable[Match]) -> dict[Path, str]:
+    """Open every catalogue and say which cannot be, and why."""
+    broken: dict[Path, str] = {}
+    for path in dict.fromkeys(match.path for match in files):
         try:
             with open_hdf5(path):
                 continue
         except DataError as error:
-            problems.append(str(error))
-    rest = len(problems) - SHOWN_PROBLEMS
-    more = [f"... and {rest} more {set_name} files of {suite.name} cannot be read."]
-    return [*problems[:SHOWN_PROBLEMS], *(more if rest > 0 else [])]
+            broken[path] = str(error)
+    return broken
 
 
-def _files_of(suite: Suite, root: Path, set_name: str, volume: str) -> Iterator[Path]:
-    patterns = below(suite.catalog_roots, catalog_patterns(suite, volume, None))
-    for pattern, spelling in product(patterns, suite.spellings):
-        for match in matches(root, pattern, Known(suite=spelling, volume=volume, set=set_name)):
-            yield match.path
+def _first(broken: Mapping[Path, str], what: str) -> list[str]:
+    """Tell of the first few in full, and how many more there are."""
+    rest = len(broken) - SHOWN_PROBLEMS
+    more = [f"... and {rest} more {what} cannot be read."]
+    return [*list(broken.values())[:SHOWN_PROBLEMS], *(more if rest > 0 else [])]
 
 
 def _counts(found: Found) -> str:

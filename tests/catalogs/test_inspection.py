@@ -225,3 +225,29 @@ def test_a_part_of_a_data_folder_names_the_whole(tmp_path):
         assert "is a part of the data folder" in found.problems[0]
         whole = found.commands[0][1].split()[-1]
         assert any(label.startswith("SIMBA") for label, _ in inspect_path(whole).facts)
+
+
+def write_pair(root, **broken):
+    """Write catalogues of two suites at two snapshots with tables; the broken hold garbage."""
+    for name in ("IllustrisTNG", "SIMBA"):
+        for snapshot in (33, 18):
+            path = root / f"{name}_LH_0_fof_subhalo_tab_{snapshot:03d}.hdf5"
+            write_catalog(path)
+            if snapshot in broken.get(name, ()):
+                path.write_text("garbage")
+        write_table(root / f"CosmoAstroSeed_{name}_L25n256_LH.txt", ["LH_0"])
+    return inspect_path(root)
+
+
+def test_no_command_for_suites_whose_every_file_is_garbage(tmp_path):
+    found = write_pair(tmp_path, IllustrisTNG=(33, 18), SIMBA=(33, 18))
+    assert len(found.problems) == 4 and "is not an HDF5 file" in found.problems[0]
+    assert found.commands == ()
+    assert dict(found.facts)["SIMBA L25n256 LH"].startswith("simulations: 1 at snapshot 018")
+
+
+def test_the_command_names_what_can_be_read_alone(tmp_path):
+    ((purpose, command),) = write_pair(tmp_path / "one", SIMBA=(33, 18)).commands
+    assert "no second suite" in purpose and "--source tng" in command and "simba" not in command
+    ((_, command),) = write_pair(tmp_path / "early", IllustrisTNG=(33,), SIMBA=(33,)).commands
+    assert "--source tng --target simba" in command and "data.redshifts=[" in command
