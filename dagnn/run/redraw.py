@@ -6,8 +6,9 @@ from rich.console import Console
 
 from dagnn.evaluation.storage import read_results
 from dagnn.run.answers import answers_of
+from dagnn.run.closing import tell_results
 from dagnn.run.folder import RunFolder
-from dagnn.run.outputs import show_table, stamped, with_latents, write_pages
+from dagnn.run.outputs import with_latents, write_pages
 
 
 def report(path: Path, *, console: Console | None = None) -> Path:
@@ -19,6 +20,5 @@ def report(path: Path, *, console: Console | None = None) -> Path:
     answers = answers_of(folder.read_environment().get("classes", ()))
     predictions = with_latents(folder, answers.read(folder.predictions))
     page = write_pages(folder, experiment, predictions, results)
-    show_table(experiment, results, stamped(folder.read_environment()))
-    console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+    tell_results(folder, experiment, predictions, results, page, console)
     return page

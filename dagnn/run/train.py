@@ -5,12 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from dagnn.config import Experiment
 from dagnn.errors import Interrupted
 from dagnn.evaluation.examination import write_examination
-from dagnn.evaluation.headline import count_items, too_few
 from dagnn.evaluation.table import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.files import write_text
 from dagnn.models import Network
@@ -18,13 +16,14 @@ from dagnn.records import Result
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.assemble import check
 from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels
+from dagnn.run.closing import tell_results
 from dagnn.run.data import Prepared, locate_data, prepare, stored_truth
 from dagnn.run.facts import require_same_data, run_facts
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder, require_free
-from dagnn.run.guard import alarm_text, guarded, stored_intervals
+from dagnn.run.guard import guarded, stored_intervals
 from dagnn.run.initial import inherited_notes, load_initial, require_same_classes, stored_meta
-from dagnn.run.outputs import show_table, stamped, title, write_pages, write_tables
+from dagnn.run.outputs import stamped, title, write_pages, write_tables
 from dagnn.run.predictions import predict_all
 from dagnn.training import Checkpoint, legend
 
@@ -200,20 +199,5 @@ def finish(
         write_examination(folder.path, found, mock=mock)
     with console.status("Drawing the report"):
         report = write_pages(folder, experiment, predictions, results)
-    show_table(experiment, results, mock)
-    if few := too_few(results, count_items(predictions)):
-        console.print(f"[yellow]Note:[/] {escape(few)}", highlight=False, soft_wrap=True)
-    for name, (low, high) in experiment.data.target_prior.items():
-        console.print(
-            f"[bold yellow]STRESS TEST:[/] targets are restricted to {name} from {low:g} to "
-            f"{high:g}, by their labels.",
-            highlight=False,
-            soft_wrap=True,
-        )
-    for interval in prepared.intervals:
-        if interval.alarm:
-            console.print(f"[bold yellow]Alarm:[/] {alarm_text(interval)}", soft_wrap=True)
-    for alarm in answers.alarms(predictions):
-        console.print(f"[bold yellow]Alarm:[/] {alarm}", highlight=False, soft_wrap=True)
-    console.print(f"Report: {report}", highlight=False, soft_wrap=True)
+    tell_results(folder, experiment, predictions, results, report, console)
     return RunResult(folder.path, results, predictions, mock)

@@ -1,6 +1,7 @@
 """The guard on several sources, targets and parameters, without training."""
 
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,24 @@ def test_few_items_inside_are_completed_by_the_nearest(four: Path) -> None:
     (batch,) = _inside(made, found, [(0.95, 1.0)])
     assert len(batch.y) == FEWEST
     assert batch.y.min() > 0.5
+
+
+def test_a_redrawn_report_is_qualified_as_the_first(four: Path, tmp_path: Path) -> None:
+    quick = ["training.epochs=1", "calibration.surrogate=none", "evaluation.baselines=false"]
+    experiment = load(four, *quick, "data.limit=60", target_prior={"Omega_m": (0.3, 0.5)})
+    first, again = (Console(record=True, width=200, file=StringIO()) for _ in range(2))
+    made = run.train(experiment, out=tmp_path / "run", console=first)
+    folder = RunFolder(made.folder)
+    # So few boxes are no reason for an alarm: one that was stored is told again.
+    facts = folder.read_environment()
+    folder.write_environment(facts | {"prior_intervals": {"simba, Omega_m": [0.5, 0.9, 0.9]}})
+    run.report(made.folder, console=again)
+    told = again.export_text().splitlines()
+    assert [line.split(":")[0] for line in told] == ["Note", "STRESS TEST", "Alarm", "Report"]
+    assert "fewer than 20 decide nothing" in told[0] and "from 0.3 to 0.5" in told[1]
+    assert "simba seems to span only 40%" in told[2]
+    kept = [line for line in told if not line.startswith("Alarm")]
+    assert [line for line in first.export_text().splitlines() if line in kept] == kept
 
 
 def test_intervals_come_back_from_the_run(four: Path, tmp_path: Path) -> None:
