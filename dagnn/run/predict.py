@@ -1,6 +1,6 @@
 """Predict new files with a finished run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rich.markup import escape
 from dagnn.config import build
 from dagnn.data.kinds import kind_of
 from dagnn.data.modalities import MODALITIES, Loaded, Modality
-from dagnn.errors import DataError, MismatchError, UsageError, nearest
+from dagnn.errors import DataError, MismatchError, UsageError
 from dagnn.evaluation.storage import NO_REMARKS, Remarks
 from dagnn.records import Dataset
 from dagnn.run.answers import Answers, AnyPredictions, answers_of
@@ -19,11 +19,11 @@ from dagnn.run.calibrate import apply_scale, read_scale
 from dagnn.run.data import stored_truth
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text, stored_intervals
+from dagnn.run.outside import outside_range, warn_outside
 from dagnn.run.predictions import adapt
+from dagnn.run.statistics import choose_suite, domain_of
 from dagnn.run.trained import Trained, uncalibrated
-from dagnn.training import Checkpoint
 
-WARNINGS_SHOWN = 10
 OUTSIDE = "outside_training_range"
 """Column of a file of predictions: what of an input training has not seen; empty if nothing."""
 
@@ -104,7 +104,7 @@ def _predict(
         suite=suite or "unknown",
         role="other",
         split="all",
-        domain=_domain_of(suite, meta["domains"]),
+        domain=domain_of(suite, meta["domains"]),
     )
 
 
@@ -146,76 +146,10 @@ def wanted(files: Sequence[Path], reads: str, who: str) -> Iterator[None]:
         raise
 
 
-def choose_suite(
-    asked: str | None,
-    guessed: str | None,
-    checkpoint: Checkpoint,
-    adapted: bool,
-    console: Console,
-) -> str | None:
-    """Decide which suite's statistics to see new files through, and say so.
-
-    Args:
-        asked: what the user named.
-        guessed: what the paths of the files name.
-        checkpoint: of the run.
-        adapted: whether statistics are estimated from the files themselves.
-        console: where to say it.
-    """
-    domains = checkpoint.meta["domains"]
-    if asked is not None or adapted:
-        return asked
-    if checkpoint.meta["statistics"] == 1:
-        return guessed if guessed in domains else None
-    chosen = guessed if guessed in domains else None
-    console.print(
-        f"Seen through the statistics of {chosen or domains[0]}"
-        + (", which the paths name." if chosen else ": the paths name no suite of the run.")
-        + f" Others: --suite {' or '.join(domains)}, or --adapt-statistics.",
-        highlight=False,
-        soft_wrap=True,
-    )
-    return chosen
-
-
-def _domain_of(suite: str | None, domains: Sequence[str]) -> int:
-    if suite is None:
-        return 0
-    if suite not in domains:
-        raise UsageError(f"The run was not trained on {suite}. {nearest(suite, domains)}")
-    return list(domains).index(suite)
-
-
 def _alarms(folder: RunFolder, suite: str | None) -> list[str]:
     """Repeat the alarms of a run about the suite that is predicted."""
     intervals = stored_intervals(folder.read_environment())
     return [alarm_text(each) for each in intervals if each.alarm and each.suite == suite]
-
-
-def outside_range(dataset: Dataset, ranges: Mapping[str, Sequence[float]]) -> dict[str, str]:
-    """Return what of each input lies outside of what the network was trained on.
-
-    Returns:
-        Item → what it is and what training had; only items that have any such thing.
-    """
-    outside: dict[int, list[str]] = {}
-    for name, values in dataset.summaries().items():
-        low, high = ranges[name]
-        for item in torch.nonzero((values < low) | (values > high)).flatten().tolist():
-            seen = f"{name} is {float(values[item]):.4g} (training: {low:.4g} to {high:.4g})"
-            outside.setdefault(item, []).append(seen)
-    return {dataset.ids[item]: "; ".join(outside[item]) for item in sorted(outside)}
-
-
-def warn_outside(outside: Mapping[str, str], console: Console) -> None:
-    """Say which inputs lie outside what the network was trained on, one line each."""
-    for item, seen in list(outside.items())[:WARNINGS_SHOWN]:
-        text = f"{item} is outside the training range: {seen}"
-        console.print(f"[yellow]Warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
-    if len(outside) > WARNINGS_SHOWN:
-        console.print(f"... and {len(outside) - WARNINGS_SHOWN} more inputs.", highlight=False)
-    if outside:
-        console.print("Do not trust the error bars of these inputs.")
 
 
 def deliver(

@@ -1,0 +1,37 @@
+"""What of new inputs lies outside of what a network was trained on."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+
+from dagnn.records import Dataset
+
+WARNINGS_SHOWN = 10
+
+
+def outside_range(dataset: Dataset, ranges: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    """Return what of each input lies outside of what the network was trained on.
+
+    Returns:
+        Item → what it is and what training had; only items that have any such thing.
+    """
+    outside: dict[int, list[str]] = {}
+    for name, values in dataset.summaries().items():
+        low, high = ranges[name]
+        for item in torch.nonzero((values < low) | (values > high)).flatten().tolist():
+            seen = f"{name} is {float(values[item]):.4g} (training: {low:.4g} to {high:.4g})"
+            outside.setdefault(item, []).append(seen)
+    return {dataset.ids[item]: "; ".join(outside[item]) for item in sorted(outside)}
+
+
+def warn_outside(outside: Mapping[str, str], console: Console) -> None:
+    """Say which inputs lie outside what the network was trained on, one line each."""
+    for item, seen in list(outside.items())[:WARNINGS_SHOWN]:
+        text = f"{item} is outside the training range: {seen}"
+        console.print(f"[yellow]Warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+    if len(outside) > WARNINGS_SHOWN:
+        console.print(f"... and {len(outside) - WARNINGS_SHOWN} more inputs.", highlight=False)
+    if outside:
+        console.print("Do not trust the error bars of these inputs.")

@@ -1,0 +1,53 @@
+"""Through the statistics of which trained suite new files are seen."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from dagnn.errors import UsageError, nearest
+from dagnn.training import Checkpoint
+
+
+def choose_suite(
+    asked: str | None,
+    guessed: str | None,
+    checkpoint: Checkpoint,
+    adapted: bool,
+    console: Console,
+) -> str | None:
+    """Decide which suite's statistics to see new files through, and say so.
+
+    Args:
+        asked: what the user named.
+        guessed: what the paths of the files name.
+        checkpoint: of the run.
+        adapted: whether statistics are estimated from the files themselves.
+        console: where to say it.
+    """
+    domains = checkpoint.meta["domains"]
+    if asked is not None or adapted:
+        return asked
+    if checkpoint.meta["statistics"] == 1:
+        return guessed if guessed in domains else None
+    chosen = guessed if guessed in domains else None
+    console.print(
+        f"Seen through the statistics of {chosen or domains[0]}"
+        + (", which the paths name." if chosen else ": the paths name no suite of the run.")
+        + f" Others: --suite {' or '.join(domains)}, or --adapt-statistics.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return chosen
+
+
+def domain_of(suite: str | None, domains: Sequence[str]) -> int:
+    """Return the number that a suite had in training; 0, the first source, for none.
+
+    Raises:
+        UsageError: the run was not trained on it.
+    """
+    if suite is None:
+        return 0
+    if suite not in domains:
+        raise UsageError(f"The run was not trained on {suite}. {nearest(suite, domains)}")
+    return list(domains).index(suite)
