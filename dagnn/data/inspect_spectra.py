@@ -1,6 +1,5 @@
 """Files of galaxy power spectra in words: whose they are, at which redshift, and what lacks."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,43 +17,17 @@ from dagnn.catalogs.inspect_folder import (
 )
 from dagnn.catalogs.inspect_use import DEFAULT_VOLUME, Command, There, how_to_train
 from dagnn.catalogs.layouts import find_table
-from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import known_suites
 from dagnn.catalogs.tables import read_table
 from dagnn.data.power import SAME_REDSHIFT, read_power, read_wavenumbers
+from dagnn.data.spectra_names import Named, named_in
 from dagnn.errors import DataError
 from dagnn.records import FloatArray
 
-_NAME = re.compile(r"Pk_galaxies_(.+)_([A-Za-z0-9]+)_(\d+)_kmax=[\d.]+\.npy")
 ALONE = " --config spectra --set 'loss.terms={none: {}}'"
 """Options for one suite without another: nothing is there to align with."""
 EXPECTED = "Pk_galaxies_{suite}_{set}_{snapshot}_kmax=*.npy"
 WAVENUMBERS = "k_values.txt"
-
-
-@dataclass(frozen=True)
-class Named:
-    """What the name of a file of spectra says.
-
-    Attributes:
-        suite: whose they are.
-        set: simulation set.
-        snapshot: number in the old numbering.
-    """
-
-    suite: Suite
-    set: str
-    snapshot: int
-
-    @property
-    def redshift(self) -> float:
-        """Redshift of the snapshot."""
-        return self.suite.old_redshift(self.snapshot)
-
-    @property
-    def title(self) -> str:
-        """Suite and set."""
-        return f"{self.suite.name} {self.set}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +73,7 @@ def inspect_spectra(path: Path) -> Inspection | None:
 
 def _look(file: Path) -> Seen:
     """Read a file, with its wavenumbers, as training would."""
-    named = _named(file)
+    named = named_in(file)
     facts: Facts = []
     if named is not None:
         when = f"{named.snapshot:03d} in the old numbering, z = {named.redshift:g}"
@@ -123,14 +96,6 @@ def _look(file: Path) -> Seen:
             "wavenumbers; they must agree.",
         )
     return Seen(file, named, tuple(facts), len(power), problems)
-
-
-def _named(file: Path) -> Named | None:
-    found = _NAME.fullmatch(file.name)
-    for suite in known_suites().values() if found else ():
-        if found and found[1] in suite.spellings and int(found[3]) < len(suite.snapshots.old):
-            return Named(suite, found[2], int(found[3]))
-    return None
 
 
 def _counted(power: FloatArray, good: NDArray[np.bool_], named: Named | None) -> str:

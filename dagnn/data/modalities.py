@@ -25,6 +25,7 @@ from dagnn.data.power import SPACINGS, available_redshifts, find_power
 from dagnn.data.requests import Loaded, Mocks, Modality, Progress, Request
 from dagnn.data.snapshots import check_files, check_redshifts, load_boxes, prepare_boxes
 from dagnn.data.spectra import load_spectra, read_spectra
+from dagnn.data.spectra_names import require_redshifts
 from dagnn.data.surveys import SurveyImages
 from dagnn.data.truth import Truth, widest_scaling
 from dagnn.errors import UsageError, nearest
@@ -251,6 +252,7 @@ class PowerSpectra(_Simulations):
         classes: Sequence[str] = (),
     ) -> Loaded:
         """Read loose files of spectra; as many consecutive ones as redshifts form an input."""
+        require_redshifts(files, redshifts)
         spectra = read_spectra(files, scaling, self.bins, len(redshifts), spacing=self.spacing)
         return Loaded(spectra, False, "", suite=_common_suite(files))
 

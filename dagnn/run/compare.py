@@ -20,6 +20,7 @@ from dagnn.evaluation.storage import read_results
 from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import chosen_by_oracle, held_out, stamped, with_groups
+from dagnn.run.progress import busy
 from dagnn.run.stamps import stamps_of
 
 DEEPEST = 3
@@ -60,7 +61,7 @@ def compare(
     notes = [f"{path} is unfinished and left out." for path in unfinished]
     for note in notes:
         console.print(f"[yellow]Note:[/] {note}", highlight=False, soft_wrap=True)
-    with console.status("Drawing the comparison"):
+    with busy(console, "Drawing the comparison"):
         figures = comparison_figures(groups)
         for name, figure in figures.items():
             save_figure(figure, out / "figures", name)

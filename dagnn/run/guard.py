@@ -20,6 +20,7 @@ from dagnn.losses.window import Window
 from dagnn.records import FloatArray
 from dagnn.run.assemble import Assembly, reads_target, training_batch
 from dagnn.run.data import Prepared, summaries_of, truth_of
+from dagnn.run.progress import busy
 
 
 def guarded(experiment: Experiment, prepared: Prepared, console: Console) -> Prepared:
@@ -36,7 +37,7 @@ def guarded(experiment: Experiment, prepared: Prepared, console: Console) -> Pre
     asked = experiment.loss.prior_guard and prepared.scaling.names
     if not (asked and reads_target(experiment)):
         return prepared
-    with console.status("Estimating the priors of the targets"):
+    with busy(console, "Estimating the priors of the targets"):
         intervals = tuple(_intervals(prepared))
     for interval in intervals:
         if interval.alarm:

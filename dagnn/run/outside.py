@@ -9,6 +9,7 @@ from rich.markup import escape
 from dagnn.records import Dataset
 
 WARNINGS_SHOWN = 10
+FEATURES_SHOWN = 2
 
 
 def outside_range(dataset: Dataset, ranges: Mapping[str, Sequence[float]]) -> dict[str, str]:
@@ -29,7 +30,9 @@ def outside_range(dataset: Dataset, ranges: Mapping[str, Sequence[float]]) -> di
 def warn_outside(outside: Mapping[str, str], console: Console) -> None:
     """Say which inputs lie outside what the network was trained on, one line each."""
     for item, seen in list(outside.items())[:WARNINGS_SHOWN]:
-        text = f"{item} is outside the training range: {seen}"
+        first, rest = seen.split("; ")[:FEATURES_SHOWN], seen.count("; ") + 1 - FEATURES_SHOWN
+        more = f"; and {rest} more" if rest > 0 else ""
+        text = f"{item} is outside the training range: {'; '.join(first)}{more}"
         console.print(f"[yellow]Warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
     if len(outside) > WARNINGS_SHOWN:
         console.print(f"... and {len(outside) - WARNINGS_SHOWN} more inputs.", highlight=False)

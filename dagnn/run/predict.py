@@ -21,7 +21,7 @@ from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text, stored_intervals
 from dagnn.run.outside import outside_range, warn_outside
 from dagnn.run.predictions import adapt
-from dagnn.run.statistics import choose_suite, domain_of
+from dagnn.run.statistics import choose_suite, domain_of, named_by
 from dagnn.run.trained import Trained, uncalibrated
 
 OUTSIDE = "outside_training_range"
@@ -60,7 +60,8 @@ def predict(
     loaded = _read(trained, modality, files)
     _say_notes(console, loaded.notes)
     asked = None if suite is None else modality.name(suite)
-    chosen = choose_suite(asked, loaded.suite, trained.checkpoint, adapt_statistics, console)
+    guessed = loaded.suite or named_by(files, trained.checkpoint.meta["domains"])
+    chosen = choose_suite(asked, guessed, trained.checkpoint, adapt_statistics, console)
     told = uncalibrated(trained.folder, trained.experiment)
     _say_notes(console, [*told, *_alarms(trained.folder, chosen)])
     outside = outside_range(loaded.dataset, trained.checkpoint.meta["training_range"])

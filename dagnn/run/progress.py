@@ -38,3 +38,14 @@ def progress_bar(console: Console, title: str) -> Iterator[Callable[[int, int], 
     seconds = time.perf_counter() - started
     if last[1] and seconds > 0.5:
         console.print(f"{title}: {last[0]} of {last[1]} in {seconds:.1f} s", highlight=False)
+
+
+@contextmanager
+def busy(console: Console, title: str) -> Iterator[None]:
+    """Say what takes a while: beside a wheel in a terminal, in a line elsewhere."""
+    if not console.is_terminal:
+        console.print(title, highlight=False)
+        yield
+        return
+    with console.status(title):
+        yield

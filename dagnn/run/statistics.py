@@ -1,11 +1,35 @@
 """Through the statistics of which trained suite new files are seen."""
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
 from dagnn.errors import UsageError, nearest
 from dagnn.training import Checkpoint
+
+
+def named_by(files: Sequence[Path], domains: Sequence[str]) -> str | None:
+    """Return the trained suite that the paths of all files name as a word, if they agree.
+
+    Names of files count before those of their folders.
+
+    Example:
+        >>> named_by([Path("sdss/gz_illustris.npz")], ["sdss", "illustris"])
+        'illustris'
+    """
+    found = {_named_by(Path(file), domains) for file in files}
+    return found.pop() if len(found) == 1 else None
+
+
+def _named_by(file: Path, domains: Sequence[str]) -> str | None:
+    for part in reversed(file.absolute().parts):
+        words = re.split(r"[^a-z0-9]+", part.casefold())
+        named = [domain for domain in domains if domain.casefold() in words]
+        if named:
+            return named[0] if len(named) == 1 else None
+    return None
 
 
 def choose_suite(

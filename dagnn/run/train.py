@@ -25,6 +25,7 @@ from dagnn.run.guard import guarded, stored_intervals
 from dagnn.run.initial import inherited_notes, load_initial, require_same_classes, stored_meta
 from dagnn.run.outputs import stamped, title, write_pages, write_tables
 from dagnn.run.predictions import predict_all
+from dagnn.run.progress import busy
 from dagnn.training import Checkpoint, legend
 
 TOLD = {
@@ -193,11 +194,11 @@ def finish(
     mock = stamped(folder.read_environment())
     write_tables(folder, answers, predictions, results, mock=mock)
     drawn = {name: network for name, network in networks.items() if name in DRAWN}
-    with console.status("Examining the networks"):
+    with busy(console, "Measuring and examining the networks"):
         found = answers.examine(experiment, prepared, drawn)
     if found is not None:
         write_examination(folder.path, found, mock=mock)
-    with console.status("Drawing the report"):
+    with busy(console, "Drawing the report"):
         report = write_pages(folder, experiment, predictions, results)
     tell_results(folder, experiment, predictions, results, report, console)
     return RunResult(folder.path, results, predictions, mock)

@@ -34,7 +34,7 @@ def legend(terminal: bool, classes: bool) -> str:
     return (
         "Epoch lines: train, mean losses on training items (task: on source labels; total: what is "
         f"minimised); valid, on validation items (source_error: {error}; latent_distance: "
-        f"{DISTANCE}); lr, learning rate; kept, the best weights so far."
+        f"{DISTANCE}); lr, learning rate; kept, these weights are the answer so far."
     )
 
 
