@@ -23,10 +23,11 @@ from speed_timing import clock_of, resident
 
 from dagnn import run
 from dagnn.config import Experiment
-from dagnn.run.data import Prepared, prepare
+from dagnn.run.data import prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.predictions import predict_all
+from dagnn.run.prepared import Prepared
 
 RECIPES = {"ours": "gnn_published", "default": "gnn_mmd"}
 DEFAULT_EPOCHS = 30

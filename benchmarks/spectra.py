@@ -28,11 +28,12 @@ from dagnn.evaluation.selection_scores import chosen, rank_sum
 from dagnn.models import Network
 from dagnn.records import Predictions
 from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels
-from dagnn.run.data import Prepared, prepare
+from dagnn.run.data import prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import guarded
 from dagnn.run.predictions import predict_all
+from dagnn.run.prepared import Prepared
 from dagnn.run.reverse import reverse_error
 from dagnn.run.scores import label_free_scores
 

@@ -8,7 +8,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from dagnn.records import FloatArray, Predictions
-from dagnn.run.data import Prepared, SuiteData
+from dagnn.run.prepared import Prepared, SuiteData
 
 
 def gaussian_process(prepared: Prepared, source: str, target: str) -> dict[str, Predictions]:

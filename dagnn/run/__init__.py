@@ -13,9 +13,9 @@ from pathlib import Path
 
 from dagnn.config import Experiment, load_experiment
 from dagnn.run.compare import compare, holds_runs
-from dagnn.run.data import make_mocks
 from dagnn.run.evaluate import evaluate
 from dagnn.run.finished import resume
+from dagnn.run.locate import make_mocks
 from dagnn.run.predict import predict
 from dagnn.run.prepare import prepare
 from dagnn.run.published import predict_published

@@ -42,7 +42,7 @@ from dagnn.models import Network
 from dagnn.parameters import parameter
 from dagnn.records import ClassPredictions, Dataset, Predictions, Result
 from dagnn.run.baselines import baseline_predictions, priors
-from dagnn.run.data import Prepared
+from dagnn.run.prepared import Prepared
 from dagnn.run.robustness import examine_networks
 from dagnn.run.show import show_classes, show_predictions
 

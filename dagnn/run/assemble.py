@@ -24,7 +24,7 @@ from dagnn.losses import (
     StatisticsOnly,
 )
 from dagnn.models import ENCODERS, HEADS, Ensemble, Network
-from dagnn.run.data import Prepared, SuiteData
+from dagnn.run.prepared import Prepared, SuiteData
 from dagnn.training import TARGET_ORACLE, TrainSettings
 
 Facts = dict[str, Any]

@@ -8,7 +8,7 @@ from dagnn.evaluation.baselines import SummaryTable, summary_baselines
 from dagnn.evaluation.metrics import Prior
 from dagnn.parameters import parameter
 from dagnn.records import FloatArray, Predictions
-from dagnn.run.data import Prepared, SuiteData
+from dagnn.run.prepared import Prepared, SuiteData
 
 GALAXIES = "log10 galaxies"
 """The summary from which galaxies are counted, where the data have any."""

@@ -16,10 +16,10 @@ from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import FloatArray
 from dagnn.run.answers import Answers, AnyPredictions, AnyScale, answers_of
-from dagnn.run.data import Prepared
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.predictions import predict_all
+from dagnn.run.prepared import Prepared
 from dagnn.run.surrogates import Surrogate, surrogates
 from dagnn.training import Checkpoint
 

@@ -1,11 +1,9 @@
-"""Find the data of an experiment, or make mocks and say so; read every suite."""
+"""Read and split every suite of an experiment."""
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,186 +14,18 @@ from torch import Tensor
 
 from dagnn.catalogs.cache import default_cache
 from dagnn.config import Experiment, build
-from dagnn.data.mocking import CACHES, universes
-from dagnn.data.modalities import MODALITIES, Loaded, Modality, Request
-from dagnn.data.requests import Mocks
+from dagnn.data.modalities import MODALITIES, Modality
+from dagnn.data.requests import Loaded, Request
 from dagnn.data.splits import PARTS, Split, split_items
 from dagnn.data.truth import Truth
 from dagnn.errors import MismatchError, MissingDataError, UsageError
-from dagnn.evaluation.label_shift import PriorInterval
 from dagnn.parameters import Scaling
-from dagnn.records import Dataset, FloatArray
+from dagnn.records import Dataset
+from dagnn.run.prepared import Prepared, SuiteData
 from dagnn.run.progress import progress_bar
 
 # Domain terms compare pairs of items, and a bootstrap resamples them.
 FEWEST_PER_PART = 2
-
-
-@dataclass(frozen=True)
-class SuiteData:
-    """One suite of an experiment, read and split.
-
-    Attributes:
-        name: short name of the suite.
-        role: ``source``, ``target`` or ``other``.
-        domain: number that the network knows it by.
-        loaded: dataset and facts about it.
-        split: train, validation and test items; None where every item is held out.
-        spelling: how the experiment names it where that is not its short name: another
-            spelling, or the file that describes it.
-    """
-
-    name: str
-    role: str
-    domain: int
-    loaded: Loaded
-    split: Split | None
-    spelling: str = ""
-
-    @property
-    def asked(self) -> str:
-        """What a modality finds it by."""
-        return self.spelling or self.name
-
-    def parts(self) -> dict[str, Tensor]:
-        """Return the items of each part; ``all`` for a suite that is not split."""
-        if self.split is None:
-            return {"all": torch.arange(len(self.loaded.dataset))}
-        return {part: torch.as_tensor(getattr(self.split, part)) for part in PARTS}
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Every suite of an experiment.
-
-    Attributes:
-        suites: sources first, then targets, then others.
-        truth: the parameters, with their scaling to prior units, or the classes.
-        folder: where the data were read.
-        intervals: how much of the prior each target seems to span, where that was asked.
-        shared_objects: whether equal group names in two suites mean the same object.
-    """
-
-    suites: tuple[SuiteData, ...]
-    truth: Truth
-    folder: Path
-    intervals: tuple[PriorInterval, ...] = ()
-    shared_objects: bool = False
-
-    @property
-    def scaling(self) -> Scaling:
-        """Between physical and prior units; empty for classes."""
-        return self.truth.scaling
-
-    @property
-    def mock(self) -> bool:
-        """Whether any of the data are synthetic."""
-        return any(suite.loaded.mock for suite in self.suites)
-
-    @property
-    def trained(self) -> list[str]:
-        """Short names of the suites that are trained on, by their number."""
-        return [suite.name for suite in self.suites if suite.split is not None]
-
-    def of_role(self, role: str) -> list[SuiteData]:
-        """Return the suites of a role."""
-        return [suite for suite in self.suites if suite.role == role]
-
-
-def summaries_of(suite: SuiteData, parts: Sequence[str]) -> FloatArray:
-    """Return the summaries of the items of some parts ``[n, F]``."""
-    rows = torch.cat([suite.parts()[part] for part in parts])
-    values = suite.loaded.dataset.summaries().values()
-    return np.stack([value[rows].double().cpu().numpy() for value in values], 1)
-
-
-def truth_of(suite: SuiteData, prepared: Prepared) -> FloatArray:
-    """Return the truth of the training items of a suite in prior units ``[n, P]``."""
-    physical: Tensor = suite.loaded.dataset.y[suite.parts()["train"]].cpu()
-    return np.asarray(prepared.scaling.to_unit(physical).double().numpy())
-
-
-def default_data() -> Path:
-    """Return the default place of data: ``$DAGNN_DATA``, or ``catalogs/data`` here."""
-    return Path(os.environ.get("DAGNN_DATA") or "catalogs/data")
-
-
-def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
-    """Return the data folder, making mocks where there are no data.
-
-    Raises:
-        MissingDataError: a folder was named and does not exist.
-        UsageError: mocks are needed and there are none of these suites.
-    """
-    modality: Modality = build(MODALITIES, experiment.data, "data")
-    suites = [*experiment.source, *experiment.target, *experiment.evaluation.suites]
-    boxes, workers = experiment.data.mock_boxes, experiment.data.workers
-    if experiment.data.path is not None and not mock:
-        if not experiment.data.path.is_dir():
-            raise MissingDataError(
-                f"There is no data folder {experiment.data.path}. Check --data; "
-                "without it, and without data in the default place, mocks are made."
-            )
-        if _is_mock_cache(experiment.data.path):
-            # A suite that the run had no need of may be wanted now.
-            _fill(modality.mocks(suites, boxes), experiment.data.path, workers, console)
-        return experiment.data.path
-    if os.environ.get("DAGNN_DATA") and not mock and not default_data().is_dir():
-        raise MissingDataError(
-            f"$DAGNN_DATA names {default_data()}, which does not exist. Correct or unset it."
-        )
-    place = default_data()
-    if not mock and place.is_dir() and any(place.iterdir()):
-        return place
-    try:
-        mocks = modality.mocks(suites, boxes)
-    except UsageError as error:
-        raise UsageError(
-            f"There are no data in {place}, and {error}. Name the folder of the real files with "
-            "--data."
-        ) from None
-    if not mock:
-        console.print(
-            f"[bold yellow]No data in {place}: using MOCK {mocks.what}.[/] They are not "
-            f"{mocks.unlike}; tables and figures will say MOCK. Name real data with --data."
-        )
-    return _fill(mocks, mocks.folder, workers, console)
-
-
-def _is_mock_cache(path: Path) -> bool:
-    return path.parent == default_cache().absolute() and path.name.startswith(CACHES)
-
-
-def _fill(mocks: Mocks, out: Path, workers: int, console: Console) -> Path:
-    for title, job in mocks.jobs:
-        with progress_bar(console, f"Making MOCK {mocks.what} of {title}") as advance:
-            job(out, workers, advance)
-    return out
-
-
-def make_mocks(
-    suites: Sequence[str],
-    out: Path,
-    count: int,
-    *,
-    table: Path | None = None,
-    seed: int = 0,
-    workers: int = 2,
-    console: Console | None = None,
-) -> Path:
-    """Make mock boxes of some suites, as far as they are not there yet.
-
-    Args:
-        suites: any spellings of suites that there are mocks of.
-        out: data folder to fill.
-        count: boxes per suite.
-        table: real parameter table to draw the boxes at; fresh rows if None.
-        seed: of rows and boxes.
-        workers: processes.
-        console: where progress goes; standard error if None.
-    """
-    made = universes(suites, count, table=table, seed=seed)
-    return _fill(made, out, workers, console or Console(stderr=True))
 
 
 def prepare(
@@ -246,109 +76,6 @@ def prepare(
     return Prepared(tuple(suites), truth, folder, shared_objects=shared)
 
 
-def _bound(loaded: Loaded, assigned: Mapping[str, str]) -> list[str]:
-    """Return the part that each item is bound to: by its files, or as another suite has it."""
-    groups = loaded.dataset.groups
-    own = loaded.parts or [""] * len(groups)
-    return [part or assigned.get(group, "") for part, group in zip(own, groups, strict=True)]
-
-
-def _parts_of_groups(dataset: Dataset, split: Split) -> dict[str, str]:
-    return {dataset.groups[row]: part for part in PARTS for row in getattr(split, part).tolist()}
-
-
-def require_alike(suites: Sequence[SuiteData]) -> None:
-    """Refuse suites whose inputs no one network can read.
-
-    Raises:
-        MismatchError: sizes differ; the message tells which.
-    """
-    first = suites[0]
-    for suite in suites[1:]:
-        ours, theirs = dict(first.loaded.dataset.sizes), dict(suite.loaded.dataset.sizes)
-        if ours != theirs:
-            other = {name: (size, theirs.get(name)) for name, size in ours.items()}
-            told = ", ".join(f"{n} {a} and {b}" for n, (a, b) in other.items() if a != b)
-            raise MismatchError(
-                f"The inputs of {first.name} and {suite.name} differ ({told}); one network cannot "
-                "read both. The sizes of images are made equal by data.size or data.crop; "
-                "channels and features must be equal in the files."
-            )
-
-
-def stored_truth(stored: Mapping[str, Any]) -> Truth:
-    """Return what a checkpoint's network was asked for."""
-    scaling = Scaling(**{key: tuple(value) for key, value in stored["scaling"].items()})
-    return Truth(scaling, tuple(stored.get("classes", ())))
-
-
-def within(
-    dataset: Dataset, scaling: Scaling, ranges: Mapping[str, tuple[float, float]], name: str
-) -> Tensor:
-    """Return the items whose truth lies in every range; all of them where there is none.
-
-    Args:
-        dataset: of one suite.
-        scaling: names the parameters of its truth.
-        ranges: parameter → lower and upper end, in physical units.
-        name: of the suite, for messages.
-
-    Raises:
-        UsageError: a parameter is not inferred, or its truth is unknown.
-    """
-    inside = torch.ones(len(dataset), dtype=torch.bool)
-    for parameter_name, (low, high) in ranges.items():
-        if parameter_name not in scaling.names:
-            raise UsageError(
-                f"data.target_prior: {parameter_name} is not among the inferred parameters "
-                f"({', '.join(scaling.names)})."
-            )
-        truth = dataset.y[:, scaling.names.index(parameter_name)].cpu()
-        if truth.isnan().any():
-            raise UsageError(
-                f"data.target_prior needs the {parameter_name} of every simulation of {name}, and "
-                "some are unknown. It is for stress tests with known truth."
-            )
-        inside &= (truth >= low) & (truth <= high)
-        if not inside.any():
-            raise UsageError(
-                f"data.target_prior: no item of {name} has {parameter_name} between {low:g} and "
-                f"{high:g}; there it lies between {truth.min():g} and {truth.max():g}."
-            )
-    return torch.nonzero(inside).flatten()
-
-
-def _split(
-    experiment: Experiment,
-    name: str,
-    loaded: Loaded,
-    rows: Tensor,
-    bound: Sequence[str],
-    ids: Mapping[str, Sequence[str]] | None,
-) -> Split:
-    dataset, kept = loaded.dataset, rows.numpy()
-    if ids is not None:
-        before = Split.from_ids(ids, dataset.ids)
-        split = Split(*(_among(getattr(before, part), kept) for part in PARTS))
-    else:
-        groups = [dataset.groups[row] for row in kept]
-        parts = [bound[row] for row in kept]
-        split = split_items(groups, parts, experiment.data.split, seed=experiment.seed)
-        split = Split(*(kept[getattr(split, part)] for part in PARTS))
-    if min(len(split.train), len(split.valid), len(split.test)) < FEWEST_PER_PART:
-        raise UsageError(
-            f"The {len(rows)} items of {name} leave fewer than {FEWEST_PER_PART} for "
-            f"training, validation or test ({len(split.train)}, {len(split.valid)}, "
-            f"{len(split.test)}). Use more of them, or other shares in data.split."
-        )
-    return split
-
-
-def _among(rows: NDArray[np.int64], kept: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rows that are kept, in their order."""
-    return rows[np.isin(rows, kept)]
-
-
 def read_suite(
     experiment: Experiment,
     suite: str,
@@ -395,9 +122,106 @@ def read_suite(
     return loaded
 
 
+def within(
+    dataset: Dataset, scaling: Scaling, ranges: Mapping[str, tuple[float, float]], name: str
+) -> Tensor:
+    """Return the items whose truth lies in every range; all of them where there is none.
+
+    Args:
+        dataset: of one suite.
+        scaling: names the parameters of its truth.
+        ranges: parameter → lower and upper end, in physical units.
+        name: of the suite, for messages.
+
+    Raises:
+        UsageError: a parameter is not inferred, or its truth is unknown.
+    """
+    inside = torch.ones(len(dataset), dtype=torch.bool)
+    for parameter_name, (low, high) in ranges.items():
+        if parameter_name not in scaling.names:
+            raise UsageError(
+                f"data.target_prior: {parameter_name} is not among the inferred parameters "
+                f"({', '.join(scaling.names)})."
+            )
+        truth = dataset.y[:, scaling.names.index(parameter_name)].cpu()
+        if truth.isnan().any():
+            raise UsageError(
+                f"data.target_prior needs the {parameter_name} of every simulation of {name}, and "
+                "some are unknown. It is for stress tests with known truth."
+            )
+        inside &= (truth >= low) & (truth <= high)
+        if not inside.any():
+            raise UsageError(
+                f"data.target_prior: no item of {name} has {parameter_name} between {low:g} and "
+                f"{high:g}; there it lies between {truth.min():g} and {truth.max():g}."
+            )
+    return torch.nonzero(inside).flatten()
+
+
+def require_alike(suites: Sequence[SuiteData]) -> None:
+    """Refuse suites whose inputs no one network can read.
+
+    Raises:
+        MismatchError: sizes differ; the message tells which.
+    """
+    first = suites[0]
+    for suite in suites[1:]:
+        ours, theirs = dict(first.loaded.dataset.sizes), dict(suite.loaded.dataset.sizes)
+        if ours != theirs:
+            other = {name: (size, theirs.get(name)) for name, size in ours.items()}
+            told = ", ".join(f"{n} {a} and {b}" for n, (a, b) in other.items() if a != b)
+            raise MismatchError(
+                f"The inputs of {first.name} and {suite.name} differ ({told}); one network cannot "
+                "read both. The sizes of images are made equal by data.size or data.crop; "
+                "channels and features must be equal in the files."
+            )
+
+
 def _absent(name: str, folder: Path, there: Sequence[str]) -> str:
     """Say that a suite is not in a folder, and which are; nothing where something else lacks."""
     if name in there:
         return ""
     present = f"there are {', '.join(there)}" if there else "nor is any other of its kind"
     return f"{name} is not in {folder}; {present} (see: dagnn inspect {quote(str(folder))}). "
+
+
+def _bound(loaded: Loaded, assigned: Mapping[str, str]) -> list[str]:
+    """Return the part that each item is bound to: by its files, or as another suite has it."""
+    groups = loaded.dataset.groups
+    own = loaded.parts or [""] * len(groups)
+    return [part or assigned.get(group, "") for part, group in zip(own, groups, strict=True)]
+
+
+def _parts_of_groups(dataset: Dataset, split: Split) -> dict[str, str]:
+    return {dataset.groups[row]: part for part in PARTS for row in getattr(split, part).tolist()}
+
+
+def _split(
+    experiment: Experiment,
+    name: str,
+    loaded: Loaded,
+    rows: Tensor,
+    bound: Sequence[str],
+    ids: Mapping[str, Sequence[str]] | None,
+) -> Split:
+    dataset, kept = loaded.dataset, rows.numpy()
+    if ids is not None:
+        before = Split.from_ids(ids, dataset.ids)
+        split = Split(*(_among(getattr(before, part), kept) for part in PARTS))
+    else:
+        groups = [dataset.groups[row] for row in kept]
+        parts = [bound[row] for row in kept]
+        split = split_items(groups, parts, experiment.data.split, seed=experiment.seed)
+        split = Split(*(kept[getattr(split, part)] for part in PARTS))
+    if min(len(split.train), len(split.valid), len(split.test)) < FEWEST_PER_PART:
+        raise UsageError(
+            f"The {len(rows)} items of {name} leave fewer than {FEWEST_PER_PART} for "
+            f"training, validation or test ({len(split.train)}, {len(split.valid)}, "
+            f"{len(split.test)}). Use more of them, or other shares in data.split."
+        )
+    return split
+
+
+def _among(rows: NDArray[np.int64], kept: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows that are kept, in their order."""
+    return rows[np.isin(rows, kept)]

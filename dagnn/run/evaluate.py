@@ -12,11 +12,13 @@ from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.calibrate import apply_scale, read_scale
-from dagnn.run.data import Prepared, locate_data, prepare, stored_truth
+from dagnn.run.data import prepare
 from dagnn.run.facts import require_same_data
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import stored_intervals
+from dagnn.run.locate import locate_data
 from dagnn.run.predictions import predict_all
+from dagnn.run.prepared import Prepared, stored_truth
 from dagnn.run.train import RunResult, finish
 from dagnn.run.trained import Trained, load_network, unfinished
 from dagnn.training import Checkpoint

@@ -8,9 +8,9 @@ from dagnn.config import Experiment
 from dagnn.environment import collect_environment
 from dagnn.errors import CheckpointError
 from dagnn.run.assemble import choose_device
-from dagnn.run.data import Prepared
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text
+from dagnn.run.prepared import Prepared
 
 
 def checkpoint_meta(experiment: Experiment, prepared: Prepared, rows: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from dagnn.evaluation.label_shift import (
 from dagnn.losses.window import Window
 from dagnn.records import FloatArray
 from dagnn.run.assemble import Assembly, reads_target, training_batch
-from dagnn.run.data import Prepared, summaries_of, truth_of
+from dagnn.run.prepared import Prepared, summaries_of, truth_of
 from dagnn.run.progress import busy
 
 

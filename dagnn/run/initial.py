@@ -7,8 +7,8 @@ from dagnn.config import Experiment
 from dagnn.errors import CheckpointError
 from dagnn.models import Network
 from dagnn.run.assemble import make_network
-from dagnn.run.data import Prepared, stored_truth
 from dagnn.run.folder import RunFolder
+from dagnn.run.prepared import Prepared, stored_truth
 from dagnn.training import TARGET_ORACLE, Checkpoint, load_checkpoint, load_weights
 
 Splits = Mapping[str, Mapping[str, Sequence[str]]]

@@ -16,11 +16,11 @@ from dagnn.evaluation.storage import NO_REMARKS, Remarks
 from dagnn.records import Dataset
 from dagnn.run.answers import Answers, AnyPredictions, answers_of
 from dagnn.run.calibrate import apply_scale, read_scale
-from dagnn.run.data import stored_truth
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text, stored_intervals
 from dagnn.run.outside import outside_range, warn_outside
 from dagnn.run.predictions import adapt
+from dagnn.run.prepared import stored_truth
 from dagnn.run.statistics import choose_suite, domain_of, named_by
 from dagnn.run.trained import Trained, uncalibrated
 

@@ -9,7 +9,7 @@ from dagnn.errors import UsageError
 from dagnn.models import Network
 from dagnn.records import Dataset
 from dagnn.run.answers import AnyPredictions, answers_of
-from dagnn.run.data import Prepared, SuiteData
+from dagnn.run.prepared import Prepared, SuiteData
 
 FEWEST_TO_ADAPT = 20
 ITEMS_AT_ONCE = 512

@@ -12,7 +12,7 @@ from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES, Modality, Request
 from dagnn.errors import MissingDataError
 from dagnn.run.assemble import check
-from dagnn.run.data import default_data
+from dagnn.run.locate import default_data
 from dagnn.run.progress import progress_bar
 from dagnn.run.surrogates import other_redshifts
 

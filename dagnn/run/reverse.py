@@ -24,7 +24,7 @@ from dagnn.config import Experiment
 from dagnn.models import Network
 from dagnn.records import Dataset, Moments
 from dagnn.run.assemble import assemble
-from dagnn.run.data import Prepared, SuiteData
+from dagnn.run.prepared import Prepared, SuiteData
 from dagnn.run.scores import outputs
 from dagnn.training import Callback, fit
 from dagnn.training.validation import prediction_error

@@ -13,7 +13,7 @@ from dagnn.evaluation.examine import Effort, Pairs, examine
 from dagnn.evaluation.specimens import Sample
 from dagnn.evaluation.table import HELD_OUT
 from dagnn.models import Network
-from dagnn.run.data import Prepared, SuiteData
+from dagnn.run.prepared import Prepared, SuiteData
 
 MOST_PAIRS = 1000
 """Pairs that are looked at: all images of a pair are in memory at once."""

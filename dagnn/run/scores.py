@@ -19,7 +19,7 @@ from dagnn.models import Network
 from dagnn.nn import mixture
 from dagnn.parameters import Scaling
 from dagnn.records import Logits, Moments, Output
-from dagnn.run.data import Prepared, SuiteData
+from dagnn.run.prepared import Prepared, SuiteData
 from dagnn.training.forward import join
 from dagnn.training.validation import prediction_error
 

@@ -18,7 +18,8 @@ from dagnn.data.splits import PARTS, Split
 from dagnn.evaluation.influence import influences
 from dagnn.evaluation.variance import FEWEST
 from dagnn.records import FloatArray
-from dagnn.run.data import Prepared, SuiteData, read_suite, summaries_of, truth_of
+from dagnn.run.data import read_suite
+from dagnn.run.prepared import Prepared, SuiteData, summaries_of, truth_of
 
 NO_ITEMS = np.array([], dtype=np.int64)
 

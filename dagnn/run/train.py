@@ -17,14 +17,16 @@ from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.assemble import check
 from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels
 from dagnn.run.closing import tell_results
-from dagnn.run.data import Prepared, locate_data, prepare, stored_truth
+from dagnn.run.data import prepare
 from dagnn.run.facts import require_same_data, run_facts
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.guard import guarded, stored_intervals
 from dagnn.run.initial import inherited_notes, load_initial, require_same_classes, stored_meta
+from dagnn.run.locate import locate_data
 from dagnn.run.outputs import stamped, title, write_pages, write_tables
 from dagnn.run.predictions import predict_all
+from dagnn.run.prepared import Prepared, stored_truth
 from dagnn.run.progress import busy
 from dagnn.training import Checkpoint, legend
 

@@ -10,11 +10,12 @@ from dagnn.config import Experiment
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.run.assemble import assemble
-from dagnn.run.data import Prepared, prepare
+from dagnn.run.data import prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import guarded
 from dagnn.run.initial import load_initial
+from dagnn.run.prepared import Prepared
 from dagnn.run.reverse import reverse_error
 from dagnn.run.scores import label_free_scores
 from dagnn.training import Callback

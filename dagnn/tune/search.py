@@ -12,7 +12,8 @@ import torch
 from rich.console import Console
 
 from dagnn.errors import DagnnError, Interrupted
-from dagnn.run.data import Prepared, locate_data
+from dagnn.run.locate import locate_data
+from dagnn.run.prepared import Prepared
 from dagnn.run.trial import require_buildable
 from dagnn.tune.folder import StudyFolder
 from dagnn.tune.liveness import anybody

@@ -16,7 +16,7 @@ from dagnn.errors import NonFiniteLossError, UsageError
 from dagnn.files import write_text
 from dagnn.records import EpochRecord
 from dagnn.run.assemble import reads_target
-from dagnn.run.data import Prepared
+from dagnn.run.prepared import Prepared
 from dagnn.run.scores import target_scores
 from dagnn.run.trial import prepare_once, train_prepared
 from dagnn.training import Callback, Plan

@@ -14,9 +14,10 @@ from dagnn import run
 from dagnn.evaluation.label_shift import FEWEST, PriorInterval
 from dagnn.losses.window import Window
 from dagnn.run.assemble import assemble
-from dagnn.run.data import Prepared, prepare
+from dagnn.run.data import prepare
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import _inside, align_within, guarded, stored_intervals
+from dagnn.run.prepared import Prepared
 
 QUIET = Console(quiet=True)
 

@@ -17,10 +17,11 @@ from dagnn.evaluation.examination import read_examination
 from dagnn.resources import resource_folder
 from dagnn.run.answers import answers_of
 from dagnn.run.assemble import assemble, check
-from dagnn.run.data import locate_data, prepare, read_suite
+from dagnn.run.data import prepare, read_suite
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.initial import load_initial, load_parameters
+from dagnn.run.locate import locate_data
 from dagnn.run.predictions import predict_all
 from dagnn.run.robustness import paired
 
@@ -264,3 +265,17 @@ def test_runs_of_classes_are_compared(
         run.train(tiny(name, surveys), out=tmp_path / "runs" / name, console=QUIET)
     page = run.compare([tmp_path / "runs"], console=QUIET)
     assert "Balanced accuracy on second (target)" in page.read_text()
+
+
+def test_a_file_named_after_the_target_is_seen_through_its_statistics(
+    surveys: Path, tmp_path: Path, few_figures: None
+) -> None:
+    trained = run.train(tiny("survey_statistics", surveys), out=tmp_path / "run", console=QUIET)
+    file = surveys / "gz_second.npz"
+    found, asked, source = (
+        run.predict(trained.folder, [file], suite=suite, out=tmp_path / "p.csv", console=QUIET)
+        for suite in (None, "second", "first")
+    )
+    assert found.suite == "second"
+    np.testing.assert_array_equal(found.probability, asked.probability)
+    assert not np.allclose(found.probability, source.probability)

@@ -22,8 +22,9 @@ from dagnn.errors import (
 )
 from dagnn.resources import resource_folder
 from dagnn.run.assemble import check
-from dagnn.run.data import SuiteData, require_alike
+from dagnn.run.data import require_alike
 from dagnn.run.folder import RunFolder
+from dagnn.run.prepared import SuiteData
 
 
 def test_resume_refuses_other_data(finished: run.RunResult, tmp_path: Path) -> None:

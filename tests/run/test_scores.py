@@ -11,7 +11,8 @@ from tiny_runs import load
 
 from dagnn.models import Network
 from dagnn.records import Logits, Moments
-from dagnn.run.data import Prepared, prepare
+from dagnn.run.data import prepare
+from dagnn.run.prepared import Prepared
 from dagnn.run.reverse import Relabelled, reverse_error, swap
 from dagnn.run.scores import label_free_scores, negative_log_likelihood, outputs, target_scores
 from dagnn.run.trial import train_prepared

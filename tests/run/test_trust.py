@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from dagnn import run
 from dagnn.cli import app
-from dagnn.errors import DataError, UsageError
+from dagnn.errors import DataError, MismatchError, UsageError
 from dagnn.evaluation.storage import read_predictions, read_results
 from dagnn.run.folder import RunFolder
 
@@ -237,3 +237,12 @@ def test_the_oracle_needs_labels(spectra: Path, tmp_path: Path) -> None:
     (alone / "params" / "IllustrisTNG").symlink_to(spectra / "params" / "IllustrisTNG")
     with pytest.raises((DataError, UsageError), match="labels of simba"):
         run.train(load(alone, compare_oracle=True), out=tmp_path / "run")
+
+
+def test_spectra_of_another_redshift_are_not_predicted(
+    trusted: run.RunResult, spectra: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "p.csv"
+    with pytest.raises(MismatchError, match=r"LH_18.*is at redshift"):
+        run.predict(trusted.folder, [spectra / "Pk_galaxies_SIMBA_LH_18_kmax=20.0.npy"], out=out)
+    assert not out.exists()

@@ -1,0 +1,107 @@
+"""Every suite of an experiment, read and split."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dagnn.data.requests import Loaded
+from dagnn.data.splits import PARTS, Split
+from dagnn.data.truth import Truth
+from dagnn.evaluation.label_shift import PriorInterval
+from dagnn.parameters import Scaling
+from dagnn.records import FloatArray
+
+
+@dataclass(frozen=True)
+class SuiteData:
+    """One suite of an experiment, read and split.
+
+    Attributes:
+        name: short name of the suite.
+        role: ``source``, ``target`` or ``other``.
+        domain: number that the network knows it by.
+        loaded: dataset and facts about it.
+        split: train, validation and test items; None where every item is held out.
+        spelling: how the experiment names it where that is not its short name: another
+            spelling, or the file that describes it.
+    """
+
+    name: str
+    role: str
+    domain: int
+    loaded: Loaded
+    split: Split | None
+    spelling: str = ""
+
+    @property
+    def asked(self) -> str:
+        """What a modality finds it by."""
+        return self.spelling or self.name
+
+    def parts(self) -> dict[str, Tensor]:
+        """Return the items of each part; ``all`` for a suite that is not split."""
+        if self.split is None:
+            return {"all": torch.arange(len(self.loaded.dataset))}
+        return {part: torch.as_tensor(getattr(self.split, part)) for part in PARTS}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Every suite of an experiment.
+
+    Attributes:
+        suites: sources first, then targets, then others.
+        truth: the parameters, with their scaling to prior units, or the classes.
+        folder: where the data were read.
+        intervals: how much of the prior each target seems to span, where that was asked.
+        shared_objects: whether equal group names in two suites mean the same object.
+    """
+
+    suites: tuple[SuiteData, ...]
+    truth: Truth
+    folder: Path
+    intervals: tuple[PriorInterval, ...] = ()
+    shared_objects: bool = False
+
+    @property
+    def scaling(self) -> Scaling:
+        """Between physical and prior units; empty for classes."""
+        return self.truth.scaling
+
+    @property
+    def mock(self) -> bool:
+        """Whether any of the data are synthetic."""
+        return any(suite.loaded.mock for suite in self.suites)
+
+    @property
+    def trained(self) -> list[str]:
+        """Short names of the suites that are trained on, by their number."""
+        return [suite.name for suite in self.suites if suite.split is not None]
+
+    def of_role(self, role: str) -> list[SuiteData]:
+        """Return the suites of a role."""
+        return [suite for suite in self.suites if suite.role == role]
+
+
+def summaries_of(suite: SuiteData, parts: Sequence[str]) -> FloatArray:
+    """Return the summaries of the items of some parts ``[n, F]``."""
+    rows = torch.cat([suite.parts()[part] for part in parts])
+    values = suite.loaded.dataset.summaries().values()
+    return np.stack([value[rows].double().cpu().numpy() for value in values], 1)
+
+
+def truth_of(suite: SuiteData, prepared: Prepared) -> FloatArray:
+    """Return the truth of the training items of a suite in prior units ``[n, P]``."""
+    physical: Tensor = suite.loaded.dataset.y[suite.parts()["train"]].cpu()
+    return np.asarray(prepared.scaling.to_unit(physical).double().numpy())
+
+
+def stored_truth(stored: Mapping[str, Any]) -> Truth:
+    """Return what a checkpoint's network was asked for."""
+    scaling = Scaling(**{key: tuple(value) for key, value in stored["scaling"].items()})
+    return Truth(scaling, tuple(stored.get("classes", ())))
