@@ -36,6 +36,28 @@ def test_pairs_equal_brute_force_for_any_radius_below_half_the_box(
     assert set(found) == brute_force(positions, radius)
 
 
+@pytest.mark.parametrize("radius", [0.01, 0.03, 0.06, 0.2])
+@pytest.mark.parametrize("box", [1.0, 25.0])
+@pytest.mark.parametrize("galaxies", [700, 1500])
+def test_boxes_of_usual_size_equal_brute_force_however_they_are_searched(radius, box, galaxies):
+    positions = np.random.default_rng(galaxies).random((galaxies, 3))
+    positions[::3] = np.mod(0.02 * positions[::3] - 0.01, 1.0)  # a clump on the corner
+    edges = periodic_pairs(box * positions, box * radius, box)
+    assert set(zip(*edges.tolist(), strict=True)) == brute_force(positions, radius)
+
+
+@pytest.mark.parametrize(("radius", "neighbours"), [(0.09, 0), (0.101, 6), (0.142, 18)])
+def test_galaxies_on_a_lattice_of_equal_heights_find_their_neighbours(radius, neighbours):
+    lattice = np.stack(np.meshgrid(*3 * [np.arange(10) / 10]), -1).reshape(-1, 3)
+    edges = periodic_pairs(lattice, radius)
+    assert (np.bincount(edges[1], minlength=1000) == neighbours).all()
+
+
+def test_galaxies_in_one_place_are_pairs():
+    edges = periodic_pairs(np.repeat([[0.2, 0.0, 0.9], [0.7, 0.5, 0.5]], 20, axis=0), 0.01)
+    assert (np.bincount(edges[1], minlength=40) == 19).all()
+
+
 def test_pairs_have_no_cap_on_neighbours():
     clump = 0.5 + 0.001 * np.random.default_rng(0).random((300, 3))
     assert periodic_pairs(clump, 0.1).shape == (2, 300 * 299)
