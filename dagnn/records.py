@@ -199,6 +199,8 @@ class ClassPredictions:
         latent: ``[n, W]``.
         model: which network said it: ``model`` or ``source-only``.
         groups: items with equal group show one object; empty where that is not known.
+        novelty: how far each item lies from all that was taught, ``[n]``; above 1 it is
+            called unknown. None where that is not known.
     """
 
     suite: str
@@ -211,6 +213,7 @@ class ClassPredictions:
     latent: FloatArray
     model: str = "model"
     groups: tuple[str, ...] = ()
+    novelty: FloatArray | None = None
 
 
 @dataclass(frozen=True)

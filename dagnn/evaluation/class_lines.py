@@ -6,7 +6,7 @@ from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.class_table import ALL_CLASSES
 from dagnn.evaluation.lines import Lines, Section
 from dagnn.evaluation.open_set import OPEN_METRICS
-from dagnn.evaluation.table import HELD_OUT, PREDICTORS, blocks
+from dagnn.evaluation.table import HELD_OUT, MODEL, PREDICTORS, blocks
 from dagnn.evaluation.wording import number, with_interval
 from dagnn.records import Result
 
@@ -19,9 +19,10 @@ SHARES = (
     "between suites (label shift), a network that learned those of the source leans towards them."
 )
 UNKNOWN = (
-    "Items of a class that the network has never been taught. An item is called unknown where "
-    "the entropy of its probabilities is above half of the largest there is; the AUROC asks how "
-    "well the entropy ranks them, whatever the threshold (0.5 by guessing)."
+    "Items of a class that the network has never been taught. An item is called unknown where its "
+    "novelty is above 1: its latent lies farther from those of the training items than 95% of the "
+    "source's validation items do. The AUROC asks how well the novelty ranks items, whatever the "
+    "threshold (0.5 by guessing)."
 )
 
 _Rows = dict[tuple[str, str], dict[str, Result]]
@@ -89,3 +90,17 @@ def _unknown(results: Sequence[Result]) -> Lines | None:
     ]
     labels = (metric.label for metric in OPEN_METRICS.values())
     return Lines(("suite · network", *labels), lines) if lines else None
+
+
+def unknown_sentences(results: Sequence[Result]) -> list[str]:
+    """Say how well the model notices classes that it does not know, where there are any."""
+    rows = [r for r in results if r.metric in OPEN_METRICS and r.split in HELD_OUT]
+    return [
+        f"Unknown classes of {block.title()}: told from the rest with an AUROC of "
+        f"{with_interval(found['unknown_auroc'])}. Called unknown: "
+        f"{with_interval(found['unknown_recall'])} of them; recognised, and not called unknown: "
+        f"{with_interval(found['known_accuracy'])} of the others."
+        for block in blocks(rows)
+        for model, found in block.rows.items()
+        if model == MODEL
+    ]

@@ -182,7 +182,8 @@ class ClassMetric:
     """A metric of class probabilities and how to read it.
 
     Attributes:
-        function: ``(truth, probability, weight=None)``, see the module.
+        function: ``(truth, probability, weight=None)``, see the module; of unknown classes
+            ``(truth, probability, novelty, weight=None)``.
         better: ``"low"`` or ``"high"``.
         format: format specification for one value.
         label: short heading for tables.
@@ -198,11 +199,9 @@ class ClassMetric:
     description: str
     biased: bool = False
 
-    def __call__(
-        self, truth: IntArray, probability: FloatArray, weight: FloatArray | None = None
-    ) -> FloatArray:
-        """Measure one set of items."""
-        return self.function(truth, probability, weight)
+    def __call__(self, *sample: IntArray | FloatArray) -> FloatArray:
+        """Measure one set of items; weights may follow what the function takes."""
+        return self.function(*sample)
 
 
 CLASS_METRICS = MappingProxyType(

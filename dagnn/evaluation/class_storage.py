@@ -1,6 +1,7 @@
 """``predictions.csv`` of classes: one row per item, one column per class."""
 
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,14 +11,17 @@ from dagnn.errors import MissingFieldError, TableError
 from dagnn.evaluation.storage import (
     NO_REMARKS,
     Remarks,
+    cell,
     read_number,
     read_table,
     said_of,
     write_table,
 )
-from dagnn.records import ClassPredictions
+from dagnn.records import ClassPredictions, FloatArray
 
 BEFORE = ("suite", "role", "split", "id", "truth", "label")
+NOVELTY = "novelty"
+"""Column of the distance from all that was taught; older files lack it."""
 AFTER = ("model",)
 UNKNOWN = "(unknown)"
 """How a truth is written that is none of the network's classes; no label is an empty cell."""
@@ -30,11 +34,12 @@ def _column(name: str) -> str:
 def _rows(given: ClassPredictions, remarks: Remarks) -> Iterator[tuple[str, ...]]:
     names = [*given.classes, UNKNOWN, ""]
     labels = given.probability.argmax(1)
+    novelty = np.full(len(given.ids), np.nan) if given.novelty is None else given.novelty
     for row, item in enumerate(given.ids):
         shares = (repr(float(value)) for value in given.probability[row])
         told = names[given.truth[row]], given.classes[labels[row]]
         where = (given.suite, given.role, given.split, item)
-        yield (*where, *told, *shares, given.model, *said_of(item, remarks))
+        yield (*where, *told, *shares, cell(novelty[row]), given.model, *said_of(item, remarks))
 
 
 def write_class_predictions(
@@ -44,7 +49,7 @@ def write_class_predictions(
     *,
     mock: bool | None = None,
 ) -> Path:
-    """Write true class, most probable class and all probabilities; latents are not part of it.
+    """Write true class, most probable class, all probabilities and the novelty, without latents.
 
     Args:
         path: CSV file.
@@ -58,7 +63,7 @@ def write_class_predictions(
     classes = {each.classes for each in predictions}
     if len(classes) != 1:
         raise ValueError(f"One table holds predictions of the same classes, got {classes or 0}.")
-    columns = (*BEFORE, *map(_column, classes.pop()), *AFTER, *remarks)
+    columns = (*BEFORE, *map(_column, classes.pop()), NOVELTY, *AFTER, *remarks)
     rows = (row for each in predictions for row in _rows(each, remarks))
     return write_table(path, columns, rows, mock)
 
@@ -87,28 +92,34 @@ def read_class_predictions(path: Path | str) -> list[ClassPredictions]:
     """
     classes = _classes_of(path)
     rows = read_table(path, (*BEFORE, *AFTER))
-    found: dict[tuple[str, str, str, str], list[tuple[str, int, list[float]]]] = {}
+    found: dict[tuple[str, str, str, str], list[tuple[str, int, list[float], float]]] = {}
     for line, row in rows:
         if not classes:
             raise MissingFieldError(f"{path}: no column with the probability of a class.")
         key = (row["suite"], row["role"], row["split"], row["model"])
         shares = [read_number(path, line, row, _column(name)) for name in classes]
         number = _number_of(path, line, row["truth"], classes)
-        found.setdefault(key, []).append((row["id"], number, shares))
+        novelty = read_number(path, line, row, NOVELTY) if NOVELTY in row else math.nan
+        found.setdefault(key, []).append((row["id"], number, shares, novelty))
     return [
         ClassPredictions(
             suite=suite,
             role=role,
             split=split,
-            ids=tuple(item for item, _, _ in items),
+            ids=tuple(item for item, *_ in items),
             classes=classes,
-            truth=np.array([number for _, number, _ in items], dtype=np.int64),
-            probability=np.array([shares for _, _, shares in items]),
+            truth=np.array([number for _, number, *_ in items], dtype=np.int64),
+            probability=np.array([shares for *_, shares, _ in items]),
             latent=np.zeros((len(items), 0)),
             model=model,
+            novelty=_unless_unknown(np.array([novelty for *_, novelty in items])),
         )
         for (suite, role, split, model), items in found.items()
     ]
+
+
+def _unless_unknown(novelty: FloatArray) -> FloatArray | None:
+    return None if np.isnan(novelty).any() else novelty
 
 
 def _number_of(path: Path | str, line: int, truth: str, classes: Sequence[str]) -> int:

@@ -39,7 +39,7 @@ def prior_class(predictions: ClassPredictions, frequencies: FloatArray) -> Class
         frequencies: of labelled training items, ``[K]``.
 
     Returns:
-        Predictions of the model ``prior-class``, without latents.
+        Predictions of the model ``prior-class``, without latents; nothing is novel to it.
     """
     items = len(predictions.ids)
     return replace(
@@ -47,6 +47,7 @@ def prior_class(predictions: ClassPredictions, frequencies: FloatArray) -> Class
         probability=np.tile(frequencies, (items, 1)),
         latent=np.zeros((items, 0)),
         model=PRIOR_CLASS,
+        novelty=None if predictions.novelty is None else np.zeros(items),
     )
 
 
@@ -61,7 +62,7 @@ def evaluate_classes(
 
     Items without label are predicted but not measured. Items of a class that the
     network does not know count in the metrics of unknown classes only, which are
-    measured where there are such items.
+    measured where there are such items and their novelty is known.
 
     Args:
         predictions: one record per model, suite and split.
@@ -112,22 +113,18 @@ class _Measured:
         if known.any():
             sample = truth[known], probability[known]
             for name, metric in CLASS_METRICS.items():
-                yield self._row(name, metric, *sample, self.weight[:, known])
+                yield self._row(name, metric, sample, self.weight[:, known])
             yield from self._by_class(*sample, self.weight[:, known])
-        if not known.all():
+        if not known.all() and self.given.novelty is not None:
+            everything = truth, probability, self.given.novelty[self.labelled]
             for name, metric in OPEN_METRICS.items():
-                yield self._row(name, metric, truth, probability, self.weight)
+                yield self._row(name, metric, everything, self.weight)
 
     def _row(
-        self,
-        name: str,
-        metric: ClassMetric,
-        truth: np.ndarray,
-        probability: FloatArray,
-        weight: FloatArray,
+        self, name: str, metric: ClassMetric, sample: Sequence[np.ndarray], weight: FloatArray
     ) -> Result:
-        value = float(metric(truth, probability))
-        resampled = metric(truth, probability, weight)
+        value = float(metric(*sample))
+        resampled = metric(*sample, weight)
         low, high = percentile_interval(resampled)
         if metric.biased:
             moved = value - float(np.nanmean(resampled))

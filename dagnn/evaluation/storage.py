@@ -24,7 +24,7 @@ MOCK = "mock"
 """Column that says True where mock data were trained on or measured; older files lack it."""
 
 
-def _cell(number: float) -> str:
+def cell(number: float) -> str:
     """Write a number so that it reads back the same; an unknown one is an empty cell."""
     return "" if np.isnan(number) else repr(float(number))
 
@@ -88,7 +88,7 @@ def read_number(path: Path | str, line: int, row: dict[str, str], column: str) -
 
 
 def _result_row(r: Result) -> tuple[str, ...]:
-    numbers = (_cell(number) for number in (r.value, r.low, r.high))
+    numbers = (cell(number) for number in (r.value, r.low, r.high))
     return (r.suite, r.role, r.split, r.parameter, r.metric, *numbers, r.model)
 
 
@@ -130,7 +130,7 @@ def _prediction_rows(predictions: Predictions, remarks: Remarks) -> Iterator[tup
     p = predictions
     for row, item in enumerate(p.ids):
         for column, name in enumerate(p.parameters):
-            numbers = (_cell(values[row, column]) for values in (p.truth, p.mean, p.std))
+            numbers = (cell(values[row, column]) for values in (p.truth, p.mean, p.std))
             told = said_of(item, remarks)
             yield (p.suite, p.role, p.split, item, name, *numbers, p.model, *told)
 

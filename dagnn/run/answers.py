@@ -17,7 +17,7 @@ from dagnn.config import Experiment
 from dagnn.data.truth import Truth
 from dagnn.evaluation.calibration import Calibration, calibrations
 from dagnn.evaluation.class_predict import predict_classes
-from dagnn.evaluation.class_shift import class_shifts
+from dagnn.evaluation.class_shift import class_shifts, unfamiliar
 from dagnn.evaluation.class_storage import read_class_predictions, write_class_predictions
 from dagnn.evaluation.class_table import class_frequencies, evaluate_classes
 from dagnn.evaluation.examination import Examination
@@ -33,6 +33,7 @@ from dagnn.evaluation.figures import (
 )
 from dagnn.evaluation.latent import LatentMap, class_map, latent_map
 from dagnn.evaluation.metrics import Prior
+from dagnn.evaluation.novelty import Novelty
 from dagnn.evaluation.predict import predict
 from dagnn.evaluation.storage import NO_REMARKS, Remarks, read_predictions, write_predictions
 from dagnn.evaluation.table import DRAWN, evaluate
@@ -66,6 +67,10 @@ class Answers(Protocol):
 
     def read_scale(self, stored: Mapping[str, Any]) -> AnyScale:
         """Read a stored calibration."""
+        ...
+
+    def fit_novelty(self, training: Sequence[Any], validation: Sequence[Any]) -> Novelty | None:
+        """Learn from items of the sources what is familiar, where that is asked of answers."""
         ...
 
     def baselines(self, experiment: Experiment, prepared: Prepared) -> Sequence[AnyPredictions]:
@@ -138,6 +143,10 @@ class Parameters:
     def read_scale(self, stored: Mapping[str, Any]) -> VarianceScale:
         """Read a stored calibration of variances."""
         return VarianceScale.from_dict(stored)
+
+    def fit_novelty(self, training: Sequence[Any], validation: Sequence[Any]) -> None:
+        """Return nothing: what is out of range is told from inputs."""
+        return
 
     def baselines(self, experiment: Experiment, prepared: Prepared) -> list[Predictions]:
         """Fit regressions on summaries."""
@@ -234,6 +243,12 @@ class Classes:
         """Read a stored temperature."""
         return Temperature.from_dict(stored)
 
+    def fit_novelty(
+        self, training: Sequence[ClassPredictions], validation: Sequence[ClassPredictions]
+    ) -> Novelty | None:
+        """Learn where the latents of taught items lie; nothing where there are too few."""
+        return Novelty.fit(training, validation)
+
     def baselines(self, experiment: Experiment, prepared: Prepared) -> list[ClassPredictions]:
         """Return nothing: guessing by class frequencies is measured with the rest."""
         return []
@@ -298,8 +313,9 @@ class Classes:
         return []
 
     def alarms(self, predictions: Sequence[ClassPredictions]) -> list[str]:
-        """Say where classes seem to occur in other proportions."""
-        return [shift.sentence() for shift in class_shifts(predictions) if shift.alarm]
+        """Say where classes seem to occur in other proportions, or items to be new."""
+        shifts = [shift.sentence() for shift in class_shifts(predictions) if shift.alarm]
+        return shifts + unfamiliar(predictions)
 
     def examine(
         self, experiment: Experiment, prepared: Prepared, networks: Mapping[str, Network]

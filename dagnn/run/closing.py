@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from dagnn.config import Experiment
+from dagnn.evaluation.class_lines import unknown_sentences
 from dagnn.evaluation.headline import count_items, too_few
 from dagnn.records import Result
 from dagnn.run.answers import AnyPredictions, answers_of
@@ -37,6 +38,8 @@ def tell_results(
     show_table(experiment, results, stamped(facts))
     if few := too_few(results, count_items(predictions)):
         _tell(console, "[yellow]Note:[/]", few)
+    for text in unknown_sentences(results):
+        _tell(console, "[yellow]Note:[/]", text)
     for text in _restrictions(experiment):
         _tell(console, "[bold yellow]STRESS TEST:[/]", text)
     narrow = [alarm_text(each) for each in stored_intervals(facts) if each.alarm]

@@ -17,6 +17,7 @@ from dagnn.run.facts import require_same_data
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import stored_intervals
 from dagnn.run.locate import locate_data
+from dagnn.run.novelty import apply_novelty, read_familiar
 from dagnn.run.predictions import predict_all
 from dagnn.run.prepared import Prepared, stored_truth
 from dagnn.run.train import RunResult, finish
@@ -140,4 +141,4 @@ def _predicted(
     modality = build(MODALITIES, experiment.data, "data")
     labelled = [modality.name(name) for name in meta["experiment"]["source"]]
     scale = read_scale(member.folder, answers_of(prepared.truth.classes))
-    return list(apply_scale(scale, raw, labelled))
+    return apply_novelty(read_familiar(member.folder), apply_scale(scale, raw, labelled))

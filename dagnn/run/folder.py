@@ -31,6 +31,7 @@ class RunFolder:
         self.results = path / "results.csv"
         self.latents = path / "latents.npz"
         self.calibration = path / "calibration.json"
+        self.novelty = path / "novelty.npz"
         self.report = path / "report.html"
         self.figures = path / "figures"
         self.model_card = path / "MODEL_CARD.md"

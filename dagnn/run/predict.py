@@ -18,6 +18,7 @@ from dagnn.run.answers import Answers, AnyPredictions, answers_of
 from dagnn.run.calibrate import apply_scale, read_scale
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text, stored_intervals
+from dagnn.run.novelty import apply_novelty, read_familiar
 from dagnn.run.outside import outside_range, warn_outside
 from dagnn.run.predictions import adapt
 from dagnn.run.prepared import stored_truth
@@ -70,10 +71,11 @@ def predict(
     raw = _predict(trained, loaded.dataset, chosen, adapt_statistics)
     answers = answers_of(stored_truth(trained.checkpoint.meta).classes)
     labelled = [modality.name(name) for name in trained.experiment.source]
-    calibrated: AnyPredictions
-    (calibrated,) = apply_scale(read_scale(trained.folder, answers), [raw], labelled)
-    deliver(answers, calibrated, out, console, {OUTSIDE: outside}, mock=mock)
-    return calibrated
+    judged: AnyPredictions
+    scaled = apply_scale(read_scale(trained.folder, answers), [raw], labelled)
+    (judged,) = apply_novelty(read_familiar(trained.folder), scaled)
+    deliver(answers, judged, out, console, {OUTSIDE: outside}, mock=mock)
+    return judged
 
 
 def _read(trained: Trained, modality: Modality, files: Sequence[Path]) -> Loaded:

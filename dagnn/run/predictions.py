@@ -35,8 +35,7 @@ def predict_all(
         adapt_statistics: see unseen suites through statistics of their own.
         transductive: take all items of a target together, which training saw unlabelled.
     """
-    answers = answers_of(prepared.truth.classes)
-    known = prepared.trained if known is None else list(known)
+    known = prepared.trained if known is None else known
     predictions = []
     for suite in prepared.suites:
         dataset, unseen = suite.loaded.dataset, suite.split is None
@@ -47,19 +46,47 @@ def predict_all(
             parts = {"all": unseen_labels(suite, prepared)}
         seen_by = adapt(network, dataset, parts["all"]) if unseen and adapt_statistics else network
         for part, index in parts.items():
-            one = answers.predict(
-                seen_by,
-                dataset,
-                index,
-                prepared.truth,
-                suite=suite.name,
-                role=suite.role,
-                split=part,
-                domain=known.index(suite.name) if suite.name in known else 0,
-                model=model,
-            )
-            predictions.append(one)
+            predictions.append(_predict_part(seen_by, suite, prepared, part, index, known, model))
     return predictions
+
+
+def predict_taught(
+    network: Network, prepared: Prepared, part: str, known: Sequence[str]
+) -> list[AnyPredictions]:
+    """Predict the items of one part of every source, also those that training learned from.
+
+    Args:
+        network: trained network.
+        prepared: whose sources to predict.
+        part: ``train`` or ``valid``.
+        known: short names of the suites that the network was trained on, by their number.
+    """
+    return [
+        _predict_part(network, suite, prepared, part, suite.parts()[part], known, "model")
+        for suite in prepared.of_role("source")
+    ]
+
+
+def _predict_part(
+    network: Network,
+    suite: SuiteData,
+    prepared: Prepared,
+    part: str,
+    index: Tensor,
+    known: Sequence[str],
+    model: str,
+) -> AnyPredictions:
+    return answers_of(prepared.truth.classes).predict(
+        network,
+        suite.loaded.dataset,
+        index,
+        prepared.truth,
+        suite=suite.name,
+        role=suite.role,
+        split=part,
+        domain=known.index(suite.name) if suite.name in known else 0,
+        model=model,
+    )
 
 
 def unseen_labels(suite: SuiteData, prepared: Prepared) -> Tensor:

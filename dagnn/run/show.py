@@ -11,6 +11,7 @@ from rich.text import Text
 from dagnn.catalogs.inspection import inspect_path
 from dagnn.data.inspect_images import inspect_images
 from dagnn.data.inspect_spectra import inspect_spectra
+from dagnn.evaluation.novelty import called_unknown
 from dagnn.records import ClassPredictions, Predictions
 
 
@@ -34,17 +35,30 @@ def show_predictions(predictions: Predictions, console: Console) -> None:
 
 
 def show_classes(predictions: ClassPredictions, console: Console) -> None:
-    """Print the probability of every class, and which is the largest."""
+    """Print the probability of every class, which is the largest, and what looks unknown."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("input", overflow="fold")
     table.add_column("class")
     for name in predictions.classes:
         table.add_column(Text(name), justify="right")
-    chosen = predictions.probability.argmax(1)
-    for name, row, best in zip(predictions.ids, predictions.probability, chosen, strict=True):
-        shares = (f"{share:.1%}" for share in row)
-        table.add_row(Text(name), Text(predictions.classes[best], style="bold"), *shares)
+    novelty = predictions.novelty
+    strange = np.zeros(len(predictions.ids), bool) if novelty is None else called_unknown(novelty)
+    if novelty is not None:
+        table.add_column("novelty", justify="right")
+    for row, best in enumerate(predictions.probability.argmax(1)):
+        cells = [Text(f"{share:.1%}") for share in predictions.probability[row]]
+        if novelty is not None:
+            cells.append(Text(f"{novelty[row]:.2f}", style="yellow" if strange[row] else ""))
+        label = Text(predictions.classes[best], style="bold")
+        table.add_row(Text(predictions.ids[row]), label, *cells)
     console.print(table)
+    if strange.any():
+        console.print(
+            f"{strange.sum()} of {len(strange)} have a novelty above 1: they look less familiar "
+            "than 95% of the source's validation items, and may belong to none of these classes.",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def inspect(path: Path, *, console: Console | None = None) -> bool:

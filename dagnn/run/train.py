@@ -24,6 +24,7 @@ from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.guard import guarded, stored_intervals
 from dagnn.run.initial import inherited_notes, load_initial, require_same_classes, stored_meta
 from dagnn.run.locate import locate_data
+from dagnn.run.novelty import apply_novelty, learn_familiar
 from dagnn.run.outputs import stamped, title, write_pages, write_tables
 from dagnn.run.predictions import predict_all
 from dagnn.run.prepared import Prepared, stored_truth
@@ -164,7 +165,8 @@ def _train_and_measure(
         together = experiment.evaluation.transductive and plan.label != ORACLE
         raw = predict_all(network, prepared, plan.label, plan.known, transductive=together)
         scale = calibrated(plan, network, initial, console, folder.path)
-        predictions += apply_scale(scale, raw, plan.labelled)
+        told = apply_scale(scale, raw, plan.labelled)
+        predictions += apply_novelty(learn_familiar(plan, network), told)
         networks[plan.label] = network
     return finish(experiment, prepared, folder, predictions, networks, console)
 

@@ -26,7 +26,8 @@ def synthetic_classes(
     Args:
         skill: how decided the network is; 0 knows nothing.
         sharpness: power to which honest probabilities are raised; above 1 is too sure.
-        unknown: how many items of an unknown class follow, on which the network is undecided.
+        unknown: how many items of an unknown class follow, on which the network is
+            undecided and whose novelty is high.
         unlabelled: how many of the first items lose their label.
     """
     generator = np.random.default_rng(seed)
@@ -39,6 +40,8 @@ def synthetic_classes(
     truth[items:] = 3
     truth[:unlabelled] = -1
     probability = honest**sharpness
+    novelty = np.abs(generator.normal(0.4, 0.3, size=total))
+    novelty[items:] += 0.7
     return ClassPredictions(
         suite=suite,
         role=role,
@@ -49,4 +52,5 @@ def synthetic_classes(
         probability=probability / probability.sum(1, keepdims=True),
         latent=np.concatenate([scores, generator.normal(size=(total, 2))], 1),
         model=model,
+        novelty=novelty,
     )

@@ -7,7 +7,7 @@ from synthetic_classes import synthetic_classes
 
 from dagnn.evaluation.bootstrap import bootstrap_weights
 from dagnn.evaluation.class_metrics import BY_CLASS, CLASS_METRICS, confusion, ranked_area
-from dagnn.evaluation.open_set import OPEN_METRICS, entropy
+from dagnn.evaluation.open_set import OPEN_METRICS
 
 ONE_HOT = np.eye(3)
 THEIRS = {
@@ -52,15 +52,17 @@ def test_two_classes_agree_with_scikit_learn():
 def test_weights_are_repetitions(name):
     given = synthetic_classes(items=40, unknown=12)
     known = given.truth < 3 if name in CLASS_METRICS else np.ones(52, dtype=bool)
-    truth, probability = given.truth[known], given.probability[known]
+    sample = [given.truth[known], given.probability[known]]
+    if name in OPEN_METRICS:
+        sample.append(given.novelty)
     metric = (CLASS_METRICS | OPEN_METRICS)[name]
-    weight = bootstrap_weights(len(truth), 6, seed=3)
+    weight = bootstrap_weights(len(sample[0]), 6, seed=3)
     expected = [
-        float(metric(np.repeat(truth, row), np.repeat(probability, row, 0)))
+        float(metric(*(np.repeat(values, row, 0) for values in sample)))
         for row in weight.astype(int)
     ]
-    np.testing.assert_allclose(metric(truth, probability, weight), expected, rtol=1e-12)
-    assert np.shape(metric(truth, probability)) == ()
+    np.testing.assert_allclose(metric(*sample, weight), expected, rtol=1e-12)
+    assert np.shape(metric(*sample)) == ()
 
 
 def test_ece_by_plain_bins(sample):
@@ -111,17 +113,18 @@ def test_confusion_and_shares_agree_with_scikit_learn(sample):
 
 
 def test_unknown_classes_by_hand():
-    sure, unsure = [0.98, 0.01, 0.01], [0.4, 0.3, 0.3]
-    probability = np.array([sure, sure, unsure, unsure, sure])
-    truth = np.array([0, 1, 0, 3, 3])  # right; wrong; right but called unknown; found; missed
-    values = {name: float(metric(truth, probability)) for name, metric in OPEN_METRICS.items()}
+    right, wrong = [0.6, 0.2, 0.2], [0.2, 0.2, 0.6]
+    probability = np.array([right, wrong, right, right, wrong])
+    truth = np.array([0, 1, 0, 3, 3])
+    novelty = np.array([0.3, 0.5, 1.01, 1.2, 1.0])  # the third is called unknown, the last missed
+    sample = truth, probability, novelty
+    values = {name: float(metric(*sample)) for name, metric in OPEN_METRICS.items()}
     assert values["known_accuracy"] == pytest.approx(1 / 3)
     assert values["unknown_recall"] == pytest.approx(1 / 2)
     assert values["h_score"] == pytest.approx(2 * (1 / 3) * (1 / 2) / (5 / 6))
-    expected = reference.roc_auc_score(truth == 3, entropy(probability))
-    assert values["unknown_auroc"] == pytest.approx(expected)
+    assert values["unknown_auroc"] == pytest.approx(reference.roc_auc_score(truth == 3, novelty))
 
 
 def test_h_score_is_zero_where_nothing_unknown_is_found():
     truth, probability = np.array([0, 1, 3]), np.eye(3)
-    assert float(OPEN_METRICS["h_score"](truth, probability)) == 0
+    assert float(OPEN_METRICS["h_score"](truth, probability, np.zeros(3))) == 0

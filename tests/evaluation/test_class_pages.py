@@ -8,7 +8,7 @@ from rich.console import Console
 from synthetic_classes import CLASSES, synthetic_classes
 from test_report import Page
 
-from dagnn.evaluation.class_lines import class_sections
+from dagnn.evaluation.class_lines import class_sections, unknown_sentences
 from dagnn.evaluation.class_table import evaluate_classes
 from dagnn.evaluation.console import console_table
 from dagnn.evaluation.figures import confusion_figure
@@ -143,6 +143,13 @@ def test_sections_hold_recalls_and_shares(rows, predicted, results):
     assert shares["sdss (source) · true"] == expected
     assert len(sections["Unknown classes"].lines) == 2, "where there are unknown items"
     assert class_sections(results) == []
+
+
+def test_how_well_the_unknown_is_noticed_is_said_of_the_model_alone(rows, results):
+    (said,) = unknown_sentences(rows)
+    (area,) = (r for r in rows if (r.model, r.metric) == ("model", "unknown_auroc"))
+    assert f"AUROC of {area.value:.2f} [" in said and area.suite in said
+    assert unknown_sentences(results) == []
 
 
 @pytest.mark.parametrize("told", [{"classes": CLASSES}, {}])

@@ -103,7 +103,8 @@ def test_round_trip(tmp_path):
     ]
     path = write_class_predictions(tmp_path / "predictions.csv", given)
     header, first, *_ = path.read_text().splitlines()
-    assert header == ("suite,role,split,id,truth,label,p(spiral),p(elliptical),p(merger),model")
+    shares = "p(spiral),p(elliptical),p(merger)"
+    assert header == f"suite,role,split,id,truth,label,{shares},novelty,model"
     assert first.split(",")[4] == "", "no label, no cell"
     assert sum("(unknown)" in line for line in path.read_text().splitlines()) == 3
     assert holds_classes(path)
@@ -112,7 +113,16 @@ def test_round_trip(tmp_path):
             assert getattr(before, name) == getattr(after, name)
         np.testing.assert_array_equal(before.truth, after.truth)
         np.testing.assert_array_equal(before.probability, after.probability)
+        np.testing.assert_array_equal(before.novelty, after.novelty)
         assert after.latent.shape == (len(after.ids), 0)
+
+
+def test_novelty_may_be_unknown(tmp_path):
+    given = replace(synthetic_classes(items=3), novelty=None)
+    path = write_class_predictions(tmp_path / "p.csv", [given])
+    assert read_class_predictions(path)[0].novelty is None
+    path.write_text(path.read_text().replace(",novelty", "").replace(",,model", ",model"))
+    assert read_class_predictions(path)[0].novelty is None, "as written by an older dagnn"
 
 
 def test_remarks_are_further_columns(tmp_path):

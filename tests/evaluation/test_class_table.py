@@ -62,6 +62,7 @@ def test_items_without_label_are_not_measured():
         ids=given.ids[70:],
         truth=given.truth[70:],
         probability=given.probability[70:],
+        novelty=given.novelty[70:],
     )
     assert measured(given) == measured(kept)
     nothing = replace(given, truth=np.full(120, -1))
@@ -71,7 +72,11 @@ def test_items_without_label_are_not_measured():
 def test_unknown_items_count_only_where_the_unknown_is_measured():
     given = synthetic_classes(unknown=30)
     known = replace(
-        given, ids=given.ids[:120], truth=given.truth[:120], probability=given.probability[:120]
+        given,
+        ids=given.ids[:120],
+        truth=given.truth[:120],
+        probability=given.probability[:120],
+        novelty=given.novelty[:120],
     )
     with_them, without = measured(given), measured(known)
     assert {r.metric for r in without}.isdisjoint(OPEN_METRICS)
@@ -81,6 +86,9 @@ def test_unknown_items_count_only_where_the_unknown_is_measured():
     area = pick(with_them, model="model", metric="unknown_auroc")
     assert area.low > 0.6
     assert pick(with_them, model="prior-class", metric="unknown_auroc").value == 0.5
+    assert pick(with_them, model="prior-class", metric="unknown_recall").value == 0
+    untold = measured(replace(given, novelty=None))
+    assert {r.metric for r in untold}.isdisjoint(OPEN_METRICS), "not measured by anything else"
     only = replace(synthetic_classes(items=5), truth=np.full(5, 3))
     assert {r.metric for r in measured(only)} == set(OPEN_METRICS)
 

@@ -267,6 +267,30 @@ def test_runs_of_classes_are_compared(
     assert "Balanced accuracy on second (target)" in page.read_text()
 
 
+def test_what_is_familiar_is_learned_once_and_judges_new_files(
+    surveys: Path, tmp_path: Path, few_figures: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = tiny("deepmerge_mmd", surveys, compare_source_only=True)
+    result = run.train(experiment, out=tmp_path / "run", console=QUIET)
+    folder = RunFolder(result.folder)
+    measured = {(r.model, r.metric) for r in result.results if r.suite == "second"}
+    assert {("model", "unknown_auroc"), ("source-only", "h_score")} <= measured
+    chosen = ("second", "model", "test")
+    (told,) = (p for p in result.predictions if (p.suite, p.model, p.split) == chosen)
+    again = run.evaluate(result.folder, console=QUIET)
+    (after,) = (p for p in again.predictions if (p.suite, p.model, p.split) == chosen)
+    np.testing.assert_array_equal(told.novelty, after.novelty)
+    new = run.predict(result.folder, [surveys / "gz_second.npz"], console=QUIET)
+    place = {item: row for row, item in enumerate(new.ids)}
+    rows = [place[item] for item in told.ids]
+    np.testing.assert_allclose(new.novelty[rows], told.novelty, rtol=1e-5)
+    assert "novelty" in capsys.readouterr().out
+    assert folder.source_only.novelty.read_bytes() != folder.novelty.read_bytes()
+    folder.novelty.unlink()
+    without = run.predict(result.folder, [surveys / "gz_second.npz"], console=QUIET)
+    assert without.novelty is None
+
+
 def test_a_file_named_after_the_target_is_seen_through_its_statistics(
     surveys: Path, tmp_path: Path, few_figures: None
 ) -> None:
