@@ -9,6 +9,7 @@ from dagnn.run.answers import answers_of
 from dagnn.run.calibrate import Plan
 from dagnn.run.folder import RunFolder
 from dagnn.run.predictions import predict_taught
+from dagnn.run.prepared import Prepared
 
 
 def learn_familiar(plan: Plan, network: Network) -> Novelty | None:
@@ -23,11 +24,25 @@ def learn_familiar(plan: Plan, network: Network) -> Novelty | None:
     """
     if plan.folder.novelty.is_file():
         return read_familiar(plan.folder)
-    parts = (predict_taught(network, plan.prepared, p, plan.known) for p in ("train", "valid"))
-    found = answers_of(plan.prepared.truth.classes).fit_novelty(*parts)
+    found = fit_familiar(network, plan.prepared, plan.known)
     if found is not None:
         found.save(plan.folder.novelty)
     return found
+
+
+def fit_familiar(network: Network, prepared: Prepared, known: Sequence[str]) -> Novelty | None:
+    """Learn from the sources what is familiar to a network, and store nothing.
+
+    Args:
+        network: trained network.
+        prepared: what it was trained on.
+        known: short names of the suites that it was trained on, by their number.
+
+    Returns:
+        As :func:`learn_familiar`.
+    """
+    parts = (predict_taught(network, prepared, part, known) for part in ("train", "valid"))
+    return answers_of(prepared.truth.classes).fit_novelty(*parts)
 
 
 def read_familiar(folder: RunFolder) -> Novelty | None:
