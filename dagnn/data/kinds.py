@@ -18,6 +18,7 @@ TEXT = "text"
 _STARTS = {b"\x89PNG": IMAGES, b"\xff\xd8\xff": IMAGES}
 _FEWEST_IMAGE_AXES = 3
 _NUMBERS = "biuf"
+_LOOKED_INTO = 40
 # RuntimeError: an encrypted archive, or one packed in a way that Python cannot unpack.
 _UNREADABLE = (
     OSError,
@@ -51,6 +52,18 @@ def kind_of(path: Path) -> str | None:
     known = next((kind for mark, kind in _STARTS.items() if start.startswith(mark)), None)
     plain = start.isascii() and not start.lstrip().startswith(b"<") and b"\x00" not in start
     return known or (TEXT if start and plain else None)
+
+
+def other_kind(folder: Path, wanted: str) -> str | None:
+    """Return what the files of a folder hold where none of them is what is wanted.
+
+    Args:
+        folder: whose own files are looked into, some dozens of them.
+        wanted: a kind, as :func:`kind_of` calls it.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file())[:_LOOKED_INTO]
+    kinds = [kind for kind in map(kind_of, files) if kind not in (None, TEXT)]
+    return None if wanted in kinds else next(iter(kinds), None)
 
 
 def _in_hdf5(path: Path) -> str | None:

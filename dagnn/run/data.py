@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dagnn.catalogs.cache import default_cache
 from dagnn.config import Experiment, build
+from dagnn.data.kinds import CATALOGUES, IMAGES, SPECTRA, other_kind
 from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.data.requests import Loaded, Request
 from dagnn.data.splits import PARTS, Split, split_items
@@ -116,6 +117,9 @@ def read_suite(
             loaded = modality.load(replace(request, on_progress=advance))
         except MissingDataError as error:
             there = modality.suites(folder, data.set, data.volume)
+            held = None if there else other_kind(folder, modality.reads)
+            if held is not None:
+                raise MismatchError(_misread(folder, held, modality.reads)) from error
             raise MissingDataError(f"{_absent(name, folder, there)}{error}") from None
     for note in loaded.notes:
         console.print(f"[yellow]{name}:[/] {escape(note)}", highlight=False, soft_wrap=True)
@@ -175,6 +179,15 @@ def require_alike(suites: Sequence[SuiteData]) -> None:
                 "read both. The sizes of images are made equal by data.size or data.crop; "
                 "channels and features must be equal in the files."
             )
+
+
+def _misread(folder: Path, held: str, wanted: str) -> str:
+    """Say that a folder is for another configuration, and which."""
+    names = {IMAGES: "survey", SPECTRA: "spectra", CATALOGUES: "gnn_mmd"}
+    return (
+        f"{folder} holds {held}; this configuration reads {wanted}. Give another --data, or "
+        f"start from a configuration for these, such as --config {names[held]}."
+    )
 
 
 def _absent(name: str, folder: Path, there: Sequence[str]) -> str:

@@ -205,3 +205,18 @@ def test_a_suite_that_is_absent_is_named_with_those_that_are_there(
     told = str(caught.value)
     assert told.startswith(f"eagle is not in {universe}; there are astrid, simba, tng")
     assert "Tried" in told
+
+
+@pytest.mark.parametrize("wanted", ["gnn_mmd", "survey"])
+def test_a_folder_of_another_kind_names_the_configuration_for_it(
+    wanted: str, tmp_path: Path
+) -> None:
+    spectra = tmp_path / "Pk_galaxies_IllustrisTNG_LH_33_kmax=20.0.npy"
+    np.save(spectra, np.ones((4, 30)))
+    (tmp_path / "notes.txt").write_text("as downloaded")
+    with pytest.raises(MismatchError, match=r"holds galaxy power spectra.*--config spectra"):
+        run.train(run.load(wanted, data=tmp_path), out=tmp_path / "run")
+    spectra.unlink()
+    with pytest.raises(MissingDataError, match=r"There are: notes\.txt"):
+        run.train(run.load("survey", data=tmp_path), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
