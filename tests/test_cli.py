@@ -166,5 +166,6 @@ def test_ctrl_c_exits_130_and_the_run_resumes(shared: Path, tmp_path: Path) -> N
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130, errors
+    assert "Error:" not in errors, "who interrupts has made no error"
     assert f"dagnn train --resume {out}" in errors.replace("\n", "")
     assert (out / "checkpoints" / "last.pt").is_file()

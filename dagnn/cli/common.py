@@ -10,7 +10,7 @@ from typing import Annotated, ParamSpec
 import typer
 from rich.console import Console
 
-from dagnn.errors import DagnnError
+from dagnn.errors import DagnnError, Interrupted
 
 Params = ParamSpec("Params")
 
@@ -30,7 +30,8 @@ def guarded(verb: Callable[Params, None]) -> Callable[Params, None]:
         except DagnnError as error:
             _fail(str(error), error.exit_code)
         except KeyboardInterrupt:
-            _fail("Interrupted. The same command begins again; what is in caches is kept.", 130)
+            again = "Interrupted. The same command begins again; what is in caches is kept."
+            _fail(again, Interrupted.exit_code)
         except BrokenPipeError:
             # The reader (head, less) has gone; nothing is left to tell anyone.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -43,7 +44,8 @@ def guarded(verb: Callable[Params, None]) -> Callable[Params, None]:
 
 def _fail(message: str, code: int) -> None:
     console = Console(stderr=True)
-    console.print("[bold red]Error:[/] ", end="")
+    if code != Interrupted.exit_code:  # who pressed Ctrl-C has made no error
+        console.print("[bold red]Error:[/] ", end="")
     console.print(message, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 

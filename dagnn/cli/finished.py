@@ -45,7 +45,7 @@ def predict(
         Path | None,
         typer.Option(
             help="CSV file, with a column that says what lies outside the training range; the "
-            "screen by default."
+            "screen, with the first 50 of them, by default."
         ),
     ] = None,
     suite: Annotated[

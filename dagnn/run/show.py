@@ -14,16 +14,19 @@ from dagnn.data.inspect_spectra import inspect_spectra
 from dagnn.evaluation.novelty import called_unknown
 from dagnn.records import ClassPredictions, Predictions
 
+SHOWN = 50
+"""Rows of predictions that a screen is filled with."""
+
 
 def show_predictions(predictions: Predictions, console: Console) -> None:
-    """Print mean ± std of every item, with the truth where it is known."""
+    """Print mean ± std of the first items, with the truth where it is known."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("input", overflow="fold")
     for name in predictions.parameters:
         table.add_column(name, justify="right")
         if np.isfinite(predictions.truth).any():
             table.add_column("truth", justify="right")
-    for row, name in enumerate(predictions.ids):
+    for row, name in enumerate(predictions.ids[:SHOWN]):
         cells = []
         for column in range(len(predictions.parameters)):
             mean, std = predictions.mean[row, column], predictions.std[row, column]
@@ -32,10 +35,11 @@ def show_predictions(predictions: Predictions, console: Console) -> None:
                 cells.append(f"{predictions.truth[row, column]:.4f}")
         table.add_row(Text(name), *cells)
     console.print(table)
+    _tell_more(len(predictions.ids), console)
 
 
 def show_classes(predictions: ClassPredictions, console: Console) -> None:
-    """Print the probability of every class, which is the largest, and what looks unknown."""
+    """Print the class probabilities of the first items, and what of all looks unknown."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("input", overflow="fold")
     table.add_column("class")
@@ -45,13 +49,14 @@ def show_classes(predictions: ClassPredictions, console: Console) -> None:
     strange = np.zeros(len(predictions.ids), bool) if novelty is None else called_unknown(novelty)
     if novelty is not None:
         table.add_column("novelty", justify="right")
-    for row, best in enumerate(predictions.probability.argmax(1)):
+    for row, best in enumerate(predictions.probability[:SHOWN].argmax(1)):
         cells = [Text(f"{share:.1%}") for share in predictions.probability[row]]
         if novelty is not None:
             cells.append(Text(f"{novelty[row]:.2f}", style="yellow" if strange[row] else ""))
         label = Text(predictions.classes[best], style="bold")
         table.add_row(Text(predictions.ids[row]), label, *cells)
     console.print(table)
+    _tell_more(len(predictions.ids), console)
     if strange.any():
         console.print(
             f"{strange.sum()} of {len(strange)} have a novelty above 1: they look less familiar "
@@ -59,6 +64,12 @@ def show_classes(predictions: ClassPredictions, console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _tell_more(items: int, console: Console) -> None:
+    if items > SHOWN:
+        told = f"and {items - SHOWN} more: --out FILE.csv writes all {items}."
+        console.print(told, highlight=False, soft_wrap=True)
 
 
 def inspect(path: Path, *, console: Console | None = None) -> bool:

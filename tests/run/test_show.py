@@ -1,0 +1,51 @@
+"""What a screen shows of predictions."""
+
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from dagnn.records import ClassPredictions, Predictions
+from dagnn.run.show import SHOWN, show_classes, show_predictions
+
+
+def parameters(items: int) -> Predictions:
+    ids = tuple(f"box {n}" for n in range(items))
+    some, latent = np.full((items, 1), 0.25), np.zeros((items, 0))
+    return Predictions("tng", "other", "all", ids, ("Omega_m",), some, some, some / 10, latent)
+
+
+def classes(items: int, novelty: np.ndarray | None = None) -> ClassPredictions:
+    ids = tuple(f"box {n}" for n in range(items))
+    shares = np.tile([0.8, 0.2], (items, 1))
+    truth, latent = np.full(items, -1), np.zeros((items, 0))
+    where = ("sdss", "other", "all", ids, ("disc", "merger"))
+    return ClassPredictions(*where, truth, shares, latent, novelty=novelty)
+
+
+def shown(show: Any, predictions: Any) -> str:
+    stream = StringIO()
+    show(predictions, Console(file=stream, width=100))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("show", "made"), [(show_predictions, parameters), (show_classes, classes)]
+)
+def test_a_screen_is_not_flooded(show: Any, made: Any) -> None:
+    few, many = shown(show, made(SHOWN)), shown(show, made(SHOWN + 7))
+    assert few.count("box") == many.count("box") == SHOWN
+    assert "more" not in few
+    assert f"and 7 more: --out FILE.csv writes all {SHOWN + 7}." in many
+
+
+def test_what_looks_unknown_is_counted_among_all() -> None:
+    novelty = np.full(SHOWN + 10, 0.5)
+    assert "novelty" not in shown(show_classes, classes(SHOWN + 10))
+    assert "above 1" not in shown(show_classes, classes(SHOWN + 10, novelty))
+    novelty[[3, -1]] = 1.25
+    told = shown(show_classes, classes(SHOWN + 10, novelty))
+    assert f"2 of {SHOWN + 10} have a novelty above 1" in told
+    assert told.count("1.25") == 1
