@@ -39,6 +39,7 @@ from dagnn.run.assemble import assemble
 from dagnn.training.loop import Loop
 
 BATCH, RADIUS = 32, 0.015
+STAGES = ("graphs", "step", "road")
 Cases = dict[str, Callable[[], object]]
 
 
@@ -130,6 +131,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--code", type=Path, required=True, help="checkout of GNN_DomainAdapt")
     parser.add_argument("--data", type=Path, help="CAMELS layout; MOCKS are made if not given")
     parser.add_argument("--boxes", type=int, default=48, help="per suite, at least 36")
+    parser.add_argument("--only", action="append", choices=STAGES, help="a stage; repeatable")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=7)
@@ -157,10 +159,14 @@ def main() -> None:
                 make_universe(suite, given.data, given.boxes, workers=2)
         link_boxes(given.data, work / "flat", given.boxes)
         peer = Published(given.code, work / "flat", given.boxes, given.epochs)
-        rows = step(peer, given.data, work, given.repeats)
-        rows = [*graphs(peer, work / "flat", range(8), 3 * given.repeats), *rows]
-        found = roads(given)
-        rows += road_rows(found, given.boxes)
+        wanted, rows, found = given.only or STAGES, [], {}
+        if "step" in wanted:
+            rows = step(peer, given.data, work, given.repeats)
+        if "graphs" in wanted:  # after the step: it makes the catalogues larger
+            rows = [*graphs(peer, work / "flat", range(8), 3 * given.repeats), *rows]
+        if "road" in wanted:
+            found = roads(given)
+            rows += road_rows(found, given.boxes)
     show(rows, found, peer.deviations, given)
 
 
