@@ -8,11 +8,12 @@ from rich.console import Console
 
 from dagnn.config import Experiment
 from dagnn.models import Network
-from dagnn.run.assemble import Assembly, assemble, parameter_count, silent_terms
+from dagnn.run.assemble import Assembly, assemble
 from dagnn.run.facts import checkpoint_meta
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import align_within
 from dagnn.run.initial import load_parameters
+from dagnn.run.parts import parameter_count, silent_terms
 from dagnn.run.prepared import Prepared
 from dagnn.training import (
     TARGET_ORACLE,

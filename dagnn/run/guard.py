@@ -18,7 +18,8 @@ from dagnn.evaluation.label_shift import (
 )
 from dagnn.losses.window import Window
 from dagnn.records import FloatArray
-from dagnn.run.assemble import Assembly, reads_target, training_batch
+from dagnn.run.assemble import Assembly, training_batch
+from dagnn.run.parts import reads_target
 from dagnn.run.prepared import Prepared, summaries_of, truth_of
 from dagnn.run.progress import busy
 

@@ -6,8 +6,8 @@ from typing import Any
 from dagnn.config import Experiment
 from dagnn.errors import CheckpointError
 from dagnn.models import Network
-from dagnn.run.assemble import make_network
 from dagnn.run.folder import RunFolder
+from dagnn.run.parts import make_network
 from dagnn.run.prepared import Prepared, stored_truth
 from dagnn.training import TARGET_ORACLE, Checkpoint, load_checkpoint, load_weights
 

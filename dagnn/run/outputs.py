@@ -32,9 +32,9 @@ from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.files import atomic_path
 from dagnn.records import EpochRecord, Result
 from dagnn.run.answers import Answers, AnyPredictions, answers_of
-from dagnn.run.assemble import silent_terms
 from dagnn.run.calibrate import read_scale
 from dagnn.run.folder import RunFolder
+from dagnn.run.parts import silent_terms
 from dagnn.training import TARGET_ORACLE
 
 MODELS = (SOURCE_ONLY, MODEL)

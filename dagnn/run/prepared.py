@@ -105,3 +105,9 @@ def stored_truth(stored: Mapping[str, Any]) -> Truth:
     """Return what a checkpoint's network was asked for."""
     scaling = Scaling(**{key: tuple(value) for key, value in stored["scaling"].items()})
     return Truth(scaling, tuple(stored.get("classes", ())))
+
+
+def groups_of(prepared: Prepared, suite: str) -> dict[str, str]:
+    """Return the group of every item of a suite, by its id."""
+    (dataset,) = (s.loaded.dataset for s in prepared.suites if s.name == suite)
+    return dict(zip(dataset.ids, dataset.groups, strict=True))

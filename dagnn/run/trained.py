@@ -6,8 +6,9 @@ from pathlib import Path
 from dagnn.config import Experiment
 from dagnn.errors import CheckpointError
 from dagnn.models import Network
-from dagnn.run.assemble import choose_device, make_network
+from dagnn.run.assemble import choose_device
 from dagnn.run.folder import RunFolder
+from dagnn.run.parts import make_network
 from dagnn.run.prepared import stored_truth
 from dagnn.training import Checkpoint, load_checkpoint, load_weights
 

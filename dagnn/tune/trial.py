@@ -15,7 +15,7 @@ from dagnn.config import Experiment
 from dagnn.errors import NonFiniteLossError, UsageError
 from dagnn.files import write_text
 from dagnn.records import EpochRecord
-from dagnn.run.assemble import reads_target
+from dagnn.run.parts import reads_target
 from dagnn.run.prepared import Prepared
 from dagnn.run.scores import target_scores
 from dagnn.run.trial import prepare_once, train_prepared

@@ -1,0 +1,131 @@
+"""Classes as the answers of networks: probabilities, and all that is made of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from dagnn.config import Experiment
+from dagnn.data.truth import Truth
+from dagnn.evaluation.calibration import Calibration
+from dagnn.evaluation.class_predict import predict_classes
+from dagnn.evaluation.class_shift import class_shifts, unfamiliar
+from dagnn.evaluation.class_storage import read_class_predictions, write_class_predictions
+from dagnn.evaluation.class_table import class_frequencies, evaluate_classes
+from dagnn.evaluation.examination import Examination
+from dagnn.evaluation.figures import (
+    confusion_figure,
+    proportions_figure,
+    reliability_figure,
+    roc_figure,
+)
+from dagnn.evaluation.latent import LatentMap, class_map
+from dagnn.evaluation.novelty import Novelty
+from dagnn.evaluation.storage import NO_REMARKS, Remarks
+from dagnn.evaluation.temperature import Temperature
+from dagnn.models import Network
+from dagnn.records import ClassPredictions, Dataset, Result
+from dagnn.run.prepared import Prepared, groups_of
+from dagnn.run.robustness import examine_networks
+from dagnn.run.show import show_classes
+
+
+class Classes:
+    """Probabilities of classes."""
+
+    def predict(
+        self, network: Network, dataset: Dataset, items: torch.Tensor, truth: Truth, **told: Any
+    ) -> ClassPredictions:
+        """Predict class probabilities."""
+        return predict_classes(network, dataset, items, truth.classes, **told)
+
+    def fit_scale(self, validation: Sequence[ClassPredictions]) -> Temperature:
+        """Fit a temperature."""
+        return Temperature.fit(validation)
+
+    def read_scale(self, stored: Mapping[str, Any]) -> Temperature:
+        """Read a stored temperature."""
+        return Temperature.from_dict(stored)
+
+    def fit_novelty(
+        self, training: Sequence[ClassPredictions], validation: Sequence[ClassPredictions]
+    ) -> Novelty | None:
+        """Learn where the latents of taught items lie; nothing where there are too few."""
+        return Novelty.fit(training, validation)
+
+    def baselines(self, experiment: Experiment, prepared: Prepared) -> list[ClassPredictions]:
+        """Return nothing: guessing by class frequencies is measured with the rest."""
+        return []
+
+    def measure(
+        self, experiment: Experiment, predictions: Sequence[ClassPredictions], prepared: Prepared
+    ) -> list[Result]:
+        """Measure every suite beside guessing by the frequencies of the sources."""
+        labels = [s.loaded.dataset.y[s.parts()["train"]].cpu() for s in prepared.of_role("source")]
+        frequencies = class_frequencies(torch.cat(labels).numpy(), len(prepared.truth.classes))
+        results: list[Result] = []
+        for suite in prepared.suites:
+            results += evaluate_classes(
+                [each for each in predictions if each.suite == suite.name],
+                frequencies,
+                experiment.evaluation.bootstrap,
+                experiment.seed,
+                groups=groups_of(prepared, suite.name),
+            )
+        return results
+
+    def write(
+        self,
+        path: Path,
+        predictions: Sequence[ClassPredictions],
+        remarks: Remarks = NO_REMARKS,
+        *,
+        mock: bool,
+    ) -> Path:
+        """Write one row per item."""
+        return write_class_predictions(path, predictions, remarks, mock=mock)
+
+    def read(self, path: Path) -> list[ClassPredictions]:
+        """Read them back."""
+        return read_class_predictions(path)
+
+    def show(self, predictions: ClassPredictions, console: Console) -> None:
+        """Print probabilities."""
+        show_classes(predictions, console)
+
+    def figures(
+        self, predictions: Sequence[ClassPredictions], facts: Mapping[str, Any], **stamp: bool
+    ) -> dict[str, Figure]:
+        """Draw confusions, ROC curves, class proportions and reliability."""
+        if not any((p.truth >= 0).any() for p in predictions):
+            return {"proportions": proportions_figure(predictions, **stamp)}
+        return {
+            "confusion": confusion_figure(predictions, **stamp),
+            "roc": roc_figure(predictions, **stamp),
+            "proportions": proportions_figure(predictions, **stamp),
+            "reliability": reliability_figure(predictions, **stamp),
+        }
+
+    def maps(self, predictions: Sequence[ClassPredictions], method: str) -> dict[str, LatentMap]:
+        """Colour latents by true class."""
+        return {"class": class_map(predictions, method=method)}
+
+    def calibrations(
+        self, predictions: Sequence[ClassPredictions], facts: Mapping[str, Any], seed: int
+    ) -> list[Calibration]:
+        """Return nothing: the calibration error is among the metrics."""
+        return []
+
+    def alarms(self, predictions: Sequence[ClassPredictions]) -> list[str]:
+        """Say where classes seem to occur in other proportions, or items to be new."""
+        shifts = [shift.sentence() for shift in class_shifts(predictions) if shift.alarm]
+        return shifts + unfamiliar(predictions)
+
+    def examine(
+        self, experiment: Experiment, prepared: Prepared, networks: Mapping[str, Network]
+    ) -> Examination | None:
+        """Add noise, attack, and look where networks look."""
+        return examine_networks(experiment, prepared, networks)
