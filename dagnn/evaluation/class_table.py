@@ -7,7 +7,8 @@ import numpy as np
 
 from dagnn.evaluation.baselines import PRIOR_CLASS
 from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
-from dagnn.evaluation.class_metrics import BY_CLASS, CLASS_METRICS, ClassMetric, confusion
+from dagnn.evaluation.class_metrics import CLASS_METRICS, ClassMetric
+from dagnn.evaluation.confusion import BY_CLASS, confusion
 from dagnn.evaluation.open_set import OPEN_METRICS
 from dagnn.records import ClassPredictions, FloatArray, Result
 

@@ -14,7 +14,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from dagnn.evaluation.class_metrics import ClassMetric, ranked_area, ratio
+from dagnn.evaluation.class_metrics import ClassMetric, ranked_area
+from dagnn.evaluation.confusion import ratio
 from dagnn.evaluation.metrics import average
 from dagnn.evaluation.novelty import called_unknown
 from dagnn.records import FloatArray, IntArray

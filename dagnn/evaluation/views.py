@@ -16,8 +16,9 @@ from dagnn.evaluation.baselines import (
     RIDGE,
     RIDGE_ALIGNED,
 )
-from dagnn.evaluation.class_metrics import BY_CLASS, CLASS_METRICS
+from dagnn.evaluation.class_metrics import CLASS_METRICS
 from dagnn.evaluation.class_table import ALL_CLASSES
+from dagnn.evaluation.confusion import BY_CLASS
 from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.open_set import OPEN_METRICS
 from dagnn.evaluation.table import Block

@@ -3,7 +3,8 @@
 import math
 from types import MappingProxyType
 
-from dagnn.evaluation.class_metrics import BY_CLASS, CLASS_METRICS
+from dagnn.evaluation.class_metrics import CLASS_METRICS
+from dagnn.evaluation.confusion import BY_CLASS
 from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.open_set import OPEN_METRICS
 from dagnn.parameters import PARAMETERS

@@ -6,7 +6,8 @@ from sklearn import metrics as reference
 from synthetic_classes import synthetic_classes
 
 from dagnn.evaluation.bootstrap import bootstrap_weights
-from dagnn.evaluation.class_metrics import BY_CLASS, CLASS_METRICS, confusion, ranked_area
+from dagnn.evaluation.class_metrics import CLASS_METRICS, ranked_area
+from dagnn.evaluation.confusion import BY_CLASS, confusion
 from dagnn.evaluation.open_set import OPEN_METRICS
 
 ONE_HOT = np.eye(3)

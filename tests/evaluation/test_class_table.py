@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from synthetic_classes import CLASSES, synthetic_classes
 
-from dagnn.evaluation.class_metrics import BY_CLASS, CLASS_METRICS
+from dagnn.evaluation.class_metrics import CLASS_METRICS
 from dagnn.evaluation.class_table import class_frequencies, evaluate_classes, prior_class
+from dagnn.evaluation.confusion import BY_CLASS
 from dagnn.evaluation.open_set import OPEN_METRICS
 from dagnn.evaluation.table import blocks, gap_closed
 

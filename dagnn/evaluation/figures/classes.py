@@ -9,14 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from dagnn.evaluation.class_metrics import (
-    BINS,
-    CLASS_METRICS,
-    confidence_bins,
-    confusion,
-    predicted_shares,
-    true_shares,
-)
+from dagnn.evaluation.class_metrics import BINS, CLASS_METRICS, confidence_bins
+from dagnn.evaluation.confusion import confusion, predicted_shares, true_shares
 from dagnn.evaluation.figures.style import (
     BLUE,
     PREDICTOR_COLOURS,
