@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from dagnn.errors import MissingDataError
-from dagnn.evaluation.metrics import Prior
+from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.ridge import Ridge, quadratic
 from dagnn.records import FloatArray, Predictions
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import ndtr
 from scipy.stats import kstwo
 
-from dagnn.evaluation.metrics import Prior
+from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.tarp import tarp_of
 from dagnn.records import FloatArray, Predictions
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from dagnn.errors import MismatchError
 from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
-from dagnn.evaluation.metrics import METRICS, Prior
+from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.prior import Prior
 from dagnn.records import FloatArray, Predictions
 
 Sample = tuple[FloatArray, FloatArray, FloatArray]

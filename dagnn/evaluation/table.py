@@ -16,7 +16,8 @@ from dagnn.evaluation.baselines import (
     prior_mean,
 )
 from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
-from dagnn.evaluation.metrics import METRICS, Prior
+from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.prior import Prior
 from dagnn.records import Predictions, Result
 
 SOURCE_ONLY, MODEL, ORACLE = "source-only", "model", "oracle"

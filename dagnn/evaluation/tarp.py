@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dagnn.evaluation.bootstrap import bootstrap_weights
-from dagnn.evaluation.metrics import Prior
+from dagnn.evaluation.prior import Prior
 from dagnn.records import FloatArray, Predictions
 
 SAMPLES = 1000

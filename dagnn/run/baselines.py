@@ -5,7 +5,7 @@ import numpy as np
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES
 from dagnn.evaluation.baselines import SummaryTable, summary_baselines
-from dagnn.evaluation.metrics import Prior
+from dagnn.evaluation.prior import Prior
 from dagnn.parameters import parameter
 from dagnn.records import FloatArray, Predictions
 from dagnn.run.prepared import Prepared, SuiteData

@@ -19,8 +19,8 @@ from dagnn.evaluation.figures import (
     truth_figure,
 )
 from dagnn.evaluation.latent import LatentMap, latent_map
-from dagnn.evaluation.metrics import Prior
 from dagnn.evaluation.predict import predict
+from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.storage import NO_REMARKS, Remarks, read_predictions, write_predictions
 from dagnn.evaluation.table import DRAWN, evaluate
 from dagnn.evaluation.variance import VarianceScale, fit_variance

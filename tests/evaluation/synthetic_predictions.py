@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dagnn.evaluation.metrics import Prior
+from dagnn.evaluation.prior import Prior
 from dagnn.records import Predictions
 
 PRIORS = {"Omega_m": Prior.of("Omega_m"), "sigma_8": Prior.of("sigma_8")}

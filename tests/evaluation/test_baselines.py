@@ -7,7 +7,8 @@ import pytest
 
 from dagnn.errors import MissingDataError
 from dagnn.evaluation.baselines import BASELINES, SummaryTable, summary_baselines
-from dagnn.evaluation.metrics import METRICS, Prior
+from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.table import evaluate
 
 NAMES = ("Omega_m", "A_SN1")

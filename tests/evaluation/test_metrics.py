@@ -5,7 +5,8 @@ import pytest
 from scipy import integrate, stats
 from sklearn.metrics import mean_squared_error, r2_score
 
-from dagnn.evaluation.metrics import METRICS, Prior
+from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.prior import Prior
 
 PRIOR = Prior(0.1, 0.5)
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from dagnn.evaluation.class_paired import paired_class_bootstrap
-from dagnn.evaluation.metrics import Prior
 from dagnn.evaluation.paired import Difference, paired_bootstrap
+from dagnn.evaluation.prior import Prior
 from dagnn.records import ClassPredictions, FloatArray, Predictions
 
 AnyPredictions = Predictions | ClassPredictions

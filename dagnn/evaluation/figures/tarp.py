@@ -18,7 +18,7 @@ from dagnn.evaluation.figures.style import (
     say,
     suites_of,
 )
-from dagnn.evaluation.metrics import Prior
+from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.evaluation.tarp import expected_coverage, tarp_of
 from dagnn.evaluation.wording import label

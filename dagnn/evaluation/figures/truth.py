@@ -17,7 +17,8 @@ from dagnn.evaluation.figures.style import (
     say,
     suites_of,
 )
-from dagnn.evaluation.metrics import METRICS, Prior
+from dagnn.evaluation.metrics import METRICS
+from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.evaluation.wording import label, number
 from dagnn.records import FloatArray, Predictions
