@@ -144,15 +144,18 @@ def _candidates(
         ``[2n]`` each: a galaxy, where its range starts, how long it is; and the sorted list
         of galaxies and of their images beyond the ends of y.
     """
-    slab, height = (axes[0] * (slabs / box)).astype(np.int64), axes[1]
-    near = [np.flatnonzero(height <= reach), np.flatnonzero(height >= box - reach)]
-    galaxy = np.concatenate([np.arange(len(height)), *near])
-    image = np.concatenate([height, height.take(near[0]) + box, height.take(near[1]) - box])
+    height, galaxies = axes[1], len(axes[1])
+    slab = np.minimum((axes[0] * (slabs / box)).astype(np.int64), slabs - 1)
+    below, above = np.flatnonzero(height >= box - reach), np.flatnonzero(height <= reach)
+    galaxy = np.concatenate([below, np.arange(galaxies), above])
+    place = np.concatenate([height.take(below) - box, height, height.take(above) + box])
     apart = 3 * box  # with images and reach, the heights of one slab span less
-    key = slab.take(galaxy) * apart + image
+    key = slab.take(galaxy) * apart + place
+    # Stable: where rounding makes heights equal, images below stay first and those above last.
     order = key.argsort(kind="stable")
-    key, rank = key.take(order), np.flatnonzero(order < len(height))
-    lower = order.take(rank)  # asked in the order of the list: neighbours in the cache
+    key, number = key.take(order), order - len(below)
+    rank = np.flatnonzero((number >= 0) & (number < galaxies))
+    lower = number.take(rank)  # asked in the order of the list: neighbours in the cache
     own = key.take(rank)
     across = (slab.take(lower) + 1) % slabs * apart + height.take(lower)
     start = np.concatenate([rank + 1, key.searchsorted(across - reach)])
