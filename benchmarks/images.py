@@ -4,13 +4,15 @@
     python benchmarks/images.py --only real --target decals --seeds 5
     python benchmarks/images.py --only real --method source-only --method MMD
     python benchmarks/images.py --only mock --seeds 3
+    python benchmarks/images.py --only unknown --seeds 3 --sky DIR
 
 Part ``real``: SDSS → DECaLS and Illustris, FIRST ↔ NVSS (``../shared/images``). Balanced accuracy
 on all items of the target, which training sees without labels (``evaluation.transductive``), of
 radio galaxies on the test objects only; target labels are read for this table alone. "ORACLE"
 trains on target labels and is measured on the test items that it has not learned. Part ``mock``:
 mergers, pristine → noisy, on ``dagnn mock sky``: accuracy and AUC of source and target beside those
-of arXiv:2103.01373; the images are not theirs, so only the pattern can be compared. Prints mean ±
+of arXiv:2103.01373; the images are not theirs, so only the pattern can be compared. Part
+``unknown``: the configuration ``universal`` on such a sky, lenses in the target only. Prints mean ±
 sd over seeds, with the 95% interval of the mean (Student's t), and of a single seed that of a
 bootstrap over its items.
 """
@@ -118,12 +120,22 @@ def measured(
     experiment: Experiment,
     prepared: Prepared,
     network: Network,
-    oracle: Prepared | None = None,
+    *,
+    taught: Prepared | None = None,
+    seen_by: Network | None = None,
 ) -> list[Result]:
-    """Predict and measure as ``dagnn train`` does; the oracle was taught something else."""
-    together = experiment.evaluation.transductive and oracle is None
-    raw = predict_all(network, prepared, "model", transductive=together)
-    taught = oracle or prepared
+    """Predict and measure as ``dagnn train`` does.
+
+    Args:
+        experiment: tells how to measure.
+        prepared: what is measured.
+        network: trained network.
+        taught: what it was trained on, where that is something else, as of the oracle.
+        seen_by: the same network with other statistics, to predict with.
+    """
+    together = experiment.evaluation.transductive and taught is None
+    raw = predict_all(seen_by or network, prepared, "model", transductive=together)
+    taught = taught or prepared
     predictions = apply_novelty(fit_familiar(network, taught, taught.trained), raw)
     return answers_of(prepared.truth.classes).measure(experiment, predictions, prepared)
 
@@ -147,7 +159,7 @@ def reestimated(experiment: Experiment, prepared: Prepared, network: Network) ->
     )
     as_first = replace(target, domain=0)
     alone = replace(prepared, suites=(*prepared.of_role("source"), as_first))
-    return of_suite(measured(experiment, alone, own), target.name)
+    return of_suite(measured(experiment, alone, network, seen_by=own), target.name)
 
 
 def progress(place: str, name: str, seed: int, found: Found) -> None:
@@ -172,7 +184,7 @@ def real(given: argparse.Namespace, rows: Rows) -> None:
                 if name == ORACLE:
                     asked, on = experiment.on_target_labels(), on_target_labels(prepared)
                     network = fit(asked, on)
-                    results = measured(asked, prepared, network, oracle=on)
+                    results = measured(asked, prepared, network, taught=on)
                 else:
                     network = fit(experiment, prepared)
                     results = measured(experiment, prepared, network)

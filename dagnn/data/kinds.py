@@ -43,8 +43,11 @@ def kind_of(path: Path) -> str | None:
     """
     if not path.is_file():
         return None
-    with path.open("rb") as stream:
-        start = stream.read(64)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(64)
+    except OSError:  # whoever reads it will say why
+        return None
     if start.startswith(b"\x89HDF"):
         return _in_hdf5(path)
     if start.startswith((b"\x93NUMPY", b"PK")):

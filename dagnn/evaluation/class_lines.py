@@ -1,5 +1,6 @@
 """Results class by class, and of unknown classes, as small tables for a page."""
 
+import math
 from collections.abc import Sequence
 
 from dagnn.evaluation.baselines import BASELINES
@@ -102,5 +103,5 @@ def unknown_sentences(results: Sequence[Result]) -> list[str]:
         f"{with_interval(found['known_accuracy'])} of the others."
         for block in blocks(rows)
         for model, found in block.rows.items()
-        if model == MODEL
+        if model == MODEL and not math.isnan(found["unknown_auroc"].value)
     ]

@@ -1,11 +1,10 @@
-"""Say without labels where classes seem to occur in other proportions, or items to be new."""
+"""Say without labels where the classes of a suite seem to occur in other proportions."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dagnn.evaluation.novelty import FAMILIAR, called_unknown
 from dagnn.evaluation.table import HELD_OUT, MODEL
 from dagnn.records import ClassPredictions, FloatArray
 
@@ -110,26 +109,3 @@ def _chance(share: FloatArray, count: int, others: int) -> float:
     r"""Return ``½ Σ_k √(2/π) σ_k``, the mean of ``½ Σ |p − q|`` of two finite samples."""
     variance = share * (1 - share) * (1 / count + 1 / others)
     return float(np.sqrt(2 / np.pi * variance).sum() / 2)
-
-
-def unfamiliar(predictions: Iterable[ClassPredictions]) -> list[str]:
-    """Say where more items than expected are unlike all that the model was taught.
-
-    Args:
-        predictions: of any models, suites and splits; where novelty is unknown nothing is said.
-    """
-    found = []
-    for each in predictions:
-        if each.model != MODEL or each.split not in HELD_OUT or each.novelty is None:
-            continue
-        expected = 1 - FAMILIAR
-        chance = (expected * FAMILIAR / len(each.ids)) ** 0.5
-        share = float(called_unknown(each.novelty).mean())
-        if share > _TIMES_CHANCE * (expected + chance):
-            found.append(
-                f"Unfamiliar? {share:.0%} of the items of {each.suite} have a novelty above 1 (of "
-                f"the source's validation items {expected:.0%}): they are unlike what the network "
-                "was taught. Either there are objects of another kind, or the suites are not "
-                "aligned. Which items, predictions.csv tells in the column novelty."
-            )
-    return found

@@ -24,7 +24,8 @@ KNOWN_LIMITS = (
 KNOWN_CLASS_LIMITS = (
     "The probabilities describe what training images taught. Another instrument, depth, redshift "
     "or selection may break them without warning.",
-    "An object of none of the classes is put into one of them, unless its entropy gives it away.",
+    "An object of none of the classes is put into one of them; its novelty may give it away. In "
+    "other images than those of training, known objects have a high novelty too.",
     "Where classes occur in other proportions than in training, predictions lean towards those "
     "of training.",
     "Results come from a single seed and a single split.",

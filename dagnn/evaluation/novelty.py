@@ -17,7 +17,9 @@ References:
     J. R. Stat. Soc. B 61, 611 (probabilistic PCA).
 """
 
+import math
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import eigh
 
-from dagnn.errors import DataError
+from dagnn.errors import DataError, MismatchError
 from dagnn.files import atomic_path
 from dagnn.records import ClassPredictions, FloatArray
 
@@ -50,10 +52,10 @@ class Novelty:
 
     Attributes:
         mean: ``[W]``.
-        axes: orthonormal directions of largest spread ``[r, W]``.
+        axes: directions of largest spread ``[r, W]``, orthonormal where there is any spread.
         variance: along each of them ``[r]``.
         rest: variance along every other direction.
-        unit: distance within which 95% of the source's validation items lie.
+        unit: distance that 5% of further items of the sources exceed, by validation items.
     """
 
     mean: FloatArray
@@ -69,12 +71,13 @@ class Novelty:
         """Learn the latents of training items; validation items, not learned from, set the unit.
 
         Args:
-            training: training items of the sources, by one network. Items of a class that it
-                does not know are left out.
-            validation: validation items of the sources, by the same network.
+            training: training items of the sources, by one network.
+            validation: validation items of the sources, by the same network. On either side
+                items without label, or of a class that it does not know, are left out.
 
         Returns:
-            Nothing where there are fewer than :data:`FEWEST` items on a side.
+            Nothing where there are fewer than :data:`FEWEST` items on a side, or a latent is
+            not finite.
 
         Raises:
             ValueError: predictions of anything else.
@@ -86,26 +89,27 @@ class Novelty:
             np.concatenate([p.latent[_is_taught(p)] for p in given] or [np.zeros((0, 1))])
             for given in (training, validation)
         )
-        if min(len(taught), len(held)) < FEWEST:
+        if min(len(taught), len(held)) < FEWEST or not np.isfinite(taught).all():
             return None
         mean = taught.mean(0)
-        axes, variance, rest = _spread(taught - mean)
-        raw = cls(mean, axes, variance, rest, unit=1.0)
-        return replace(raw, unit=float(np.quantile(raw.of(held), FAMILIAR)) or 1.0)
+        raw = cls(mean, *_spread(taught - mean, float(np.square(mean).sum())), unit=1.0)
+        return replace(raw, unit=_conformal(raw.of(held)))
 
     def of(self, latent: FloatArray) -> FloatArray:
         """Return the novelty of latents ``[n, W]``, ``[n]``: their distance in units.
 
         Raises:
-            ValueError: the latents have another width.
+            MismatchError: the latents have another width.
         """
         if latent.shape[1] != len(self.mean):
-            raise ValueError(
-                f"What is familiar has latents of width {len(self.mean)}, got {latent.shape[1]}."
+            raise MismatchError(
+                f"What is familiar has latents of width {len(self.mean)}, got {latent.shape[1]}: "
+                "it was learned by another network."
             )
         shifted = latent - self.mean
         along = shifted @ self.axes.T
-        outside = np.maximum(np.square(shifted).sum(1) - np.square(along).sum(1), 0.0)
+        length = np.einsum("nw,nw->n", shifted, shifted)
+        outside = np.maximum(length - np.square(along).sum(1), 0.0)
         square = (np.square(along) / self.variance).sum(1) + outside / self.rest
         return np.asarray(np.sqrt(square) / self.unit)
 
@@ -129,9 +133,9 @@ class Novelty:
             with np.load(path, allow_pickle=False) as stored:
                 numbers = {name: stored[name] for name in ("mean", "axes", "variance")}
                 return cls(**numbers, rest=float(stored["rest"]), unit=float(stored["unit"]))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(
-                f"{path} is damaged ({error}). Delete it to have classes without novelty."
+                f"{path} is damaged ({error}). Delete it: dagnn evaluate learns it again."
             ) from error
 
 
@@ -140,16 +144,32 @@ def _is_taught(predictions: ClassPredictions) -> np.ndarray:
     return np.asarray((truth >= 0) & (truth < len(predictions.classes)))
 
 
-def _spread(centred: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-    """Return directions of largest spread, the variance along each, and that along all others."""
+def _conformal(distance: FloatArray) -> float:
+    """Return the distance that a further item of the same kind exceeds in 5% of cases.
+
+    With fewer than 19 items no distance is that large; the largest is the best there is.
+    """
+    place = min(math.ceil(FAMILIAR * (len(distance) + 1)), len(distance))
+    return float(np.sort(distance)[place - 1]) or 1.0
+
+
+def _spread(centred: FloatArray, square: float) -> tuple[FloatArray, FloatArray, float]:
+    """Return directions of largest spread, the variance along each, and that along all others.
+
+    Args:
+        centred: latents about their mean ``[n, W]``.
+        square: squared length of that mean, in which rounding is small.
+    """
     items, width = centred.shape
     rank = max(1, min(DIRECTIONS, width - 1, items - 1))
     wide = width > items
     gram = centred @ centred.T if wide else centred.T @ centred  # the smaller of the two
     end = len(gram)
     sums, vectors = eigh(gram, subset_by_index=[end - rank, end - 1])
-    least = max(FLATTEST * float(sums[-1]), np.finfo(float).tiny)
+    total = float(np.einsum("nw,nw->", centred, centred))
+    rounding = items * np.finfo(np.float32).eps ** 2 * (square + total / items) or 1.0
+    least = max(FLATTEST * float(sums[-1]), rounding)
+    others = (total - float(sums.sum())) / max(width - rank, 1)
     sums = np.maximum(sums, least)
     axes = (vectors.T / np.sqrt(sums)[:, None]) @ centred if wide else vectors.T
-    others = (float(np.square(centred).sum()) - float(sums.sum())) / max(width - rank, 1)
     return axes, sums / (items - 1), max(others, least) / (items - 1)

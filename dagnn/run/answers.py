@@ -4,7 +4,7 @@ Training knows neither. After it, predictions, metrics, baselines, calibration,
 tables and figures differ; everything else in this room goes through here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,8 +49,12 @@ class Answers(Protocol):
         """Read a stored calibration."""
         ...
 
-    def fit_novelty(self, training: Sequence[Any], validation: Sequence[Any]) -> Novelty | None:
-        """Learn from items of the sources what is familiar, where that is asked of answers."""
+    def fit_novelty(self, predicted: Callable[[str], Sequence[Any]]) -> Novelty | None:
+        """Learn what is familiar, where that is asked of answers.
+
+        Args:
+            predicted: gives predictions of one part of the sources, ``train`` or ``valid``.
+        """
         ...
 
     def baselines(self, experiment: Experiment, prepared: Prepared) -> Sequence[AnyPredictions]:

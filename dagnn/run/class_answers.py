@@ -1,6 +1,6 @@
 """Classes as the answers of networks: probabilities, and all that is made of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from dagnn.config import Experiment
 from dagnn.data.truth import Truth
 from dagnn.evaluation.calibration import Calibration
 from dagnn.evaluation.class_predict import predict_classes
-from dagnn.evaluation.class_shift import class_shifts, unfamiliar
+from dagnn.evaluation.class_shift import ClassShift, class_shifts
 from dagnn.evaluation.class_storage import read_class_predictions, write_class_predictions
 from dagnn.evaluation.class_table import class_frequencies, evaluate_classes
 from dagnn.evaluation.examination import Examination
@@ -26,6 +26,7 @@ from dagnn.evaluation.latent import LatentMap, class_map
 from dagnn.evaluation.novelty import Novelty
 from dagnn.evaluation.storage import NO_REMARKS, Remarks
 from dagnn.evaluation.temperature import Temperature
+from dagnn.evaluation.unfamiliar import Unfamiliar, unfamiliar
 from dagnn.models import Network
 from dagnn.records import ClassPredictions, Dataset, Result
 from dagnn.run.prepared import Prepared, groups_of
@@ -50,11 +51,9 @@ class Classes:
         """Read a stored temperature."""
         return Temperature.from_dict(stored)
 
-    def fit_novelty(
-        self, training: Sequence[ClassPredictions], validation: Sequence[ClassPredictions]
-    ) -> Novelty | None:
+    def fit_novelty(self, predicted: Callable[[str], Sequence[ClassPredictions]]) -> Novelty | None:
         """Learn where the latents of taught items lie; nothing where there are too few."""
-        return Novelty.fit(training, validation)
+        return Novelty.fit(predicted("train"), predicted("valid"))
 
     def baselines(self, experiment: Experiment, prepared: Prepared) -> list[ClassPredictions]:
         """Return nothing: guessing by class frequencies is measured with the rest."""
@@ -121,8 +120,8 @@ class Classes:
 
     def alarms(self, predictions: Sequence[ClassPredictions]) -> list[str]:
         """Say where classes seem to occur in other proportions, or items to be new."""
-        shifts = [shift.sentence() for shift in class_shifts(predictions) if shift.alarm]
-        return shifts + unfamiliar(predictions)
+        seen: list[ClassShift | Unfamiliar] = [*class_shifts(predictions), *unfamiliar(predictions)]
+        return [each.sentence() for each in seen if each.alarm]
 
     def examine(
         self, experiment: Experiment, prepared: Prepared, networks: Mapping[str, Network]

@@ -118,9 +118,8 @@ def read_suite(
         except MissingDataError as error:
             there = modality.suites(folder, data.set, data.volume)
             held = None if there else other_kind(folder, modality.reads)
-            if held is not None:
-                raise MismatchError(_misread(folder, held, modality.reads)) from error
-            raise MissingDataError(f"{_absent(name, folder, there)}{error}") from None
+            told = _misread(folder, held, modality.reads) if held else ""
+            raise MissingDataError(f"{told}{_absent(name, folder, there)}{error}") from None
     for note in loaded.notes:
         console.print(f"[yellow]{name}:[/] {escape(note)}", highlight=False, soft_wrap=True)
     return loaded
@@ -182,11 +181,11 @@ def require_alike(suites: Sequence[SuiteData]) -> None:
 
 
 def _misread(folder: Path, held: str, wanted: str) -> str:
-    """Say that a folder is for another configuration, and which."""
+    """Say that files are for another configuration, and which."""
     names = {IMAGES: "survey", SPECTRA: "spectra", CATALOGUES: "gnn_mmd"}
     return (
-        f"{folder} holds {held}; this configuration reads {wanted}. Give another --data, or "
-        f"start from a configuration for these, such as --config {names[held]}."
+        f"Files in {folder} look like {held}; this configuration reads {wanted}. For those: "
+        f"--config {names[held]}. "
     )
 
 

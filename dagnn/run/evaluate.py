@@ -11,13 +11,13 @@ from dagnn.data.modalities import MODALITIES
 from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
 from dagnn.run.answers import AnyPredictions, answers_of
-from dagnn.run.calibrate import apply_scale, read_scale
+from dagnn.run.calibrate import apply_scale, on_target_labels, read_scale
 from dagnn.run.data import prepare
 from dagnn.run.facts import require_same_data
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import stored_intervals
 from dagnn.run.locate import locate_data
-from dagnn.run.novelty import apply_novelty, read_familiar
+from dagnn.run.novelty import apply_novelty, learn_familiar
 from dagnn.run.predictions import predict_all
 from dagnn.run.prepared import Prepared, stored_truth
 from dagnn.run.train import RunResult, finish
@@ -141,4 +141,6 @@ def _predicted(
     modality = build(MODALITIES, experiment.data, "data")
     labelled = [modality.name(name) for name in meta["experiment"]["source"]]
     scale = read_scale(member.folder, answers_of(prepared.truth.classes))
-    return apply_novelty(read_familiar(member.folder), apply_scale(scale, raw, labelled))
+    taught = on_target_labels(prepared) if member.label == ORACLE else prepared
+    familiar = learn_familiar(member.folder, member.network, taught, meta["domains"])
+    return apply_novelty(familiar, apply_scale(scale, raw, labelled))

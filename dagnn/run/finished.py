@@ -9,11 +9,11 @@ from dagnn.config import Experiment
 from dagnn.evaluation.history import read_epochs
 from dagnn.evaluation.storage import read_results
 from dagnn.run.answers import answers_of
+from dagnn.run.fitting import has_ended
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import stamped, with_latents
 from dagnn.run.train import RunResult
 from dagnn.run.train import resume as train_on
-from dagnn.training.selection import Selection
 
 
 def resume(path: Path, *, console: Console | None = None) -> RunResult:
@@ -59,7 +59,8 @@ def is_complete(folder: RunFolder) -> bool:
     if not all(_is_trained(part, asked) for part, asked in trainings):
         return False
     made = [part.checkpoints / "last.pt" for part, _ in trainings]
-    made += [part.calibration for part, _ in trainings if part.calibration.is_file()]
+    fitted = (file for part, _ in trainings for file in (part.calibration, part.novelty))
+    made += [file for file in fitted if file.is_file()]
     told = (folder.results, folder.predictions, folder.report, folder.model_card)
     return max(map(_written_at, made)) <= min(map(_written_at, told))
 
@@ -79,15 +80,8 @@ def _trainings(folder: RunFolder, experiment: Experiment) -> Iterator[tuple[RunF
 
 def _is_trained(folder: RunFolder, experiment: Experiment) -> bool:
     """Whether a training has come to its end, and its answers were calibrated if they should be."""
-    there = [folder.metrics, folder.checkpoints / "last.pt", folder.checkpoints / "best.pt"]
-    if experiment.calibration.variance != "none":
-        there.append(folder.calibration)
-    if not all(file.is_file() for file in there):
-        return False
-    asked, history = experiment.training, read_epochs(folder.metrics)
-    selection = Selection(asked.select_on, asked.patience)
-    selection.replay(history)
-    return len(history) >= asked.epochs or selection.exhausted
+    calibrated = experiment.calibration.variance == "none" or folder.calibration.is_file()
+    return calibrated and has_ended(folder, experiment)
 
 
 def _nothing_to_do(folder: RunFolder) -> str:

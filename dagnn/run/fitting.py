@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from dagnn.config import Experiment
+from dagnn.evaluation.history import read_epochs
 from dagnn.models import Network
 from dagnn.run.assemble import Assembly, assemble
 from dagnn.run.facts import checkpoint_meta
@@ -27,6 +28,7 @@ from dagnn.training import (
     target_error,
     validation_metrics,
 )
+from dagnn.training.selection import Selection
 
 Validate = Callable[[Any], dict[str, float]]
 
@@ -56,6 +58,8 @@ def fit_network(
         title: the label in a word or two, for the bar; the label itself if None.
         callbacks: told of steps and epochs after progress and log.
     """
+    if not has_ended(folder, experiment):
+        _forget_fitted(folder)
     made = assemble(experiment, prepared)
     align_within(made, prepared)
     if initial is not None:
@@ -82,6 +86,23 @@ def fit_network(
         resume=last if last.is_file() else None,
     )
     return made.network
+
+
+def has_ended(folder: RunFolder, experiment: Experiment) -> bool:
+    """Whether the training in a folder has come to the end that the experiment sets it."""
+    there = (folder.metrics, folder.checkpoints / "last.pt", folder.checkpoints / "best.pt")
+    if not all(file.is_file() for file in there):
+        return False
+    asked, history = experiment.training, read_epochs(folder.metrics)
+    selection = Selection(asked.select_on, asked.patience)
+    selection.replay(history)
+    return len(history) >= asked.epochs or selection.exhausted
+
+
+def _forget_fitted(folder: RunFolder) -> None:
+    """Drop what was fitted to weights that training is about to change."""
+    for file in (folder.calibration, folder.novelty):
+        file.unlink(missing_ok=True)
 
 
 def _counted(number: int, what: str) -> str:

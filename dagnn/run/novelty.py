@@ -6,43 +6,41 @@ from typing import Any
 from dagnn.evaluation.novelty import Novelty
 from dagnn.models import Network
 from dagnn.run.answers import answers_of
-from dagnn.run.calibrate import Plan
 from dagnn.run.folder import RunFolder
 from dagnn.run.predictions import predict_taught
 from dagnn.run.prepared import Prepared
 
 
-def learn_familiar(plan: Plan, network: Network) -> Novelty | None:
+def learn_familiar(
+    folder: RunFolder, network: Network, taught: Prepared, known: Sequence[str]
+) -> Novelty | None:
     """Learn from a training's sources what is familiar, or read what was learned before.
 
     Args:
-        plan: the training.
+        folder: of the training.
         network: what came of it.
+        taught: what it was trained on.
+        known: short names of the suites that it was trained on, by their number.
 
     Returns:
         Nothing where answers are no classes, or where there are too few items.
     """
-    if plan.folder.novelty.is_file():
-        return read_familiar(plan.folder)
-    found = fit_familiar(network, plan.prepared, plan.known)
+    if folder.novelty.is_file():
+        return read_familiar(folder)
+    found = fit_familiar(network, taught, known)
     if found is not None:
-        found.save(plan.folder.novelty)
+        found.save(folder.novelty)
     return found
 
 
-def fit_familiar(network: Network, prepared: Prepared, known: Sequence[str]) -> Novelty | None:
+def fit_familiar(network: Network, taught: Prepared, known: Sequence[str]) -> Novelty | None:
     """Learn from the sources what is familiar to a network, and store nothing.
 
-    Args:
-        network: trained network.
-        prepared: what it was trained on.
-        known: short names of the suites that it was trained on, by their number.
-
-    Returns:
-        As :func:`learn_familiar`.
+    Arguments and what is returned are those of :func:`learn_familiar`.
     """
-    parts = (predict_taught(network, prepared, part, known) for part in ("train", "valid"))
-    return answers_of(prepared.truth.classes).fit_novelty(*parts)
+    return answers_of(taught.truth.classes).fit_novelty(
+        lambda part: predict_taught(network, taught, part, known)
+    )
 
 
 def read_familiar(folder: RunFolder) -> Novelty | None:

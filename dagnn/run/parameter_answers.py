@@ -1,6 +1,6 @@
 """Parameters as the answers of networks: moments, and all that is made of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Parameters:
         """Read a stored calibration of variances."""
         return VarianceScale.from_dict(stored)
 
-    def fit_novelty(self, training: Sequence[Any], validation: Sequence[Any]) -> None:
+    def fit_novelty(self, predicted: Callable[[str], Sequence[Any]]) -> None:
         """Return nothing: what is out of range is told from inputs."""
         return
 

@@ -22,6 +22,7 @@ from dagnn.run.novelty import apply_novelty, read_familiar
 from dagnn.run.outside import outside_range, warn_outside
 from dagnn.run.predictions import adapt
 from dagnn.run.prepared import stored_truth
+from dagnn.run.show import tell_unknown
 from dagnn.run.statistics import choose_suite, domain_of, named_by
 from dagnn.run.trained import Trained, uncalibrated
 
@@ -174,6 +175,7 @@ def deliver(
         remarks: further columns.
         mock: whether network or inputs come of mock data; every row of the file says so.
     """
+    tell_unknown(predictions, console)
     if out is None:
         answers.show(predictions, Console())
         return

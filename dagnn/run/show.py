@@ -39,31 +39,38 @@ def show_predictions(predictions: Predictions, console: Console) -> None:
 
 
 def show_classes(predictions: ClassPredictions, console: Console) -> None:
-    """Print the class probabilities of the first items, and what of all looks unknown."""
+    """Print class probabilities and novelty of the first items, and which class is likeliest."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("input", overflow="fold")
     table.add_column("class")
     for name in predictions.classes:
         table.add_column(Text(name), justify="right")
     novelty = predictions.novelty
-    strange = np.zeros(len(predictions.ids), bool) if novelty is None else called_unknown(novelty)
     if novelty is not None:
         table.add_column("novelty", justify="right")
     for row, best in enumerate(predictions.probability[:SHOWN].argmax(1)):
         cells = [Text(f"{share:.1%}") for share in predictions.probability[row]]
         if novelty is not None:
-            cells.append(Text(f"{novelty[row]:.2f}", style="yellow" if strange[row] else ""))
+            strange = called_unknown(novelty)[row]
+            cells.append(Text(f"{novelty[row]:.2f}", style="yellow" if strange else ""))
         label = Text(predictions.classes[best], style="bold")
         table.add_row(Text(predictions.ids[row]), label, *cells)
     console.print(table)
     _tell_more(len(predictions.ids), console)
-    if strange.any():
-        console.print(
-            f"{strange.sum()} of {len(strange)} have a novelty above 1: they look less familiar "
-            "than 95% of the source's validation items, and may belong to none of these classes.",
-            highlight=False,
-            soft_wrap=True,
-        )
+
+
+def tell_unknown(predictions: Predictions | ClassPredictions, console: Console) -> None:
+    """Say how many items look like nothing that was taught, where that is known."""
+    novelty = getattr(predictions, "novelty", None)
+    if novelty is None or not called_unknown(novelty).any():
+        return
+    console.print(
+        f"[yellow]Note:[/] {called_unknown(novelty).sum()} of {len(novelty)} have a novelty above "
+        "1: they look less familiar than 95% of the labelled items of the source. They may belong "
+        "to none of these classes, or be other images than those of training.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _tell_more(items: int, console: Console) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from dagnn.config import Experiment
 from dagnn.evaluation.class_shift import class_shifts
 from dagnn.evaluation.comparison.runs import ALARM, STRESS_TEST, Stamp
+from dagnn.evaluation.unfamiliar import unfamiliar
 from dagnn.records import ClassPredictions
 from dagnn.run.answers import AnyPredictions
 from dagnn.run.guard import alarm_text, stored_intervals
@@ -38,10 +39,14 @@ def _alarms(facts: Mapping[str, Any], predictions: Sequence[AnyPredictions]) -> 
     for each in stored_intervals(facts):
         if each.alarm:
             yield Stamp(ALARM, f"{each.suite}, {each.parameter}", alarm_text(each), (each.suite,))
-    for shift in class_shifts([p for p in predictions if isinstance(p, ClassPredictions)]):
+    classes = [p for p in predictions if isinstance(p, ClassPredictions)]
+    for shift in class_shifts(classes):
         if shift.alarm:
             subject = f"{shift.target}, proportions of classes"
             yield Stamp(ALARM, subject, shift.sentence(), (shift.target,))
+    for found in unfamiliar(classes):
+        if found.alarm:
+            yield Stamp(ALARM, f"{found.target}, novelty", found.sentence(), (found.target,))
 
 
 def _others(facts: Mapping[str, Any]) -> Iterator[Stamp]:

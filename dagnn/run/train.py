@@ -166,7 +166,8 @@ def _train_and_measure(
         raw = predict_all(network, prepared, plan.label, plan.known, transductive=together)
         scale = calibrated(plan, network, initial, console, folder.path)
         told = apply_scale(scale, raw, plan.labelled)
-        predictions += apply_novelty(learn_familiar(plan, network), told)
+        familiar = learn_familiar(plan.folder, network, plan.prepared, plan.known)
+        predictions += apply_novelty(familiar, told)
         networks[plan.label] = network
     return finish(experiment, prepared, folder, predictions, networks, console)
 

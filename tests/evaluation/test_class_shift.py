@@ -1,4 +1,4 @@
-"""Shifts are noticed from predictions alone, and chance is not taken for them."""
+"""Label shift is noticed from predictions alone, and chance is not taken for it."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic_classes import synthetic_classes
 
-from dagnn.evaluation.class_shift import STRONG, class_shifts, unfamiliar
+from dagnn.evaluation.class_shift import STRONG, class_shifts
 
 
 def both(shares, items=400, seed=1, **options):
@@ -41,16 +41,3 @@ def test_only_the_model_on_held_out_items_counts():
     given = both((0.1, 0.3, 0.6))
     assert not class_shifts([replace(p, model="source-only") for p in given])
     assert not class_shifts([given[0], replace(given[1], split="valid")])
-
-
-def test_more_unfamiliar_items_than_expected_are_told():
-    given = synthetic_classes("decals", "target", items=100)
-    given.novelty[:] = np.linspace(0, 1, 100)
-    assert unfamiliar([given]) == []
-    given.novelty[:30] += 1.01
-    (told,) = unfamiliar([given])
-    assert "30% of the items of decals" in told and "5%" in told
-    few = replace(given, ids=given.ids[:3], novelty=np.array([0.1, 0.2, 0.3]))
-    assert unfamiliar([few]) == []
-    for other in ({"model": "source-only"}, {"split": "valid"}, {"novelty": None}):
-        assert unfamiliar([replace(given, **other)]) == []

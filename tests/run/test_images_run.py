@@ -1,6 +1,8 @@
 """Every shipped configuration of images, and what only runs of images do."""
 
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from dagnn.data.mocking import skies
 from dagnn.data.modalities import MODALITIES
 from dagnn.errors import CheckpointError, UsageError
 from dagnn.evaluation.examination import read_examination
+from dagnn.evaluation.novelty import Novelty
 from dagnn.resources import resource_folder
 from dagnn.run.answers import answers_of
 from dagnn.run.assemble import assemble, check
@@ -26,6 +29,7 @@ from dagnn.run.predictions import predict_all
 from dagnn.run.robustness import paired
 
 QUIET = Console(quiet=True)
+VALIDATION = ("source", "valid", "model")
 CONFIGS = sorted(
     path.stem
     for path in resource_folder("configs").glob("*.yaml")
@@ -289,6 +293,26 @@ def test_what_is_familiar_is_learned_once_and_judges_new_files(
     folder.novelty.unlink()
     without = run.predict(result.folder, [surveys / "gz_second.npz"], console=QUIET)
     assert without.novelty is None
+    again = run.evaluate(result.folder, console=QUIET)
+    (after,) = (p for p in again.predictions if (p.suite, p.model, p.split) == chosen)
+    np.testing.assert_array_equal(told.novelty, after.novelty)
+
+
+def test_training_on_forgets_what_was_fitted_to_older_weights(
+    surveys: Path, tmp_path: Path, few_figures: None
+) -> None:
+    options = ("training.select_on=source_error", "training.patience=1", "training.epochs=6")
+    short = tiny("deepmerge_mmd", surveys, *options)
+    folder = RunFolder(run.train(short, out=tmp_path / "run", console=QUIET).folder)
+    assert len(folder.metrics.read_text().splitlines()) < 6
+    replace(Novelty.load(folder.novelty), unit=1e-6).save(folder.novelty)
+    folder.calibration.write_text(json.dumps({"temperature": 1e6}))
+    folder.config.write_text(folder.config.read_text().replace("patience: 1", "patience: null"))
+    result = run.resume(folder.path, console=QUIET)
+    assert len(folder.metrics.read_text().splitlines()) == 6
+    assert json.loads(folder.calibration.read_text())["temperature"] < 1e6
+    valid = [p for p in result.predictions if (p.role, p.split, p.model) == VALIDATION]
+    assert max(p.novelty.max() for p in valid) == pytest.approx(1), "few items: the largest is 1"
 
 
 def test_a_file_named_after_the_target_is_seen_through_its_statistics(

@@ -214,7 +214,7 @@ def test_a_folder_of_another_kind_names_the_configuration_for_it(
     spectra = tmp_path / "Pk_galaxies_IllustrisTNG_LH_33_kmax=20.0.npy"
     np.save(spectra, np.ones((4, 30)))
     (tmp_path / "notes.txt").write_text("as downloaded")
-    with pytest.raises(MismatchError, match=r"holds galaxy power spectra.*--config spectra"):
+    with pytest.raises(MissingDataError, match=r"look like galaxy power spectra.*--config spectra"):
         run.train(run.load(wanted, data=tmp_path), out=tmp_path / "run")
     spectra.unlink()
     with pytest.raises(MissingDataError, match=r"There are: notes\.txt"):

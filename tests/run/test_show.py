@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from dagnn.records import ClassPredictions, Predictions
-from dagnn.run.show import SHOWN, show_classes, show_predictions
+from dagnn.run.show import SHOWN, show_classes, show_predictions, tell_unknown
 
 
 def parameters(items: int) -> Predictions:
@@ -41,11 +41,12 @@ def test_a_screen_is_not_flooded(show: Any, made: Any) -> None:
     assert f"and 7 more: --out FILE.csv writes all {SHOWN + 7}." in many
 
 
-def test_what_looks_unknown_is_counted_among_all() -> None:
+def test_novelty_is_shown_and_what_is_above_1_counted_among_all() -> None:
     novelty = np.full(SHOWN + 10, 0.5)
     assert "novelty" not in shown(show_classes, classes(SHOWN + 10))
-    assert "above 1" not in shown(show_classes, classes(SHOWN + 10, novelty))
+    assert shown(show_classes, classes(SHOWN + 10, novelty)).count("0.50") == SHOWN
+    for nothing in (parameters(3), classes(3), classes(SHOWN + 10, novelty)):
+        assert shown(tell_unknown, nothing) == ""
     novelty[[3, -1]] = 1.25
-    told = shown(show_classes, classes(SHOWN + 10, novelty))
+    told = shown(tell_unknown, classes(SHOWN + 10, novelty))
     assert f"2 of {SHOWN + 10} have a novelty above 1" in told
-    assert told.count("1.25") == 1
