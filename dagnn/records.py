@@ -199,8 +199,8 @@ class ClassPredictions:
         latent: ``[n, W]``.
         model: which network said it: ``model`` or ``source-only``.
         groups: items with equal group show one object; empty where that is not known.
-        novelty: how far each item lies from all that was taught, ``[n]``; above 1 it is
-            called unknown. None where that is not known.
+        novelty: how unlike all that was taught each item is, ``[n]``; above 1 it is called
+            unknown. None where that is not known.
     """
 
     suite: str

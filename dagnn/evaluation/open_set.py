@@ -3,8 +3,7 @@ r"""Does a network notice what belongs to none of its classes?
 Functions as in :mod:`~dagnn.evaluation.class_metrics`, on items whose true class
 may also be ``K``: unknown to the network. They take the novelty of each item ``[n]``
 after its probabilities, see :mod:`~dagnn.evaluation.novelty`: an item is called unknown
-where it is above 1. That threshold is fitted on validation items of the source; the
-AUROC needs none.
+where it is above 1. That threshold needs no label of a target; the AUROC needs none at all.
 
 References:
     Fu et al. 2020, ECCV, arXiv:2003.03824 (H-score).

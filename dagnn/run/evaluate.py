@@ -143,4 +143,4 @@ def _predicted(
     scale = read_scale(member.folder, answers_of(prepared.truth.classes))
     taught = on_target_labels(prepared) if member.label == ORACLE else prepared
     familiar = learn_familiar(member.folder, member.network, taught, meta["domains"])
-    return apply_novelty(familiar, apply_scale(scale, raw, labelled))
+    return apply_scale(scale, apply_novelty(familiar, raw), labelled)

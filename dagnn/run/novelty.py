@@ -53,5 +53,5 @@ def read_familiar(folder: RunFolder) -> Novelty | None:
 
 
 def apply_novelty(novelty: Novelty | None, predictions: Sequence[Any]) -> list[Any]:
-    """Say of every prediction how unlike what was taught its item is, where that is known."""
+    """Say of uncalibrated predictions how unlike what was taught each item is, where known."""
     return [novelty.apply(each) if novelty else each for each in predictions]

@@ -72,11 +72,11 @@ def predict(
     raw = _predict(trained, loaded.dataset, chosen, adapt_statistics)
     answers = answers_of(stored_truth(trained.checkpoint.meta).classes)
     labelled = [modality.name(name) for name in trained.experiment.source]
-    judged: AnyPredictions
-    scaled = apply_scale(read_scale(trained.folder, answers), [raw], labelled)
-    (judged,) = apply_novelty(read_familiar(trained.folder), scaled)
-    deliver(answers, judged, out, console, {OUTSIDE: outside}, mock=mock)
-    return judged
+    calibrated: AnyPredictions
+    judged = apply_novelty(read_familiar(trained.folder), [raw])
+    (calibrated,) = apply_scale(read_scale(trained.folder, answers), judged, labelled)
+    deliver(answers, calibrated, out, console, {OUTSIDE: outside}, mock=mock)
+    return calibrated
 
 
 def _read(trained: Trained, modality: Modality, files: Sequence[Path]) -> Loaded:

@@ -66,8 +66,8 @@ def tell_unknown(predictions: Predictions | ClassPredictions, console: Console) 
         return
     console.print(
         f"[yellow]Note:[/] {called_unknown(novelty).sum()} of {len(novelty)} have a novelty above "
-        "1: they look less familiar than 95% of the labelled items of the source. They may belong "
-        "to none of these classes, or be other images than those of training.",
+        "1: they are unlike what the network was taught, or it cannot decide. They may belong to "
+        "none of these classes, or be other images than those of training.",
         highlight=False,
         soft_wrap=True,
     )

@@ -165,9 +165,8 @@ def _train_and_measure(
         together = experiment.evaluation.transductive and plan.label != ORACLE
         raw = predict_all(network, prepared, plan.label, plan.known, transductive=together)
         scale = calibrated(plan, network, initial, console, folder.path)
-        told = apply_scale(scale, raw, plan.labelled)
         familiar = learn_familiar(plan.folder, network, plan.prepared, plan.known)
-        predictions += apply_novelty(familiar, told)
+        predictions += apply_scale(scale, apply_novelty(familiar, raw), plan.labelled)
         networks[plan.label] = network
     return finish(experiment, prepared, folder, predictions, networks, console)
 

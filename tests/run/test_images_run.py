@@ -29,7 +29,6 @@ from dagnn.run.predictions import predict_all
 from dagnn.run.robustness import paired
 
 QUIET = Console(quiet=True)
-VALIDATION = ("source", "valid", "model")
 CONFIGS = sorted(
     path.stem
     for path in resource_folder("configs").glob("*.yaml")
@@ -308,11 +307,10 @@ def test_training_on_forgets_what_was_fitted_to_older_weights(
     replace(Novelty.load(folder.novelty), unit=1e-6).save(folder.novelty)
     folder.calibration.write_text(json.dumps({"temperature": 1e6}))
     folder.config.write_text(folder.config.read_text().replace("patience: 1", "patience: null"))
-    result = run.resume(folder.path, console=QUIET)
+    run.resume(folder.path, console=QUIET)
     assert len(folder.metrics.read_text().splitlines()) == 6
     assert json.loads(folder.calibration.read_text())["temperature"] < 1e6
-    valid = [p for p in result.predictions if (p.role, p.split, p.model) == VALIDATION]
-    assert max(p.novelty.max() for p in valid) == pytest.approx(1), "few items: the largest is 1"
+    assert Novelty.load(folder.novelty).unit > 1e-6
 
 
 def test_a_file_named_after_the_target_is_seen_through_its_statistics(
