@@ -18,6 +18,7 @@ from dagnn.evaluation.class_table import class_frequencies, evaluate_classes
 from dagnn.evaluation.examination import Examination
 from dagnn.evaluation.figures import (
     confusion_figure,
+    novelty_figure,
     proportions_figure,
     reliability_figure,
     roc_figure,
@@ -98,15 +99,18 @@ class Classes:
     def figures(
         self, predictions: Sequence[ClassPredictions], facts: Mapping[str, Any], **stamp: bool
     ) -> dict[str, Figure]:
-        """Draw confusions, ROC curves, class proportions and reliability."""
-        if not any((p.truth >= 0).any() for p in predictions):
-            return {"proportions": proportions_figure(predictions, **stamp)}
-        return {
-            "confusion": confusion_figure(predictions, **stamp),
-            "roc": roc_figure(predictions, **stamp),
-            "proportions": proportions_figure(predictions, **stamp),
-            "reliability": reliability_figure(predictions, **stamp),
-        }
+        """Draw confusions, ROC curves, class proportions, reliability and novelty."""
+        drawn = {"proportions": proportions_figure(predictions, **stamp)}
+        if any((p.truth >= 0).any() for p in predictions):
+            drawn = {
+                "confusion": confusion_figure(predictions, **stamp),
+                "roc": roc_figure(predictions, **stamp),
+                **drawn,
+                "reliability": reliability_figure(predictions, **stamp),
+            }
+        if any(p.novelty is not None for p in predictions):
+            drawn["novelty"] = novelty_figure(predictions, **stamp)
+        return drawn
 
     def maps(self, predictions: Sequence[ClassPredictions], method: str) -> dict[str, LatentMap]:
         """Colour latents by true class."""

@@ -19,6 +19,7 @@ from dagnn.evaluation.figures import (
     gradcam_figure,
     latent_figure,
     noise_figure,
+    novelty_figure,
     proportions_figure,
     reliability_figure,
     roc_figure,
@@ -80,6 +81,7 @@ def draw(given):
         "reliability": lambda **stamps: reliability_figure(given, **stamps),
         "proportions": lambda **stamps: proportions_figure(given, **stamps),
         "confusion": lambda **stamps: confusion_figure(given, **stamps),
+        "novelty": lambda **stamps: novelty_figure(given, **stamps),
         "latent": lambda **stamps: latent_figure(maps, **stamps),
         "noise": lambda **stamps: noise_figure(noise_rows(), **stamps),
         "attack": lambda **stamps: attack_figure(images, images, pixels, told, **stamps),
@@ -89,7 +91,7 @@ def draw(given):
 
 
 NAMES = (
-    *("roc", "reliability", "proportions", "confusion", "latent"),
+    *("roc", "reliability", "proportions", "confusion", "latent", "novelty"),
     *("noise", "attack", "church", "gradcam"),
 )
 
@@ -197,3 +199,27 @@ def test_noise_curves_of_every_network_and_suite(draw):
     for axes in figure.axes:
         assert len(axes.get_lines()) == 4
     assert "decals · source-only" in texts(figure)
+
+
+def test_novelty_lines_are_shares_above(given):
+    figure = novelty_figure(given, mock=False)
+    assert [axes.get_title() for axes in figure.axes] == ["source-only", "model"]
+    lines = {line.get_label(): line for line in figure.axes[1].get_lines()}
+    unknown = given[3].truth == 3
+    shown = {
+        "sdss (source)": given[2].novelty,
+        "decals (target), the others": given[3].novelty[~unknown],
+        "decals (target), unknown class": given[3].novelty[unknown],
+    }
+    assert {*shown, "above: called unknown"} == set(lines)
+    for name, novelty in shown.items():
+        values, share = lines[name].get_data()
+        assert share[np.searchsorted(values, 0.5)] == pytest.approx((novelty > 0.5).mean())
+
+
+def test_suites_of_unknown_novelty_are_left_out(given):
+    without = replace(given[2], novelty=None)
+    figure = novelty_figure([without, given[3]], mock=False)
+    assert not [t for t in texts(figure) if "sdss" in t]
+    with pytest.raises(ValueError, match="Nothing to draw"):
+        novelty_figure([without], mock=False)

@@ -13,6 +13,7 @@ from dagnn.evaluation.figures.classes import (
 from dagnn.evaluation.figures.confusion import confusion_figure
 from dagnn.evaluation.figures.gradcam import Example, gradcam_figure
 from dagnn.evaluation.figures.latent import latent_figure
+from dagnn.evaluation.figures.novelty import novelty_figure
 from dagnn.evaluation.figures.pit import pit_figure
 from dagnn.evaluation.figures.robustness import attack_figure, church_figure, noise_figure
 from dagnn.evaluation.figures.save import figure_svg, save_figure
@@ -30,6 +31,7 @@ __all__ = [
     "gradcam_figure",
     "latent_figure",
     "noise_figure",
+    "novelty_figure",
     "pit_figure",
     "proportions_figure",
     "reliability_figure",
