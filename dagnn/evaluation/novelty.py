@@ -112,7 +112,10 @@ class Novelty:
             np.concatenate([p.latent[_is_taught(p)] for p in given] or [np.zeros((0, 1))])
             for given in (training, validation)
         )
-        if min(len(taught), len(held)) < FEWEST or not np.isfinite(taught).all():
+        if (
+            min(len(taught), len(held)) < FEWEST
+            or not np.isfinite(np.concatenate([taught, held])).all()
+        ):
             return None
         mean = taught.mean(0)
         raw = cls(mean, *_spread(taught - mean, float(np.square(mean).sum())), unit=1.0)
