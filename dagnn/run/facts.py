@@ -13,8 +13,17 @@ from dagnn.run.guard import alarm_text
 from dagnn.run.prepared import Prepared
 
 
-def checkpoint_meta(experiment: Experiment, prepared: Prepared, rows: int) -> dict[str, Any]:
-    """Collect what a checkpoint must tell to be used without its run directory."""
+def checkpoint_meta(
+    experiment: Experiment, prepared: Prepared, rows: int, inherited: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Collect what a checkpoint must tell to be used without its run directory.
+
+    Args:
+        experiment: that is carried out.
+        prepared: its data.
+        rows: number of suites that keep statistics of their own.
+        inherited: what the weights that training starts from have seen.
+    """
     suites = [suite for suite in prepared.suites if suite.split is not None]
     return {
         "experiment": experiment.model_dump(mode="json"),
@@ -26,6 +35,7 @@ def checkpoint_meta(experiment: Experiment, prepared: Prepared, rows: int) -> di
         "splits": {s.name: s.split.to_ids(s.loaded.dataset.ids) for s in suites if s.split},
         "training_range": training_range(prepared),
         "mock": prepared.mock,
+        "inherited": list(inherited),
     }
 
 

@@ -13,7 +13,7 @@ from dagnn.run.assemble import Assembly, assemble
 from dagnn.run.facts import checkpoint_meta
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import align_within
-from dagnn.run.initial import load_parameters
+from dagnn.run.initial import inherited_notes, load_parameters
 from dagnn.run.parts import parameter_count, silent_terms
 from dagnn.run.prepared import Prepared
 from dagnn.training import (
@@ -65,7 +65,8 @@ def fit_network(
     if initial is not None:
         load_parameters(made.network, initial)
     last = folder.checkpoints / "last.pt"
-    meta = checkpoint_meta(experiment, prepared, made.statistics)
+    inherited = inherited_notes(initial, [suite.name for suite in prepared.of_role("target")])
+    meta = checkpoint_meta(experiment, prepared, made.statistics, inherited)
     checkpoints = Checkpoints(folder.checkpoints, meta, f"dagnn train --resume {root}")
     console.print(
         f"Training {label}: {_sizes(experiment, made)}, "

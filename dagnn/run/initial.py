@@ -106,4 +106,4 @@ def inherited_notes(initial: Checkpoint | None, targets: Sequence[str]) -> list[
             f"LABELLED: the run that training started from read labels of "
             f"{', '.join(sorted(known))}, a target now."
         )
-    return notes
+    return list(dict.fromkeys(notes))

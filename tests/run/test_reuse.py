@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -18,6 +19,7 @@ from dagnn.errors import (
     MismatchError,
     UsageError,
 )
+from dagnn.run.initial import inherited_notes
 from dagnn.training import ProgressReport
 
 
@@ -174,6 +176,20 @@ def test_init_from_keeps_the_splits_so_that_nothing_leaks(
     ]
     assert stored[0]["splits"] == stored[1]["splits"]
     assert "init_from" in (made.folder / "config.yaml").read_text()
+    assert stored[0]["inherited"] == []
+    labelled = "LABELLED: the run that training started from read labels of tng, a target now."
+    assert labelled in stored[1]["inherited"]
+
+
+def test_what_weights_have_seen_is_passed_on_from_run_to_run() -> None:
+    training = {"select_on": "source_loss"}
+    first = {"mock": True, "experiment": {"source": ["tng"], "training": training}}
+    told = inherited_notes(SimpleNamespace(meta=first), [])
+    assert len(told) == 1 and told[0].startswith("MOCK")
+    for _ in range(2):  # runs on real data that start from it, one after the other
+        later = {"mock": False, "experiment": first["experiment"], "inherited": told}
+        told = inherited_notes(SimpleNamespace(meta=later), [])
+    assert len(told) == 1 and told[0].startswith("MOCK")
 
 
 def test_init_from_with_a_comparison_resumes_exactly(
