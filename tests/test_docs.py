@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,25 +17,46 @@ def test_the_python_of_the_readme_runs() -> None:
         exec(compile(block, "README.md", "exec"), {})
 
 
+def define(name: str) -> Any:
+    """Return a class as ``add-your-own.md`` defines it."""
+    text = (ROOT / "docs" / "add-your-own.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(next(b for b in blocks if name in b), "add-your-own.md", "exec"), names)
+    return names[name]
+
+
 def test_the_loss_of_add_your_own_obeys_the_first_law() -> None:
     import torch
 
     from dagnn.records import Moments, Output, Pair
 
-    text = (ROOT / "docs" / "add-your-own.md").read_text()
-    block = next(b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "MeanShift" in b)
-    names: dict[str, object] = {}
-    exec(compile(block, "add-your-own.md", "exec"), names)
+    made = define("MeanShift")()
     latent = torch.randn(8, 3)
     empty = torch.zeros(0)
 
     def term(shift: float) -> float:
         source, target = (Output(x, Moments(empty, empty)) for x in (latent, latent + shift))
-        pair = Pair(source, target, empty, 0.0, empty, empty, empty)
-        return float(names["MeanShift"]()(pair))  # type: ignore[operator]
+        return float(made(Pair(source, target, empty, 0.0, empty, empty, empty)))
 
     assert term(0.0) == 0
     assert term(1.0) == pytest.approx(3.0)
+
+
+def test_the_encoder_of_add_your_own_obeys_its_laws() -> None:
+    import torch
+    from torch_geometric.data import Batch, Data
+
+    from dagnn.models import MomentsHead, Network
+
+    truth = torch.rand(1, 2)
+    first, second, third = (Data(x=torch.randn(n, 4), y=truth) for n in (5, 3, 8))
+    network = Network(define("DeepSet")({"node": 4}), MomentsHead(64, 2))
+    latent, moments = network(Batch.from_data_list([first, second, third]))
+    assert latent.shape == (3, 64) and moments.mean.shape == (3, 2)
+    third.x = third.x.flip(0)
+    again = network(Batch.from_data_list([third, first, second])).latent
+    torch.testing.assert_close(again, latent[[2, 0, 1]])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
