@@ -14,6 +14,9 @@ from dagnn.catalogs.suite import Suite
 from dagnn.errors import ConfigError, MissingDataError, UsageError, nearest
 from dagnn.resources import resource_folder
 
+SUITE_FILES = (".yaml", ".yml")
+"""What the path of a suite of one's own ends in."""
+
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
@@ -100,7 +103,7 @@ def find_suite(name: str | Path | Suite) -> Suite:
     """
     if isinstance(name, Suite):
         return name
-    if Path(name).suffix in {".yaml", ".yml"}:
+    if Path(name).suffix in SUITE_FILES:
         return load_suite_file(name)
     for suite in known_suites().values():
         if _fold(str(name)) in map(_fold, suite.names):

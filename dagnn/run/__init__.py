@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dagnn.catalogs.suites import SUITE_FILES
 from dagnn.config import Experiment, load_experiment
 from dagnn.run.compare import compare, holds_runs
 from dagnn.run.evaluate import evaluate
@@ -93,4 +94,11 @@ def load(
         target = []
     if init_from is not None:
         overrides.append(f"init_from={json.dumps(str(init_from.absolute()))}")
+    roles = (None if names is None else list(map(_lasting, names)) for names in (source, target))
+    source, target = roles
     return load_experiment(config, overrides, source=source, target=target, seed=seed)
+
+
+def _lasting(suite: str) -> str:
+    """Return the name of a suite, or the path of its file, in a way that any folder understands."""
+    return str(Path(suite).absolute()) if Path(suite).suffix in SUITE_FILES else suite

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from dagnn.catalogs.suites import SUITE_FILES
 from dagnn.config import Experiment
 from dagnn.errors import DataError
 from dagnn.evaluation.alignment import Alignment, alignments
@@ -227,7 +228,10 @@ def held_out(predictions: Sequence[AnyPredictions]) -> list[AnyPredictions]:
 
 def title(experiment: Experiment) -> str:
     """Name a run by its suites."""
-    sources, targets = "+".join(experiment.source), "+".join(experiment.target)
+    sources, targets = (
+        "+".join(Path(name).stem if Path(name).suffix in SUITE_FILES else name for name in names)
+        for names in (experiment.source, experiment.target)
+    )
     return f"{sources} → {targets}" if targets else sources
 
 

@@ -219,7 +219,9 @@ def test_every_domain_term_trains_by_its_name(term: str, universe: Path, tmp_pat
     assert all(np.isfinite(p.mean).all() for p in made.predictions)
 
 
-def test_a_suite_is_described_by_a_file_of_ones_own(universe: Path, tmp_path: Path) -> None:
+def test_a_suite_is_described_by_a_file_of_ones_own(
+    universe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = tmp_path / "data"
     for kind in ("FOF_Subfind", "Parameters"):
         (data / kind).mkdir(parents=True)
@@ -229,7 +231,11 @@ def test_a_suite_is_described_by_a_file_of_ones_own(universe: Path, tmp_path: Pa
     shutil.copy(table, data / "Parameters" / "CosmoAstroSeed_Horizon_L25n256_LH.txt")
     file = tmp_path / "horizon.yaml"
     file.write_text("inherits: _camels\nname: Horizon\nshort_name: horizon\nspellings: [Horizon]\n")
-    made = run.train(load(data, target=[str(file)]), out=tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    made = run.train(load(data, target=["horizon.yaml"]), out=tmp_path / "run")
     assert {row.suite for row in made.results} == {"tng", "horizon"}
+    assert "tng → horizon" in (made.folder / "report.html").read_text()
+    monkeypatch.chdir(data)
+    assert run.evaluate(made.folder).results == made.results, "from any other folder"
     pairs = pairings(["TNG", str(file)], leave_one_out=False)
     assert pairs == [(("tng",), str(file)), ((str(file),), "tng")]
