@@ -68,7 +68,7 @@ def predict(
         str | None, typer.Option(help="With --weights: node features, where four are not all.")
     ] = None,
 ) -> None:
-    """Give parameters with error bars for catalogues; warn outside the training range."""
+    """Give parameters with error bars, or class probabilities, for new files of a run's kind."""
     from dagnn import run
 
     if weights is not None:

@@ -21,9 +21,9 @@ SHARES = (
 )
 UNKNOWN = (
     "Items of a class that the network has never been taught. An item is called unknown where its "
-    "novelty is above 1: it lies farther from the training items than 95% of the source does, or "
-    "the network cannot decide. The AUROC asks how well the novelty ranks items, whatever the "
-    "threshold (0.5 by guessing)."
+    "novelty is above 1: its latent lies farther from those of the training items than 95% of the "
+    "source does. The AUROC asks how well the novelty ranks items, whatever the threshold (0.5 by "
+    "guessing)."
 )
 
 _Rows = dict[tuple[str, str], dict[str, Result]]

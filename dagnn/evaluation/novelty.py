@@ -1,27 +1,21 @@
-r"""How unlike all that a network has been taught an item is.
+r"""How far an item lies from all that a network has been taught.
 
-A network that knows ``K`` classes puts everything into one of them. Two things give away
-what belongs to none: it lies far from the items that taught, or the network cannot decide.
-The novelty is the larger of the two, each in units of what is usual; above 1 an item is
-called unknown.
-
-**Distance** of the latent ``z`` from those of the source's training items, in units of that
-within which 95% of further items lie. It is the distance of Mahalanobis, with one Gaussian
-for all classes, isotropic outside the directions of largest spread (probabilistic PCA):
+A network that knows ``K`` classes puts everything into one of them, and is often sure of
+it. What it has never seen shows in its latent ``z``: far from those of the items that
+taught it. The distance is that of Mahalanobis, with one Gaussian for all classes, isotropic
+outside the directions of largest spread (probabilistic PCA):
 
 .. math:: d^2 = \sum_{i \le r} \frac{(v_i \cdot x)^2}{\lambda_i}
                 + \frac{|x|^2 - \sum_{i \le r} (v_i \cdot x)^2}{\sigma^2},
           \quad x = z - \langle z \rangle
 
-**Indecision**: the entropy of the probabilities, in units of half of the largest there is.
-
-Neither reads a label of a target, or a target at all.
+The novelty is ``d`` in units of the distance that 5% of further items of the source exceed;
+above 1 an item is called unknown. It reads no label of a target, or a target at all.
 
 References:
     Lee et al. 2018, arXiv:1807.03888 (distance in latents); Kamoi & Kobayashi 2020,
     arXiv:2003.00402 (one Gaussian does as well as one per class); Tipping & Bishop 1999,
-    J. R. Stat. Soc. B 61, 611 (probabilistic PCA); Saito et al. 2020, arXiv:2002.07953
-    (threshold of the entropy).
+    J. R. Stat. Soc. B 61, 611 (probabilistic PCA).
 """
 
 import math
@@ -51,22 +45,6 @@ FLATTEST = 1e-6
 def called_unknown(novelty: FloatArray) -> np.ndarray:
     """Return which items look like none of the classes, booleans ``[n]``."""
     return np.asarray(novelty > 1)
-
-
-def entropy(probability: FloatArray) -> FloatArray:
-    """Return the entropy of probabilities ``[n, K]``, in nats, ``[n]``.
-
-    Example:
-        >>> entropy(np.array([[0.5, 0.5], [1.0, 0.0]])).round(4)
-        array([0.6931, 0.    ])
-    """
-    logs = np.log(np.where(probability > 0, probability, 1.0))
-    return np.asarray(np.maximum(-(probability * logs).sum(1), 0.0))
-
-
-def indecision(probability: FloatArray) -> FloatArray:
-    """Return the entropy of probabilities ``[n, K]`` in units of ``½ log K``, ``[n]``: 0 to 2."""
-    return entropy(probability) / (math.log(probability.shape[1]) / 2)
 
 
 @dataclass(frozen=True)
@@ -119,10 +97,10 @@ class Novelty:
             return None
         mean = taught.mean(0)
         raw = cls(mean, *_spread(taught - mean, float(np.square(mean).sum())), unit=1.0)
-        return replace(raw, unit=_conformal(raw.distance(held)))
+        return replace(raw, unit=_conformal(raw.of(held)))
 
-    def distance(self, latent: FloatArray) -> FloatArray:
-        """Return how far latents ``[n, W]`` lie from those that were taught, in units, ``[n]``.
+    def of(self, latent: FloatArray) -> FloatArray:
+        """Return the novelty of latents ``[n, W]``, ``[n]``.
 
         Raises:
             MismatchError: the latents have another width.
@@ -140,13 +118,8 @@ class Novelty:
         return np.asarray(np.sqrt(square) / self.unit)
 
     def apply(self, predictions: ClassPredictions) -> ClassPredictions:
-        """Return the same predictions with the novelty of each item.
-
-        Args:
-            predictions: by the network whose latents were learned, without temperature.
-        """
-        far, undecided = self.distance(predictions.latent), indecision(predictions.probability)
-        return replace(predictions, novelty=np.maximum(far, undecided))
+        """Return the same predictions with the novelty of each item."""
+        return replace(predictions, novelty=self.of(predictions.latent))
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file, whole or not at all."""

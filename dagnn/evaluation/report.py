@@ -54,10 +54,10 @@ CAPTIONS = MappingProxyType(
         "items.",
         "proportions": "How often each class occurs and how often it is predicted. Where the "
         "suites differ, networks lean towards the proportions they were taught.",
-        "novelty": "Which share of the items is more unlike what the network was taught than the "
-        "value on the axis. Above 1 an item is called unknown: so are 5% of the source, and a "
-        "few that leave the network undecided. A line far to the right of the source is a suite "
-        "of other objects, or of images that alignment left apart.",
+        "novelty": "How far items lie from all that the network was taught: the share whose "
+        "novelty is above the value on the axis. Above 1, where 5% of the source lie, an item is "
+        "called unknown. A line far to the right of the source is a suite of other objects, or of "
+        "images that alignment left apart.",
         "noise": "What noise does to each network: accuracy, flipped decisions and distance moved "
         "in the latent, in units of the spread within classes. What its strength means stands "
         "below the table of robustness. Of an ensemble: what the mixture of its members says.",

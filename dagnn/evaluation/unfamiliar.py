@@ -41,11 +41,10 @@ class Unfamiliar:
         """Say how many, and what that may mean."""
         return (
             f"Unfamiliar? {self.target_share:.0%} of the items of {self.target} are unlike what "
-            f"the network was taught, or leave it undecided (novelty above 1; "
-            f"{self.source_share:.0%} of those of {self.source}). Either objects of another kind "
-            "are among them or its images differ in a way that alignment left: then this "
-            "threshold finds too much, and only the order of the novelties tells anything. Which "
-            "items, predictions.csv tells."
+            f"the network was taught (novelty above 1; {self.source_share:.0%} of those of "
+            f"{self.source}). Either objects of another kind are among them or its images differ "
+            "in a way that alignment left: then this threshold finds too much, and only the order "
+            "of the novelties tells anything. Which items, predictions.csv tells."
         )
 
 

@@ -108,7 +108,7 @@ PARAMETERS = View(
     gap="r2",
     remark="The prior mean is what anyone could predict without data; the number of galaxies and "
     "ridge regression are what anyone could predict without a network.",
-    use="Inferring the parameters below, with error bars, for catalogues or measurements made "
+    use="Inferring the parameters named here, with error bars, for catalogues or measurements made "
     "like those it was trained on, and studying how well that carries over between "
     "simulation suites. Not meant for survey data without a selection and noise model.",
     compared=("relative_error", "rmse", "r2", "bias", "chi2", "nll", "crps", "coverage68"),
@@ -132,7 +132,7 @@ CLASSES = View(
     remark="Source-only is the same network trained without the target. Class frequencies are "
     "those of the source: what anyone could predict without looking. Where classes are unequal, "
     "accuracy alone rewards naming the most frequent one.",
-    use="Telling the classes below apart in images made like those it was trained on, and "
+    use="Telling the classes named here apart in images made like those it was trained on, and "
     "studying how well that carries over from one survey or simulation to another. The "
     "probabilities assume class frequencies like those of the source.",
     compared=("balanced_accuracy", "accuracy", "auc", "f1", "brier", "ece"),

@@ -113,7 +113,7 @@ def _notes(experiment: Experiment, prepared: Prepared) -> list[str]:
         )
     if experiment.evaluation.transductive and experiment.target:
         notes.append(
-            "Targets are measured on all of their items (split all): training has seen them, "
-            "without labels."
+            "Targets are measured on all of their items (split all), also on those that training "
+            "has seen, without labels."
         )
     return notes + [f"ALARM: {alarm_text(each)}" for each in prepared.intervals if each.alarm]

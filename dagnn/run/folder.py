@@ -127,7 +127,11 @@ def require_free(path: Path | None) -> None:
     Raises:
         UsageError: it holds something.
     """
-    if path is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path is None or not path.exists():
+        return
+    if not path.is_dir():
+        raise UsageError(f"{path} is a file; a run needs a folder. Give another --out.")
+    if any(path.iterdir()):
         raise UsageError(
             f"{path} exists and is not empty. Give another --out, delete it, "
             f"or continue it with: dagnn train --resume {path}"

@@ -105,7 +105,7 @@ def write_pages(
     notes += scale.sentences() if scale else []
     oracle = chosen_by_oracle(experiment)
     seen = held_out(predictions)
-    notes += answers.alarms(seen)
+    notes += [f"ALARM: {text}" for text in answers.alarms(seen)]
     figures = draw(folder, experiment, answers, seen, facts)
     examined = read_examination(folder.path)
     if examined is not None:

@@ -37,4 +37,4 @@ def warn_outside(outside: Mapping[str, str], console: Console) -> None:
     if len(outside) > WARNINGS_SHOWN:
         console.print(f"... and {len(outside) - WARNINGS_SHOWN} more inputs.", highlight=False)
     if outside:
-        console.print("Do not trust the error bars of these inputs.")
+        console.print("Do not trust what is predicted for these inputs, nor how sure it is.")

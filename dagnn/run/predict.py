@@ -23,7 +23,7 @@ from dagnn.run.outside import outside_range, warn_outside
 from dagnn.run.predictions import adapt
 from dagnn.run.prepared import stored_truth
 from dagnn.run.show import tell_unknown
-from dagnn.run.statistics import choose_suite, domain_of, named_by
+from dagnn.run.statistics import choose_suite, domain_of, named_by, require_one
 from dagnn.run.trained import Trained, uncalibrated
 
 OUTSIDE = "outside_training_range"
@@ -59,12 +59,14 @@ def predict(
         )
     trained = Trained.open(path)
     modality = build(MODALITIES, trained.experiment.data, "data")
+    if suite is None and not adapt_statistics:
+        require_one(files, trained.checkpoint)
     loaded = _read(trained, modality, files)
     _say_notes(console, loaded.notes)
     asked = None if suite is None else modality.name(suite)
     guessed = loaded.suite or named_by(files, trained.checkpoint.meta["domains"])
     chosen = choose_suite(asked, guessed, trained.checkpoint, adapt_statistics, console)
-    told = uncalibrated(trained.folder, trained.experiment)
+    told = [*uncalibrated(trained.folder, trained.experiment), *_without_novelty(trained)]
     _say_notes(console, [*told, *_alarms(trained.folder, chosen)])
     outside = outside_range(loaded.dataset, trained.checkpoint.meta["training_range"])
     warn_outside(outside, console)
@@ -115,6 +117,16 @@ def _predict(
 def _say_notes(console: Console, notes: Sequence[str]) -> None:
     for note in notes:
         console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+
+
+def _without_novelty(trained: Trained) -> list[str]:
+    """Say so where a classifier cannot tell what is unlike what it was taught."""
+    if trained.folder.novelty.is_file() or not stored_truth(trained.checkpoint.meta).classes:
+        return []
+    return [
+        f"No novelty: {trained.folder.novelty} is absent. Learn it again with: dagnn evaluate "
+        f"{trained.folder.path}"
+    ]
 
 
 def _say_mock(trained: Trained, loaded: Loaded, console: Console) -> bool:

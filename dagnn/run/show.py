@@ -65,9 +65,10 @@ def tell_unknown(predictions: Predictions | ClassPredictions, console: Console) 
     if novelty is None or not called_unknown(novelty).any():
         return
     console.print(
-        f"[yellow]Note:[/] {called_unknown(novelty).sum()} of {len(novelty)} have a novelty above "
-        "1: they are unlike what the network was taught, or it cannot decide. They may belong to "
-        "none of these classes, or be other images than those of training.",
+        f"[yellow]Note:[/] {called_unknown(novelty).sum()} of {len(novelty)} "
+        f"({called_unknown(novelty).mean():.0%}) have a novelty above 1, as 5% of the source have "
+        "by definition: they are unlike what the network was taught, so they may belong to none "
+        "of these classes, or be other images than those of training.",
         highlight=False,
         soft_wrap=True,
     )

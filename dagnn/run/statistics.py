@@ -23,6 +23,21 @@ def named_by(files: Sequence[Path], domains: Sequence[str]) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def require_one(files: Sequence[Path], checkpoint: Checkpoint) -> None:
+    """Refuse files of several trained suites where each has statistics of its own.
+
+    Raises:
+        UsageError: the paths name more than one.
+    """
+    domains = checkpoint.meta["domains"]
+    found = {_named_by(Path(file), domains) for file in files} - {None}
+    if len(found) > 1 and checkpoint.meta["statistics"] > 1:
+        raise UsageError(
+            f"The paths name {' and '.join(sorted(map(str, found)))}, and every suite of the run "
+            "has statistics of its own. Predict one suite at a time, or name one with --suite."
+        )
+
+
 def _named_by(file: Path, domains: Sequence[str]) -> str | None:
     for part in reversed(file.absolute().parts):
         words = re.split(r"[^a-z0-9]+", part.casefold())

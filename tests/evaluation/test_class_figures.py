@@ -208,7 +208,7 @@ def test_novelty_lines_are_shares_above(given):
     unknown = given[3].truth == 3
     shown = {
         "sdss (source)": given[2].novelty,
-        "decals (target), the others": given[3].novelty[~unknown],
+        "decals (target), known classes": given[3].novelty[~unknown],
         "decals (target), unknown class": given[3].novelty[unknown],
     }
     assert {*shown, "above: called unknown"} == set(lines)

@@ -325,3 +325,7 @@ def test_a_file_named_after_the_target_is_seen_through_its_statistics(
     assert found.suite == "second"
     np.testing.assert_array_equal(found.probability, asked.probability)
     assert not np.allclose(found.probability, source.probability)
+    both = [file, surveys / "gz_first.npz"]
+    with pytest.raises(UsageError, match=r"name first and second.*one suite at a time"):
+        run.predict(trained.folder, both, console=QUIET)
+    run.predict(trained.folder, both, suite="first", out=tmp_path / "p.csv", console=QUIET)

@@ -49,4 +49,4 @@ def test_novelty_is_shown_and_what_is_above_1_counted_among_all() -> None:
         assert shown(tell_unknown, nothing) == ""
     novelty[[3, -1]] = 1.25
     told = shown(tell_unknown, classes(SHOWN + 10, novelty))
-    assert f"2 of {SHOWN + 10} have a novelty above 1" in told
+    assert f"2 of {SHOWN + 10} (3%) have a novelty above 1" in told

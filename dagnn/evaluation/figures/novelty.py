@@ -47,7 +47,7 @@ def novelty_figure(
     given = drawn([each for each in predictions if each.novelty is not None])
     models = models_of(given)
     figure, grid = panels(
-        1, len(models), "Novelty: what is unlike the taught", mock=mock, oracle=oracle,
+        1, len(models), "Novelty: distance from what was taught", mock=mock, oracle=oracle,
         panel=(4.4, 3.2), share=True,
     )  # fmt: skip
     for axes, model in zip(grid[0], models, strict=True):
@@ -83,6 +83,6 @@ def _curves(given: ClassPredictions) -> Iterator[_Curve]:
     title = f"{given.suite} ({given.role})"
     if unknown.any():
         yield f"{title}, unknown class", given.novelty[unknown], True
-        title = f"{title}, the others"
+        title = f"{title}, known classes"
     if not unknown.all():
         yield title, given.novelty[~unknown], False
