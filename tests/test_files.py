@@ -20,3 +20,10 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path)
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["note.txt"]
+
+
+def test_a_folder_in_the_way_is_named_itself(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError) as caught, atomic_path(tmp_path):
+        pass
+    assert caught.value.filename == str(tmp_path)
+    assert list(tmp_path.parent.glob(f".{tmp_path.name}*")) == []

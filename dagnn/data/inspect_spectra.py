@@ -198,7 +198,8 @@ def _folder(path: Path, files: Sequence[Path]) -> Inspection:
         facts=tuple(facts),
         problems=tuple(dict.fromkeys(problems)),
         warnings=tuple(warnings),
-        commands=(*base.commands, *commands, *(() if problems else (_predict(files[0]),))),
+        # The last in order is of the latest snapshot: what training reads by default.
+        commands=(*base.commands, *commands, *(() if problems else (_predict(files[-1]),))),
     )
 
 

@@ -72,7 +72,8 @@ def run_facts(
     }
     encoder, scaling = experiment.model.encoder.name, prepared.scaling
     members = experiment.model.members
-    what = "A" if members == 1 else f"A deep ensemble of {members} networks, each a"
+    article = "an" if encoder[0] in "aeiou" else "a"
+    what = article if members == 1 else f"a deep ensemble of {members} networks, each {article}"
     terms = ", ".join(f"{key} (weight {t.weight:g})" for key, t in experiment.loss.terms.items())
     return environment | {
         "mock": prepared.mock or any(note.startswith("MOCK") for note in inherited),
@@ -87,8 +88,8 @@ def run_facts(
         "inputs": prepared.suites[0].loaded.dataset.describe(),
         "classes": list(prepared.truth.classes),
         "members": members,
-        "description": f"{what} {encoder} encoder with {experiment.loss.task.name} loss; "
-        f"domain terms: {terms or 'none'}.",
+        "description": f"{what.capitalize()} {encoder} encoder with "
+        f"{experiment.loss.task.name} loss; domain terms: {terms or 'none'}.",
     }
 
 
