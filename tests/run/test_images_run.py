@@ -34,7 +34,6 @@ CONFIGS = sorted(
     for path in resource_folder("configs").glob("*.yaml")
     if load_experiment(path.stem).data.name == "images"
 )
-CHEAP = [name for name in CONFIGS if not name.startswith("resnet")]
 NAMES = ["smooth", "featured", "edgeon", "merger", "odd", "lens"]
 TINY = [
     "data.classes=[smooth, featured, edgeon]",
@@ -92,7 +91,7 @@ def test_every_configuration_of_images_is_assembled(name: str, surveys: Path) ->
     assert sum(weight.numel() for weight in made.network.parameters()) > 1000
 
 
-@pytest.mark.parametrize("name", CHEAP)
+@pytest.mark.parametrize("name", CONFIGS)
 def test_every_configuration_of_images_trains(name: str, surveys: Path, tmp_path: Path) -> None:
     experiment = tiny(name, surveys)
     prepared = prepare(experiment, surveys, QUIET)
