@@ -6,7 +6,7 @@ after its probabilities, see :mod:`~dagnn.evaluation.novelty`: an item is called
 where it is above 1. That threshold needs no label of a target; the AUROC needs none at all.
 
 References:
-    Fu et al. 2020, ECCV, arXiv:2003.03824 (H-score).
+    Fu et al. 2020, ECCV (H-score).
 """
 
 from types import MappingProxyType
