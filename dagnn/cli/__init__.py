@@ -11,6 +11,7 @@ from dagnn import __version__
 from dagnn.cli.finished import evaluate, inspect, predict, report
 from dagnn.cli.making import doctor, sky, universe
 from dagnn.cli.preparing import prepare
+from dagnn.cli.processes import alone, leave
 from dagnn.cli.training import matrix, train
 from dagnn.cli.tuning import tune_app
 
@@ -35,7 +36,12 @@ app.add_typer(tune_app, name="tune")
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if not alone():
+            leave(end.code)
+        raise
 
 
 def _version(asked: bool) -> None:

@@ -4,7 +4,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import NoReturn, ParamSpec
 
 Params = ParamSpec("Params")
 
@@ -14,7 +14,7 @@ def shared(verb: Callable[Params, None]) -> Callable[Params, None]:
 
     @functools.wraps(verb)
     def run(*args: Params.args, **kwargs: Params.kwargs) -> None:
-        if os.environ.get("WORLD_SIZE", "1") == "1":
+        if alone():
             verb(*args, **kwargs)
             return
         from dagnn.training.distributed import together
@@ -24,17 +24,26 @@ def shared(verb: Callable[Params, None]) -> Callable[Params, None]:
                 verb(*args, **kwargs)
             else:
                 team.follow()
-        _leave()
 
     return run
 
 
-def _leave() -> None:
-    """End the process at once, without taking the interpreter apart.
+def alone() -> bool:
+    """Whether this process is the only one, not one of several that torchrun has started."""
+    return os.environ.get("WORLD_SIZE", "1") == "1"
+
+
+def leave(code: str | int | None) -> NoReturn:
+    """End a process of several at once, without taking the interpreter apart.
 
     Threads of gloo can still hold tensors then; where one lets go of them while Python ends, the
     process is aborted after all its work was done (github.com/pytorch/pytorch/pull/179291).
+
+    Args:
+        code: as :func:`sys.exit` takes it.
     """
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(1 if isinstance(code, str) else code or 0)

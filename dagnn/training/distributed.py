@@ -10,6 +10,7 @@ import copy
 import io
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -32,6 +33,8 @@ from dagnn.training.team import _TEAM, ALONE, Team
 PATIENCE = timedelta(days=30)
 # Within an epoch nobody has a reason to wait long.
 STEP_PATIENCE = timedelta(minutes=30)
+# How long the first process waits for the others to end.
+FAREWELL = timedelta(seconds=5)
 _START = "torchrun --nproc-per-node=N -m dagnn train ..."
 UNSYNCED = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -150,12 +153,30 @@ class Processes(Team):
             with suppress(LostProcessError):
                 self._say(None)
 
-    def tells(self) -> bool:
-        """Return whether this process is the first to stop by an error, and so tells of it."""
+    def tells(self, error: BaseException) -> bool:
+        """Return whether this process is the first to stop by an error, and so tells of it.
+
+        Who lost another knows least; of these the first process tells, if it still can.
+        """
+        if isinstance(error, LostProcessError) and not self.leads:
+            return False
         try:
             return bool(self.store.add("stopped by an error", 1) == 1)
         except RuntimeError:  # the process that keeps the store has gone, and told why
             return False
+
+    def part(self) -> None:
+        """Leave; the first process keeps the store, so it goes last, if the others listen."""
+        if self.busy:
+            return
+        if not self.leads:
+            with suppress(RuntimeError):
+                self.store.add(_left(self.rank), 1)
+            return
+        others = [_left(rank) for rank in range(1, self.size)]
+        deadline = time.monotonic() + FAREWELL.total_seconds()
+        while not self.store.check(others) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _say(self, word: object) -> None:
         if self.busy:
@@ -181,6 +202,10 @@ class Processes(Team):
                 f"training.device names one GPU, {self.device}, and there are {self.size} "
                 f"processes. Leave it at auto: each takes one of its own."
             )
+
+
+def _left(rank: int) -> str:
+    return f"process {rank} has left"
 
 
 def _require_synced(network: nn.Module) -> None:
@@ -227,8 +252,8 @@ def together() -> Iterator[Team]:
     try:
         yield team
         team.dismiss()
-    except BaseException:
-        told = not team.tells()
+    except BaseException as error:
+        told = not team.tells(error)
         team.dismiss()
         if told:
             raise SystemExit(int(team.leads)) from None
@@ -236,6 +261,7 @@ def together() -> Iterator[Team]:
     finally:
         _TEAM.reset(token)
         dist.destroy_process_group()
+        team.part()
 
 
 def _told(name: str, default: int) -> int:

@@ -19,6 +19,22 @@ def command(universe: Path, out: Path, *settings: str) -> list[str]:
     return ["-m", "dagnn", "train", *suites, *overrides, "--out", str(out)]
 
 
+@pytest.mark.parametrize(
+    ("argument", "code", "said"), [("--version", 0, "dagnn "), ("--versoin", 2, "No such option")]
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_of_several_ends_before_python_is_taken_apart(argument, code, said, count):
+    script = (
+        "import atexit, sys; from dagnn.cli import main; atexit.register(print, 'taken apart');"
+        f"sys.argv = ['dagnn', {argument!r}]; main()"
+    )
+    processes = start(["-c", script], count)
+    for text in finish(processes):
+        assert said in text
+        assert ("taken apart" in text) == (count == 1)
+    assert {process.returncode for process in processes} == {code}
+
+
 @pytest.mark.slow
 def test_two_processes_make_the_run_of_one(universe, tmp_path):
     two = tmp_path / "two"
