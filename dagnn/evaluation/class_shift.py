@@ -85,11 +85,9 @@ def class_shifts(predictions: Iterable[ClassPredictions]) -> list[ClassShift]:
     Args:
         predictions: of any models, suites and splits.
     """
-    ours = [p for p in predictions if p.model == MODEL and p.split in HELD_OUT]
-    sources = [p for p in ours if p.role == "source"]
+    name, sources, others = sides_of(predictions)
     if not sources:
         return []
-    name = "+".join(dict.fromkeys(p.suite for p in sources))
     share, count = predicted_shares(sources), sum(len(p.ids) for p in sources)
     return [
         ClassShift(
@@ -100,9 +98,18 @@ def class_shifts(predictions: Iterable[ClassPredictions]) -> list[ClassShift]:
             predicted_shares([p]),
             _chance(share, count, len(p.ids)),
         )
-        for p in ours
-        if p.role != "source"
+        for p in others
     ]
+
+
+def sides_of(
+    predictions: Iterable[ClassPredictions],
+) -> tuple[str, list[ClassPredictions], list[ClassPredictions]]:
+    """Return the names of the sources, and the model's held-out predictions of these and others."""
+    ours = [p for p in predictions if p.model == MODEL and p.split in HELD_OUT]
+    sources = [p for p in ours if p.role == "source"]
+    name = "+".join(dict.fromkeys(p.suite for p in sources))
+    return name, sources, [p for p in ours if p.role != "source"]
 
 
 def _chance(share: FloatArray, count: int, others: int) -> float:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dagnn.evaluation.class_shift import sides_of
 from dagnn.evaluation.novelty import called_unknown
-from dagnn.evaluation.table import HELD_OUT, MODEL
 from dagnn.records import ClassPredictions
 
 MANY = 0.1
@@ -56,21 +56,14 @@ def unfamiliar(predictions: Iterable[ClassPredictions]) -> list[Unfamiliar]:
     Args:
         predictions: of any models, suites and splits; those of unknown novelty are left out.
     """
-    known = [p for p in predictions if p.model == MODEL and p.split in HELD_OUT and _told(p)]
-    sources = [p for p in known if p.role == "source"]
+    name, sources, others = sides_of(p for p in predictions if p.novelty is not None)
     if not sources:
         return []
-    name = "+".join(dict.fromkeys(p.suite for p in sources))
     share, count = _share(sources), sum(len(p.ids) for p in sources)
     return [
         Unfamiliar(name, p.suite, share, _share([p]), _chance(share, count, len(p.ids)))
-        for p in known
-        if p.role != "source"
+        for p in others
     ]
-
-
-def _told(predictions: ClassPredictions) -> bool:
-    return predictions.novelty is not None
 
 
 def _share(predictions: Sequence[ClassPredictions]) -> float:

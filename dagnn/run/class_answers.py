@@ -30,7 +30,7 @@ from dagnn.evaluation.temperature import Temperature
 from dagnn.evaluation.unfamiliar import Unfamiliar, unfamiliar
 from dagnn.models import Network
 from dagnn.records import ClassPredictions, Dataset, Result
-from dagnn.run.prepared import Prepared, groups_of
+from dagnn.run.prepared import Prepared, by_suite
 from dagnn.run.robustness import examine_networks
 from dagnn.run.show import show_classes
 
@@ -66,16 +66,12 @@ class Classes:
         """Measure every suite beside guessing by the frequencies of the sources."""
         labels = [s.loaded.dataset.y[s.parts()["train"]].cpu() for s in prepared.of_role("source")]
         frequencies = class_frequencies(torch.cat(labels).numpy(), len(prepared.truth.classes))
-        results: list[Result] = []
-        for suite in prepared.suites:
-            results += evaluate_classes(
-                [each for each in predictions if each.suite == suite.name],
-                frequencies,
-                experiment.evaluation.bootstrap,
-                experiment.seed,
-                groups=groups_of(prepared, suite.name),
-            )
-        return results
+        draws, seed = experiment.evaluation.bootstrap, experiment.seed
+        return [
+            row
+            for _, own, groups in by_suite(prepared, predictions)
+            for row in evaluate_classes(own, frequencies, draws, seed, groups=groups)
+        ]
 
     def write(
         self,

@@ -28,7 +28,7 @@ from dagnn.models import Network
 from dagnn.parameters import parameter
 from dagnn.records import Dataset, Predictions, Result
 from dagnn.run.baselines import baseline_predictions, priors
-from dagnn.run.prepared import Prepared, groups_of
+from dagnn.run.prepared import Prepared, by_suite
 from dagnn.run.show import show_predictions
 
 
@@ -61,16 +61,14 @@ class Parameters:
         self, experiment: Experiment, predictions: Sequence[Predictions], prepared: Prepared
     ) -> list[Result]:
         """Measure each suite against its own prior; items of one truth are resampled together."""
-        results: list[Result] = []
-        for suite in prepared.suites:
-            results += evaluate(
-                [each for each in predictions if each.suite == suite.name],
-                priors(experiment, prepared, suite.asked),
-                experiment.evaluation.bootstrap,
-                experiment.seed,
-                groups=groups_of(prepared, suite.name),
+        draws, seed = experiment.evaluation.bootstrap, experiment.seed
+        return [
+            row
+            for suite, own, groups in by_suite(prepared, predictions)
+            for row in evaluate(
+                own, priors(experiment, prepared, suite.asked), draws, seed, groups=groups
             )
-        return results
+        ]
 
     def write(
         self,

@@ -1,9 +1,9 @@
 """Every suite of an experiment, read and split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from dagnn.data.splits import PARTS, Split
 from dagnn.data.truth import Truth
 from dagnn.evaluation.label_shift import PriorInterval
 from dagnn.parameters import Scaling
-from dagnn.records import FloatArray
+from dagnn.records import ClassPredictions, FloatArray, Predictions
+
+Said = TypeVar("Said", Predictions, ClassPredictions)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,11 @@ def stored_truth(stored: Mapping[str, Any]) -> Truth:
     return Truth(scaling, tuple(stored.get("classes", ())))
 
 
-def groups_of(prepared: Prepared, suite: str) -> dict[str, str]:
-    """Return the group of every item of a suite, by its id."""
-    (dataset,) = (s.loaded.dataset for s in prepared.suites if s.name == suite)
-    return dict(zip(dataset.ids, dataset.groups, strict=True))
+def by_suite(
+    prepared: Prepared, predictions: Sequence[Said]
+) -> Iterator[tuple[SuiteData, list[Said], dict[str, str]]]:
+    """Give every suite with the predictions of its items, and the group of each item by its id."""
+    for suite in prepared.suites:
+        dataset = suite.loaded.dataset
+        own = [each for each in predictions if each.suite == suite.name]
+        yield suite, own, dict(zip(dataset.ids, dataset.groups, strict=True))
