@@ -67,7 +67,7 @@ def link(edge_index: Tensor, nodes: int) -> Links:
     numbers = torch.arange(nodes + 1, device=receiver.device)
     pointer = torch.searchsorted(receiver.contiguous(), numbers)
     degree = pointer.diff()
-    if receiver.is_cuda:
+    if receiver.device.type != "cpu":
         whole = Piece(slice(0, nodes), slice(0, len(receiver)))
         return Links(sender, receiver, receiver, degree, (whole,))
     work = pointer + numbers

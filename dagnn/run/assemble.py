@@ -111,6 +111,20 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def on_this_machine(experiment: Experiment) -> Experiment:
+    """Return the experiment of a run that may have been made on a device that is not here.
+
+    Args:
+        experiment: of the run; its device becomes ``auto`` where it is not usable.
+    """
+    try:
+        choose_device(experiment.training.device)
+    except UsageError:
+        training = experiment.training.model_copy(update={"device": "auto"})
+        return experiment.model_copy(update={"training": training})
+    return experiment
+
+
 def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
     """Build everything that training needs, seeded by the experiment."""
     torch.manual_seed(experiment.seed)

@@ -14,7 +14,7 @@ from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import Result
 from dagnn.run.answers import AnyPredictions, answers_of
-from dagnn.run.assemble import check
+from dagnn.run.assemble import check, choose_device, on_this_machine
 from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels
 from dagnn.run.closing import tell_results
 from dagnn.run.data import prepare
@@ -103,7 +103,7 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
     """
     console = console or Console(stderr=True)
     folder = RunFolder.open(path)
-    experiment = folder.read_experiment()
+    experiment = _moved_here(folder.read_experiment(), console)
     check(experiment)
     place = locate_data(experiment, False, console)
     initial, stored = load_initial(experiment), stored_meta(folder)
@@ -119,6 +119,19 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
     require_same_data(folder, prepared)
     prepared = replace(prepared, intervals=stored_intervals(folder.read_environment()))
     return _run(experiment, prepared, folder, initial, console)
+
+
+def _moved_here(stored: Experiment, console: Console) -> Experiment:
+    """Return the experiment of a run, and say so where it goes on on another device."""
+    experiment = on_this_machine(stored)
+    if experiment != stored:
+        console.print(
+            f"Note: the device of this run, {stored.training.device}, is not here; it goes on on "
+            f"{choose_device(experiment.training.device)}.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    return experiment
 
 
 def _run(

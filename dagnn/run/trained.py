@@ -6,7 +6,7 @@ from pathlib import Path
 from dagnn.config import Experiment
 from dagnn.errors import CheckpointError
 from dagnn.models import Network
-from dagnn.run.assemble import choose_device
+from dagnn.run.assemble import choose_device, on_this_machine
 from dagnn.run.folder import RunFolder
 from dagnn.run.parts import make_network
 from dagnn.run.prepared import stored_truth
@@ -42,7 +42,7 @@ class Trained:
 
 
 def load_network(folder: RunFolder, experiment: Experiment) -> tuple[Network, Checkpoint]:
-    """Load the selected network of a run onto the device that its configuration names.
+    """Load the selected network of a run onto its device, or onto what there is instead.
 
     Raises:
         CheckpointError: the run has no usable checkpoint yet.
@@ -60,7 +60,8 @@ def load_network(folder: RunFolder, experiment: Experiment) -> tuple[Network, Ch
         raise CheckpointError(f"{best} lacks {', '.join(sorted(absent))}. Train again.")
     network = make_network(experiment, meta["sizes"], meta["statistics"], stored_truth(meta))
     load_weights(network, checkpoint.network)
-    return network.to(choose_device(experiment.training.device)), checkpoint
+    device = choose_device(on_this_machine(experiment).training.device)
+    return network.to(device), checkpoint
 
 
 def unfinished(folder: RunFolder, experiment: Experiment) -> list[str]:

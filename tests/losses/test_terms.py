@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from elsewhere import elsewhere, moved
 from latents import (
     ADVERSARIAL,
     CLASS_TERMS,
@@ -207,3 +208,22 @@ def test_following_the_gradient_lowers_a_class_term(name):
 def test_class_terms_refuse_moments_with_a_reason(name):
     with pytest.raises(TypeError, match=r"got Moments.*class head"):
         make_term(name)(make_pair(*samples(0.5, 6, 5)))
+
+
+@pytest.mark.parametrize("name", sorted(TERMS))
+def test_another_device_gives_the_numbers_of_the_cpu(name):
+    source, target = samples(1.0, sources=60, targets=50)
+    start = pair_for(name, source.requires_grad_(), target.requires_grad_())
+    found = []
+    with elsewhere() as away:
+        for device in (torch.device("cpu"), away):
+            pair, term = moved(start, device), make_term(name).to(device)
+            value = sum(term(pair) for _ in range(2))  # twice: some terms remember
+            leaves = [pair.source.latent, pair.target.latent]
+            leaves += [pair.source.prediction[0], pair.target.prediction[0]]
+            if value.requires_grad:
+                value.backward()
+            grads = [leaf.grad for leaf in leaves if leaf.grad is not None]
+            assert {value.device, *(grad.device for grad in grads)} == {device}
+            found.append([value.detach().cpu(), *(grad.cpu() for grad in grads)])
+    assert len(found[0]) == len(found[1]) and all(map(torch.equal, *found))

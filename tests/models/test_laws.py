@@ -1,7 +1,10 @@
 """Laws that every encoder and every head of the tables obeys."""
 
+import copy
+
 import pytest
 import torch
+from elsewhere import elsewhere, moved
 from tiny_batches import CASES, IMAGE_CASES, in_domain
 
 from dagnn.models import ENCODERS, HEADS, Network
@@ -94,3 +97,23 @@ def test_heads_give_a_score_of_every_class(head):
     assert made.count == 3
     logits.square().sum().backward()
     assert all(p.grad.abs().sum() > 0 for p in (latent, *made.parameters()))
+
+
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_another_device_gives_the_numbers_of_the_cpu(name, head):
+    sizes, make = ALL[name]
+    encoder = ENCODERS[name](sizes, domains=2)
+    start = Network(encoder, HEADS[head](encoder.width, 3))
+    for domain in (0, 1):
+        start.fit_inputs(in_domain(make([0, 1, 2, 3, 4]), domain))
+    found = []
+    with elsewhere() as away:
+        for device in (torch.device("cpu"), away):
+            network = copy.deepcopy(start).to(device)
+            torch.manual_seed(1)
+            said = network(moved(in_domain(make([0, 1, 2, 3]), 1), device))
+            sum(part.square().sum() for part in (said.latent, *said.prediction)).backward()
+            values = [*said.prediction, *(weight.grad for weight in network.parameters())]
+            assert {value.device for value in values} == {device}
+            found.append([value.detach().cpu() for value in values])
+    assert all(map(torch.equal, *found))

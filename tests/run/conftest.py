@@ -79,3 +79,9 @@ def finished(universe: Path, tmp_path_factory: pytest.TempPathFactory) -> run.Ru
     """Give a finished run with its comparison."""
     out = tmp_path_factory.mktemp("runs") / "first"
     return run.train(load(universe, compare_source_only=True), out=out)
+
+
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw what is new here; the other figures take most of a tiny run's time."""
+    monkeypatch.setattr("dagnn.run.outputs.draw", lambda *_: {})
