@@ -25,6 +25,10 @@ OUTLIER = 1e4
 """Squared residuals in units of σ² above this are left out of the published χ²."""
 
 
+# What ⟨t²⟩ − ⟨t⟩² of one truth, drawn several times, can be for rounding alone.
+_ROUNDING = 1e-12
+
+
 def average(terms: FloatArray, weight: FloatArray | None = None) -> FloatArray:
     """Return ``⟨terms⟩``: a scalar array, or ``[...]`` for weights of shape ``[..., n]``.
 
@@ -62,12 +66,13 @@ def r2(
     """
     # Differences to one fixed truth, as ⟨t²⟩ − ⟨t⟩² of large numbers loses digits.
     centred = truth - truth[:1]
-    scatter = average(centred**2, weight) - average(centred, weight) ** 2
+    square = average(centred**2, weight)
+    scatter = square - average(centred, weight) ** 2
     unexplained: FloatArray = np.divide(
         average((mean - truth) ** 2, weight),
         scatter,
         out=np.full(np.shape(scatter), np.nan),
-        where=scatter > 0,
+        where=scatter > _ROUNDING * square,
     )
     return 1 - unexplained
 

@@ -89,6 +89,15 @@ def test_r2_of_a_truth_that_does_not_vary_is_unknown():
     assert np.isnan(measure("r2", tuple(map(np.array, ([0.3, 0.3], [0.2, 0.4], [0.1, 0.1])))))
 
 
+def test_r2_of_one_truth_drawn_several_times_is_unknown():
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        truth = random.uniform(0.1, 0.5, 3)
+        mean = truth + 0.1
+        found = METRICS["r2"].function(truth, mean, mean, 3 * np.eye(3))
+        assert np.isnan(found).all()
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_weights_count_items(name, sample):
     """A weight of two is the same as the item twice, a weight of zero as its absence."""
