@@ -1,6 +1,7 @@
 """The run directory: where each file of a run lies, and what may be overwritten."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dagnn.files import write_text
 
 NAMED = 8
 """Folders that a message lists."""
+_OTHER = "Give another --out"
 
 
 class RunFolder:
@@ -122,18 +124,24 @@ def lacking(path: Path, mark: str, usual: str) -> str:
 
 
 def require_free(path: Path | None) -> None:
-    """Refuse a folder that holds something; None, a folder yet to be chosen, is fine.
+    """Refuse a folder that holds something, or that cannot be made.
+
+    Args:
+        path: the folder; None if it is yet to be chosen.
 
     Raises:
-        UsageError: it holds something.
+        UsageError: it holds something, is a file, or lies where nothing can be written.
     """
-    if path is None or not path.exists():
-        return
-    if not path.is_dir():
-        raise UsageError(f"{path} is a file; a run needs a folder. Give another --out.")
-    if any(path.iterdir()):
+    wanted = path or Path("runs")
+    there = next(each for each in (wanted, *wanted.absolute().parents) if each.exists())
+    if not there.is_dir():
+        what = "it" if there == wanted else there
+        raise UsageError(f"{wanted} cannot be the folder of a run: {what} is a file. {_OTHER}.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"{wanted} cannot be written: {there} is closed to you. {_OTHER}.")
+    if path is not None and path.is_dir() and any(path.iterdir()):
         raise UsageError(
-            f"{path} exists and is not empty. Give another --out, delete it, "
+            f"{path} exists and is not empty. {_OTHER}, delete it, "
             f"or continue it with: dagnn train --resume {path}"
         )
 

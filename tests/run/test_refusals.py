@@ -23,7 +23,7 @@ from dagnn.errors import (
 from dagnn.resources import resource_folder
 from dagnn.run.assemble import check
 from dagnn.run.data import require_alike
-from dagnn.run.folder import RunFolder
+from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.prepared import SuiteData
 
 
@@ -72,6 +72,25 @@ def test_a_named_data_folder_must_exist(tmp_path: Path) -> None:
 def test_a_run_is_never_overwritten(finished: run.RunResult, universe: Path) -> None:
     with pytest.raises(UsageError, match="--resume"):
         run.train(load(universe), out=finished.folder)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_any_data_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for out in (file, file / "run"):
+        with pytest.raises(UsageError, match=r"file is a file\. Give another --out|: it is a file"):
+            require_free(out)
+    require_free(tmp_path / "new" / "run")
+    require_free(None)
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    monkeypatch.setattr("os.access", lambda path, _: path != closed)  # root may write everywhere
+    for out in (closed, closed / "a" / "b"):
+        with pytest.raises(UsageError, match=f"{closed} is closed to you"):
+            require_free(out)
+    assert sorted(tmp_path.iterdir()) == [closed, file]
 
 
 def test_runs_without_a_name_get_numbers(tmp_path: Path) -> None:
