@@ -93,6 +93,22 @@ class Interrupted(DagnnError):  # noqa: N818 - an interruption, not an error of 
     exit_code = 130
 
 
+def meant(name: str, choices: Iterable[str]) -> str:
+    """Ask whether the nearest valid choice was meant; nothing where none is near.
+
+    Args:
+        name: what the user wrote.
+        choices: what would have been valid.
+
+    Example:
+        >>> meant("SDSSS", ["sdss", "decals"]), meant("hst", ["sdss", "decals"])
+        ("Did you mean 'sdss'? ", '')
+    """
+    lower = {choice.lower(): choice for choice in sorted(choices)}
+    matches = get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
+    return f"Did you mean {lower[matches[0]]!r}? " if matches else ""
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return a sentence that names the nearest valid choice and lists them all.
 
@@ -104,8 +120,5 @@ def nearest(name: str, choices: Iterable[str]) -> str:
         >>> nearest("simbaa", ["tng", "simba"])
         "Did you mean 'simba'? Known: simba, tng."
     """
-    known = sorted(str(choice) for choice in choices)
-    lower = {choice.lower(): choice for choice in known}
-    matches = get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
-    hint = f"Did you mean {lower[matches[0]]!r}? " if matches else ""
-    return f"{hint}Known: {', '.join(known)}."
+    known = sorted(choices)
+    return f"{meant(name, known)}Known: {', '.join(known)}."

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from dagnn.errors import (
     MissingFieldError,
     TableError,
     UnknownSimulationError,
+    meant,
     nearest,
 )
 from dagnn.parameters import canonical_name
@@ -78,8 +78,7 @@ class ParameterTable:
     def _row(self, simulation: str) -> int:
         if simulation in self._row_of:
             return self._row_of[simulation]
-        close = get_close_matches(simulation, self.names, n=1)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
+        hint = meant(simulation, self.names)
         raise UnknownSimulationError(
             f"{self.path} has no simulation {simulation!r}. {hint}It lists {len(self)}, from "
             f"{self.names[0]} to {self.names[-1]}. Give the table of the right suite and set."

@@ -19,7 +19,7 @@ from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.data.requests import Loaded, Request
 from dagnn.data.splits import PARTS, Split, split_items
 from dagnn.data.truth import Truth
-from dagnn.errors import MismatchError, MissingDataError, UsageError
+from dagnn.errors import MismatchError, MissingDataError, UsageError, meant
 from dagnn.parameters import Scaling
 from dagnn.records import Dataset
 from dagnn.run.prepared import Prepared, SuiteData
@@ -119,7 +119,10 @@ def read_suite(
             there = modality.suites(folder, data.set, data.volume)
             held = None if there else other_kind(folder, modality.reads)
             told = _misread(folder, held, modality.reads) if held else ""
-            raise MissingDataError(f"{told}{_absent(name, folder, there)}{error}") from None
+            told += _absent(name, folder, there)
+            # Where another name fits nearly, it does not help to hear what else was tried.
+            why = meant(name, there) if name not in there else ""
+            raise MissingDataError(told + (why.strip() or str(error))) from None
     for note in loaded.notes:
         console.print(f"[yellow]{name}:[/] {escape(note)}", highlight=False, soft_wrap=True)
     return loaded

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tiny_images
 import yaml
 from tiny_runs import load
 
@@ -223,7 +224,16 @@ def test_a_suite_that_is_absent_is_named_with_those_that_are_there(
         run.evaluate(finished.folder, suites=["Swift-EAGLE"], data=universe)
     told = str(caught.value)
     assert told.startswith(f"eagle is not in {universe}; there are astrid, simba, tng")
-    assert "Tried" in told
+    assert "Tried" in told and "Did you mean" not in told
+
+
+def test_a_misspelt_survey_is_told_its_neighbour_and_nothing_else(tmp_path: Path) -> None:
+    surveys = tiny_images.write_surveys(tmp_path)
+    with pytest.raises(MissingDataError) as caught:
+        run.train(tiny_images.tiny("survey", surveys, target=["secnd"]), out=tmp_path / "run")
+    told = str(caught.value)
+    assert told.startswith(f"secnd is not in {surveys}; there are first, second (see: ")
+    assert told.endswith("). Did you mean 'second'?")
 
 
 @pytest.mark.parametrize("wanted", ["gnn_mmd", "survey"])
