@@ -49,7 +49,11 @@ def predict(
         ),
     ] = None,
     suite: Annotated[
-        str | None, typer.Option(help="Trained suite whose statistics to use; the first source.")
+        str | None,
+        typer.Option(
+            help="Trained suite whose statistics to use, and whose images of several in one file; "
+            "the first source."
+        ),
     ] = None,
     adapt_statistics: AdaptStatistics = False,
     weights: Annotated[

@@ -14,9 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.catalogs.hdf5 import open_hdf5
-from dagnn.data.image_paths import part_of
+from dagnn.data.image_paths import ARCHIVES, part_of
 from dagnn.data.pictures import PICTURES, read_pictures
-from dagnn.errors import DataError, MissingDataError, MissingFieldError, TruncatedFileError
+from dagnn.errors import (
+    DataError,
+    MissingDataError,
+    MissingFieldError,
+    TruncatedFileError,
+    UsageError,
+)
 
 Array = NDArray[Any]
 
@@ -120,6 +126,28 @@ def surveys_in(path: Path) -> list[str]:
             return _affixes(archive)
     with open_hdf5(path) as file:
         return _affixes({key: file[key] for key in file if isinstance(file[key], h5py.Dataset)})
+
+
+def name_inside(path: Path, suite: str | None) -> str | None:
+    """Return the name that the wanted images have in a file; None where they need none.
+
+    Args:
+        path: as in :func:`read_blocks`.
+        suite: name of the wanted survey, if one was told.
+
+    Raises:
+        UsageError: it is an archive of several surveys, and the wanted one is not told.
+        DataError: the file is damaged.
+    """
+    there = surveys_in(path) if path.suffix.lower() in ARCHIVES and path.is_file() else []
+    if suite in there:
+        return suite
+    if len(there) > 1:
+        raise UsageError(
+            f"{path} holds images of {', '.join(there)}. Say of which with --suite, if the run was "
+            "trained on it; else save them as a file of their own."
+        )
+    return there[0] or None if there else None
 
 
 def _affixes(archive: Mapping[str, Any]) -> list[str]:

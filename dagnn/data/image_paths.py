@@ -73,8 +73,17 @@ def find_images(data: Path, suite: str, pattern: str | None = None) -> list[tupl
     )
     raise MissingDataError(
         f"No images of {suite!r} in {data}: looked for {pattern or usual}, in any case of letters. "
-        f"There {'are: ' + ', '.join(there[:12]) if there else 'is nothing'}. Where "
-        f"training reads it, give the pattern with {{suite}} where the name stands: --set "
+        f"There {'are: ' + ', '.join(there[:12]) if there else 'is nothing'}. "
+        f"{_advice(data, suite, pattern, there)}"
+    )
+
+
+def _advice(data: Path, suite: str, pattern: str | None, there: Sequence[str]) -> str:
+    """Say which pattern would find a survey, if any."""
+    if pattern and any(_matches(data, suite, candidate) for candidate in PATTERNS):
+        return "Without that pattern it is found: --set data.images=null"
+    return (
+        "Where training reads it, give the pattern with {suite} where the name stands: --set "
         f"'data.images={_likely_pattern(there, suite)}'."
     )
 

@@ -153,6 +153,7 @@ class Galaxies(_Simulations):
         redshifts: Sequence[float] = (0.0,),
         volume: str | None = None,
         classes: Sequence[str] = (),
+        suite: str | None = None,
     ) -> Loaded:
         """Read loose catalogues; as many consecutive ones as redshifts form an input."""
         check_redshifts(redshifts, self.convention)
@@ -250,6 +251,7 @@ class PowerSpectra(_Simulations):
         redshifts: Sequence[float] = (0.0,),
         volume: str | None = None,
         classes: Sequence[str] = (),
+        suite: str | None = None,
     ) -> Loaded:
         """Read loose files of spectra; as many consecutive ones as redshifts form an input."""
         require_redshifts(files, redshifts)

@@ -168,6 +168,10 @@ class Modality(Protocol):
         redshifts: Sequence[float] = (0.0,),
         volume: str | None = None,
         classes: Sequence[str] = (),
+        suite: str | None = None,
     ) -> Loaded:
-        """Read loose files whose truth is unknown; headers must agree with the rest."""
+        """Read loose files whose truth is unknown; headers must agree with the rest.
+
+        Of a file that holds several suites, it reads the one of the name ``suite``.
+        """
         ...

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dagnn.catalogs.shards import Shard
 from dagnn.catalogs.tables import ParameterTable
 from dagnn.data.image_arrays import LAYOUTS, channels_first, label_names, resized, usable
-from dagnn.data.image_files import Block, read_array, read_blocks
+from dagnn.data.image_files import Block, name_inside, read_array, read_blocks
 from dagnn.data.image_paths import (
     GROUP_WORDS,
     LABEL_WORDS,
@@ -194,15 +194,22 @@ class SurveyImages:
         redshifts: Sequence[float] = (0.0,),
         volume: str | None = None,
         classes: Sequence[str] = (),
+        suite: str | None = None,
     ) -> Loaded:
-        """Read loose files; their labels, if they have any, are not read."""
-        blocks = [block for file in files for block in read_blocks(Path(file))]
+        """Read loose files; their labels, if they have any, are not read.
+
+        Raises:
+            UsageError: an archive has images of several surveys, and ``suite`` is none of them.
+        """
+        named = {file: name_inside(Path(file), suite) for file in files}
+        blocks = [block for file in files for block in read_blocks(Path(file), named[file])]
         survey = self._survey([Block(b.path, b.pixels, ids=b.ids, mock=b.mock) for b in blocks])
         finite = usable(survey.pixels)
         if not finite.all():
             raise DataError(f"{survey.ids[~finite][0]} has pixels that are not finite.")
         dataset = Images(survey.pixels, survey.ids.tolist(), np.full(len(finite), -1), classes)
-        return Loaded(dataset, survey.mock, "")
+        names = set(named.values())
+        return Loaded(dataset, survey.mock, "", suite=names.pop() if len(names) == 1 else None)
 
     def _blocks(self, name: str, data: Path) -> list[Block]:
         """Read every file of a survey, with labels and groups from beside it."""
@@ -250,7 +257,8 @@ class SurveyImages:
         if named and not set(folded) & {name.casefold() for name in named}:
             raise MismatchError(
                 f"{suite} has the classes {', '.join(named)}, none of which is wanted "
-                f"({', '.join(classes)}). Name them alike in data.classes."
+                f"({', '.join(classes)}). Name those to tell apart: "
+                f"--set 'data.classes=[{', '.join(named)}]'"
             )
         return found.astype(np.int64)
 

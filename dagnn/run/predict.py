@@ -61,9 +61,9 @@ def predict(
     modality = build(MODALITIES, trained.experiment.data, "data")
     if suite is None and not adapt_statistics:
         require_one(files, trained.checkpoint)
-    loaded = _read(trained, modality, files)
-    _say_notes(console, loaded.notes)
     asked = None if suite is None else modality.name(suite)
+    loaded = _read(trained, modality, files, asked)
+    _say_notes(console, loaded.notes)
     guessed = loaded.suite or named_by(files, trained.checkpoint.meta["domains"])
     chosen = choose_suite(asked, guessed, trained.checkpoint, adapt_statistics, console)
     told = [*uncalibrated(trained.folder, trained.experiment), *_without_novelty(trained)]
@@ -81,12 +81,14 @@ def predict(
     return calibrated
 
 
-def _read(trained: Trained, modality: Modality, files: Sequence[Path]) -> Loaded:
+def _read(trained: Trained, modality: Modality, files: Sequence[Path], suite: str | None) -> Loaded:
     """Read files as the run read its own, and refuse what its network cannot take."""
     meta, data = trained.checkpoint.meta, trained.experiment.data
     truth = stored_truth(meta)
     with wanted(files, modality.reads, f"the run {trained.folder.path}"):
-        loaded = modality.read(files, truth.scaling, data.redshifts, data.volume, truth.classes)
+        loaded = modality.read(
+            files, truth.scaling, data.redshifts, data.volume, truth.classes, suite
+        )
     if dict(loaded.dataset.sizes) != meta["sizes"]:
         raise MismatchError(
             f"These files give inputs of size {dict(loaded.dataset.sizes)}, the run was trained on "

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from dagnn.data import MODALITIES, SurveyImages, split_items
+from dagnn.data.image_paths import find_images
 from dagnn.data.modalities import Request
 from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError
 
@@ -231,6 +232,27 @@ def test_loose_files_have_no_labels(archives):
     assert len(loaded.dataset) == 11
     assert set(loaded.dataset.y.tolist()) == {-1}
     assert loaded.dataset.sizes["classes"] == 2
+
+
+def test_a_loose_archive_of_several_surveys_is_read_by_name(tmp_path):
+    file = tmp_path / "radio_first_nvss.npz"
+    arrays = {f"{name}_images": np.full((3, 4, 4), n, np.uint8) for n, name in enumerate("ab", 1)}
+    np.savez(file, **arrays)
+    loaded = SurveyImages().read([file], classes=("x", "y"), suite="b")
+    assert loaded.suite == "b" and loaded.dataset.pixels.unique().tolist() == [2]
+    for other in (None, "c"):
+        with pytest.raises(UsageError, match=r"holds images of a, b\. Say of which with --suite"):
+            SurveyImages().read([file], classes=("x", "y"), suite=other)
+    np.savez(file, a_images=arrays["a_images"])
+    loaded = SurveyImages().read([file], classes=("x", "y"), suite="c")
+    assert loaded.suite == "a" and len(loaded.dataset) == 3
+
+
+def test_a_survey_that_only_the_pattern_hides_is_told_to_be_there(archives):
+    with pytest.raises(MissingDataError, match=r"Without that pattern it is found: --set data.im"):
+        find_images(archives, "sdss", "other_{suite}.npz")
+    with pytest.raises(MissingDataError, match=r"--set 'data.images=\{suite\}_images.npy'"):
+        find_images(archives, "hst", "other_{suite}.npz")
 
 
 def test_real_surveys_load_as_they_are(shared):
