@@ -26,6 +26,15 @@ INDEXING = {
 }
 
 
+# A GPU that is asked for these has to finish all that it was given before.
+TELLING = {
+    aten._local_scalar_dense.default,
+    aten.nonzero.default,
+    aten.masked_select.default,
+    aten._unique2.default,
+}
+
+
 class Away(torch.Tensor):
     """A tensor on the other device."""
 
@@ -53,13 +62,18 @@ class Away(torch.Tensor):
     def tolist(self) -> Any:
         return self.cpu().tolist()
 
+    def new_tensor(self, data: Any, dtype: Any = None, **kwargs: Any) -> torch.Tensor:
+        return torch.tensor(data, dtype=dtype or self.dtype, device=self.device, **kwargs)
+
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         raise AssertionError(f"{func}: the other device is there within elsewhere() only.")
 
 
 class _Elsewhere(TorchDispatchMode):
-    """Compute on the CPU what belongs to the other device."""
+    """Compute on the CPU what belongs to the other device; count the questions it answers."""
+
+    questions = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -73,6 +87,7 @@ class _Elsewhere(TorchDispatchMode):
             raise RuntimeError(f"{func}: a generator of the CPU does not draw elsewhere.")
         if func not in (COPY, TRANSFER):
             _require_one_place(func, args, kwargs)
+        _Elsewhere.questions += _tells(func, args, kwargs)
         here = tree_map_only(Away, lambda away: away.held, (args, kwargs))
         found = func(*here[0], **(here[1] if device is None else here[1] | {"device": HOME}))
         if func is COPY:
@@ -81,6 +96,24 @@ class _Elsewhere(TorchDispatchMode):
             return found
         found = tree_map_only(torch.Tensor, Away, found)
         return return_and_correct_aliasing(func, args, kwargs, found) if involved else found
+
+
+def _tells(func: Any, args: Any, kwargs: Any) -> bool:
+    """Whether the CPU has to know a number, or several, that the other device computes."""
+    if func is COPY:
+        return isinstance(args[1], Away) and not isinstance(args[0], Away)
+    if func is TRANSFER:
+        return isinstance(args[0], Away) and kwargs.get("device") == HOME
+    if func is aten.repeat_interleave.Tensor:
+        return kwargs.get("output_size") is None
+    if func in INDEXING:
+        return any(where is not None and where.dtype == torch.bool for where in args[1])
+    return func in TELLING
+
+
+def questions() -> int:
+    """Return how often the CPU has waited so far to be told a number by the other device."""
+    return _Elsewhere.questions
 
 
 def _require_one_place(func: Any, args: Any, kwargs: Any) -> None:
@@ -97,6 +130,8 @@ def elsewhere() -> Iterator[torch.device]:
     with contextlib.ExitStack() as stack:
         for name in ("autocast", "is_autocast_enabled", "get_autocast_dtype"):
             stack.enter_context(mock.patch.object(torch, name, _at_home(getattr(torch, name))))
+        for name in ("tensor", "as_tensor"):
+            stack.enter_context(mock.patch.object(torch, name, _sent(getattr(torch, name))))
         stack.enter_context(_Elsewhere())
         yield AWAY
 
@@ -108,6 +143,17 @@ def _at_home(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(HOME.type if device == AWAY.type else device, *args, **kwargs)
 
     return answer
+
+
+def _sent(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """Let a function that makes tensors of data send them to the other device."""
+
+    def make(data: Any, *, device: Any = None, **kwargs: Any) -> torch.Tensor:
+        if device is None or torch.device(device).type != AWAY.type:
+            return function(data, device=device, **kwargs)
+        return (data if isinstance(data, Away) else function(data, **kwargs)).to(AWAY)
+
+    return make
 
 
 def moved(value: Any, device: torch.device) -> Any:

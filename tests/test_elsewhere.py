@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from elsewhere import elsewhere
+from elsewhere import elsewhere, questions
 from torch import nn
 
 
@@ -50,3 +50,23 @@ def test_what_a_gpu_takes_is_taken():
         assert x.cpu().numpy().tolist() == [[0, 10, 2], [3, 40, 5]]
         assert torch.empty(2).copy_(x[0, :2]).tolist() == [0, 10]
         assert float(x.sum()) == 60
+
+
+def test_waiting_for_the_device_is_counted():
+    with elsewhere() as away:
+        x = torch.arange(6.0, device=away)
+        counts = torch.tensor([1, 2], device=away)
+
+        def asked(work):
+            before = questions()
+            work()
+            return questions() - before
+
+        telling = [x.sum().item, x.cpu, lambda: x[x > 2], lambda: counts.repeat_interleave(counts)]
+        assert [asked(work) for work in telling] == [1, 1, 1, 1]
+        silent = [
+            lambda: x[counts] + x.sum(),
+            lambda: counts.repeat_interleave(counts, output_size=3),
+            lambda: torch.zeros(6).to(away).add_(x),
+        ]
+        assert [asked(work) for work in silent] == [0, 0, 0]

@@ -131,10 +131,14 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         index = index.to(data.x.device)
         if self._indices is not None:
             index = torch.as_tensor(list(self._indices), device=index.device)[index]
-        node, galaxies = _rows(self.slices["x"], index)
-        edge, edges = _rows(self.slices["edge_index"], index)
+        first_galaxy, galaxies = _spans(self.slices["x"], index)
+        first_edge, edges = _spans(self.slices["edge_index"], index)
+        # One question to the device, which would wait at every size that it has to tell.
+        nodes, links = torch.stack([galaxies.sum(), edges.sum()]).tolist()
+        node, edge = _rows(first_galaxy, galaxies, nodes), _rows(first_edge, edges, links)
         ptr = _with_zero(galaxies.cumsum(0))
-        first_node = ptr[:-1].repeat_interleave(edges)
+        first_node = ptr[:-1].repeat_interleave(edges, output_size=links)
+        graph = torch.arange(len(index), device=index.device)
         made = Batch(
             x=data.x.index_select(0, node),
             edge_index=data.edge_index.index_select(1, edge) + first_node,
@@ -142,7 +146,7 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
             y=data.y[index],
             pos=data.pos.index_select(0, node),
             u=data.u[index],
-            batch=torch.arange(len(index), device=index.device).repeat_interleave(galaxies),
+            batch=graph.repeat_interleave(galaxies, output_size=nodes),
             ptr=ptr,
         )
         made.domain = domain
@@ -258,18 +262,25 @@ def _with_zero(ends: Tensor) -> Tensor:
     return torch.cat([ends.new_zeros(1), ends])
 
 
-def _rows(pointer: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the rows of the chosen items, one item after the other, and their numbers.
+def _spans(pointer: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first row of every chosen item and the number of its rows, both ``[B]``.
 
     Args:
         pointer: first row of every item ``[n + 1]``.
         index: chosen items ``[B]``.
-
-    Returns:
-        rows ``[N]``, rows per item ``[B]``.
     """
     first = pointer[index]
-    counts = pointer[index + 1] - first
+    return first, pointer[index + 1] - first
+
+
+def _rows(first: Tensor, counts: Tensor, total: int) -> Tensor:
+    """Return the rows of some items, one item after the other ``[total]``.
+
+    Args:
+        first: first row of every item ``[B]``.
+        counts: rows of every item ``[B]``.
+        total: rows of all items.
+    """
     new_first = counts.cumsum(0) - counts
-    offset = (first - new_first).repeat_interleave(counts)
-    return offset + torch.arange(len(offset), device=offset.device), counts
+    offset = (first - new_first).repeat_interleave(counts, output_size=total)
+    return offset + torch.arange(total, device=offset.device)

@@ -81,12 +81,11 @@ def components(eigenvalues: tuple[Tensor, Tensor], threshold: float) -> int:
         >>> components((flat, steep), 0.7), components((flat, steep), 1.0)
         (2, 2)
     """
-    needed, present = 1, len(eigenvalues[0])
-    for values in eigenvalues:
-        share = values.cumsum(0) / values.sum()
-        needed = max(needed, int((share < threshold - SMALLEST_EIGENVALUE).sum()) + 1)
-        present = min(present, int((values > SMALLEST_EIGENVALUE * values[0]).sum()))
-    return min(needed, present)
+    values = torch.stack(eigenvalues)
+    share = values.cumsum(1) / values.sum(1, keepdim=True)
+    needed = (share < threshold - SMALLEST_EIGENVALUE).sum(1).amax() + 1
+    present = (values > SMALLEST_EIGENVALUE * values[:, :1]).sum(1).amin()
+    return int(torch.minimum(needed, present))
 
 
 def unit_columns(matrix: Tensor) -> Tensor:

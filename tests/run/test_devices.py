@@ -9,12 +9,13 @@ import pytest
 import tiny_images
 import tiny_runs
 import tiny_spectra
-from elsewhere import elsewhere
+from elsewhere import elsewhere, questions
 from rich.console import Console
 
 from dagnn import run
 from dagnn.evaluation.examination import read_examination
 from dagnn.evaluation.history import read_epochs
+from dagnn.training.loop import Loop
 
 QUIET = Console(quiet=True)
 TABLES = ("predictions.csv", "results.csv")
@@ -66,6 +67,33 @@ def test_another_device_makes_the_run_of_the_cpu(
     assert examined(one) == examined(other)
     for name in TABLES:
         assert (one / name).read_text() == (other / name).read_text()
+
+
+# One about losses and gradient; of each batch of graphs how large it is, and whether sorted.
+@pytest.mark.parametrize(("make", "most"), [(of_graphs, 7), (of_spectra, 1), (of_images, 1)])
+def test_a_step_hardly_waits_for_the_device(
+    make: Callable[[Path, Path], Made],
+    most: int,
+    universe: Path,
+    tmp_path: Path,
+    few_figures: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, step = [], Loop.run_step
+
+    def counted(loop: Loop) -> object:
+        before = questions()
+        values = step(loop)
+        asked.append(questions() - before)
+        return values
+
+    monkeypatch.setattr(Loop, "run_step", counted)
+    data = tmp_path / "data"
+    data.mkdir()
+    with elsewhere() as away:
+        experiment = make(universe, data)(f"training.device={away.type}", "training.epochs=1")
+        run.train(experiment, out=tmp_path / "run", console=QUIET)
+    assert asked and max(asked) == most
 
 
 def test_a_run_goes_on_and_is_evaluated_where_its_device_is_not(
