@@ -20,6 +20,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import ensembles
 import numpy as np
 import torch
 from rich.console import Console
@@ -57,10 +58,14 @@ class Plan:
     repeats: int
     galaxies: tuple[int, ...]
     counts: tuple[int, ...]
+    recipe: bool
 
 
-QUICK = Plan(4, 64, 5, (100, 1000, 10_000, 100_000), (8, 32, 128))
-FULL = Plan(24, 256, 11, (100, 1000, 10_000, 100_000, 1_000_000), (8, 32, 128, 512))
+QUICK = Plan(4, 64, 5, (100, 1000, 10_000, 100_000), (8, 32, 128), recipe=False)
+FULL = Plan(24, 256, 11, (100, 1000, 10_000, 100_000, 1_000_000), (8, 32, 128, 512), recipe=True)
+# Boxes of each suite and epochs, as published; members of an ensemble.
+RECIPE_BOXES, RECIPE_EPOCHS = 1000, 500
+MEMBERS = 8
 
 
 def rows_of(stage: str, seconds: dict[str, float], per: int = 1) -> list[Row]:
@@ -165,6 +170,31 @@ def epochs(plan: Plan, device: str) -> list[Row]:
     return rows_of(name, medians(cases, max(3, plan.repeats // 3), device))
 
 
+def recipe(plan: Plan, device: str) -> list[Row]:
+    """Train as long as published, going by the median of a few epochs; on a CPU if it is asked."""
+    if device == "cpu" and not plan.recipe:
+        return []
+    steps = Steps(RECIPE_BOXES, device)
+    number = RECIPE_BOXES // BATCH
+
+    def epoch() -> None:
+        for _ in range(number):
+            steps.our_step()
+
+    seconds = medians({"ours": epoch}, 3, device)["ours"] * RECIPE_EPOCHS
+    stage = f"the published recipe, {RECIPE_BOXES} + {RECIPE_BOXES} boxes, {device}"
+    return [Row(stage, f"ours, {RECIPE_EPOCHS} epochs by the median of 3", seconds, "s", 1.0)]
+
+
+def several(plan: Plan, device: str) -> list[Row]:
+    """Take a step with one graph network, and with an ensemble trained together."""
+    name = next(name for name in ensembles.CASES if name.startswith("graphs"))
+    alone = ensembles.measure(name, 1, None, device, plan.repeats)
+    together = ensembles.measure(name, MEMBERS, True, device, plan.repeats)
+    cases = {"one network": 1e-3 * alone, f"{MEMBERS} members, together": 1e-3 * together}
+    return rows_of(f"a training step of {name}, {device}", cases)
+
+
 def step_memory(which: str, device: str) -> float:
     """Return by how many MiB training steps raise the peak memory."""
     steps = Steps(QUICK.boxes, device)
@@ -224,6 +254,12 @@ def ratios(rows: list[Row], devices: list[str]) -> dict[str, float]:
         )
         found[f"plain_step_vs_ours_{device}"] = plain / ours
         found[f"plain_step_on_ready_batches_vs_ours_{device}"] = ready / ours
+    for row in rows:
+        device = row.stage.rpartition(", ")[2]
+        if row.stage.startswith("the published recipe"):
+            found[f"published_recipe_seconds_{device}"] = row.value
+        if row.case.startswith(f"{MEMBERS} members"):
+            found[f"ensemble_of_{MEMBERS}_vs_one_{device}"] = row.ratio
     return found
 
 
@@ -232,11 +268,14 @@ def measure(plan: Plan, devices: list[str]) -> tuple[list[Row], Curves]:
     console = Console(stderr=True)
     stages: list[Callable[[], list[Row]]] = [partial(reading, plan), partial(graphs, plan)]
     for device in devices:
-        stages += [partial(stage, plan, device) for stage in (batching, stepping, epochs, memory)]
+        of_device = (batching, stepping, epochs, memory, several, recipe)
+        stages += [partial(stage, plan, device) for stage in of_device]
     rows: list[Row] = []
     for stage in stages:
-        rows += stage()
-        console.print(f"{rows[-1].stage}: done")
+        found = stage()
+        rows += found
+        for name in dict.fromkeys(row.stage for row in found):
+            console.print(f"{name}: done")
     grown, curves = growth(plan)
     return rows + grown, curves
 
