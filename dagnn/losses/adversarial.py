@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from dagnn.errors import UsageError
 from dagnn.losses.ramps import ganin
+from dagnn.losses.samples import require_samples
 from dagnn.losses.term import DomainTerm
 from dagnn.nn import mlp, reverse_gradient
 from dagnn.records import Pair
@@ -97,11 +98,7 @@ class DANN(DomainTerm):
             UsageError: a batch is empty.
         """
         source, target = pair.source.latent, pair.target.latent
-        if not (len(source) and len(target)):
-            raise UsageError(
-                f"DANN needs items of both domains in a batch, got {len(source)} of the source "
-                f"and {len(target)} of the target."
-            )
+        require_samples("DANN", source, target)
         factor = self.strength(pair.progress)
         logits = [self.discriminator(reverse_gradient(z, factor)) for z in (source, target)]
         return domain_cross_entropy(*logits)

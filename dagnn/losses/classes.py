@@ -64,6 +64,9 @@ def cross_entropy(
     Returns:
         A scalar; zero for a batch without any known class.
 
+    Raises:
+        UsageError: there is not one label for every item.
+
     References:
         Szegedy et al. 2016, arXiv:1512.00567, section 7 (smoothing);
         Ćiprijanović et al. 2021, arXiv:2103.01373 (weights).
@@ -73,6 +76,11 @@ def cross_entropy(
         >>> print(f"{loss:.4f}")  # log 4
         1.3863
     """
+    if logits.shape[:1] != labels.shape:
+        raise UsageError(
+            f"Cross-entropy needs one class number for every item, got scores "
+            f"{list(logits.shape)} and labels {list(labels.shape)}. Labels are [B]."
+        )
     belongs = membership(labels, logits.shape[1]).to(logits.dtype)
     target = (1 - smoothing) * belongs + smoothing / logits.shape[1] * belongs.sum(1, keepdim=True)
     if weights is not None:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from dagnn.losses.classes import class_scores
+from dagnn.losses.samples import require_items
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 
@@ -82,6 +83,7 @@ class AdaptiveClustering(DomainTerm):
     def forward(self, pair: Pair) -> Tensor:
         """Return the value for scores ``[B_s, K]`` and ``[B_t, K]``."""
         source, target = (class_scores(side.prediction) for side in (pair.source, pair.target))
+        require_items("Adaptive clustering", target)
         classes = target.shape[1]
         top = max(1, classes // 2) if self.top is None else min(self.top, classes)
         return adaptive_clustering(torch.cat([source, target]), target, top)

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from dagnn.errors import UsageError
+from dagnn.losses.samples import require_samples
 from dagnn.losses.scale import SMALLEST_SHARE, safe_denominator
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
@@ -34,6 +34,9 @@ def coral(source: Tensor, target: Tensor, *, normalize: bool = True) -> Tensor:
     Returns:
         A scalar in double precision with gradients to both samples.
 
+    Raises:
+        UsageError: a sample has no covariance, or they have different widths.
+
     References:
         Sun & Saenko 2016, arXiv:1607.01719, eqs. 1 to 3.
 
@@ -43,6 +46,7 @@ def coral(source: Tensor, target: Tensor, *, normalize: bool = True) -> Tensor:
         >>> coral(points, 3 * points, normalize=False).item()  # (1 − 9)² / 4
         16.0
     """
+    require_samples("CORAL", source, target, 2)
     source, target = source.double(), target.double()
     first, second = covariance(source), covariance(target)
     distance = (first - second).square().sum()
@@ -78,11 +82,6 @@ class CORAL(DomainTerm):
             UsageError: a batch has no covariance.
         """
         source, target = pair.source.latent, pair.target.latent
-        if min(len(source), len(target)) < 2:
-            raise UsageError(
-                f"CORAL needs at least 2 source and 2 target items in a batch, got {len(source)} "
-                f"and {len(target)}. Use larger batches."
-            )
         return coral(source, target, normalize=self.normalize).to(source.dtype)
 
     def extra_repr(self) -> str:

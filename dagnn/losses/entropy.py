@@ -7,6 +7,7 @@ from torch import Tensor
 
 from dagnn.errors import UsageError
 from dagnn.losses.classes import class_scores
+from dagnn.losses.samples import require_items
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 
@@ -46,7 +47,9 @@ class TargetEntropy(DomainTerm):
 
     def forward(self, pair: Pair) -> Tensor:
         """Return the mean entropy of target scores ``[B, K]``."""
-        return entropies(class_scores(pair.target.prediction)).mean()
+        scores = class_scores(pair.target.prediction)
+        require_items("Target entropy", scores)
+        return entropies(scores).mean()
 
 
 class EntropySeparation(DomainTerm):
@@ -89,6 +92,7 @@ class EntropySeparation(DomainTerm):
             UsageError: the margin is so wide that no entropy lies outside it.
         """
         scores = class_scores(pair.target.prediction)
+        require_items("Entropy separation", scores)
         middle = math.log(scores.shape[1]) / 2
         margin = self.margin
         if margin is None:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dagnn.losses.samples import require_samples
 from dagnn.losses.scale import standardised
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
@@ -128,6 +129,10 @@ def dare_gram(
     Returns:
         A scalar in double precision with finite gradients to both samples.
 
+    Raises:
+        UsageError: a sample is empty, or they have different widths.
+        ValueError: an option out of its range.
+
     References:
         Nejjar et al. 2023, arXiv:2303.13325; there the Gram matrices
         are sums over a batch of one size for both domains, here means.
@@ -138,6 +143,8 @@ def dare_gram(
         >>> print(f"{value:.4f}")
         1.5000
     """
+    require_samples("DARE-GRAM", source, target)
+    _check(threshold, angle, scale)
     source, target = source.double(), target.double()
     if normalize:
         # A mean square of one per feature puts features and intercept on one footing.
@@ -150,6 +157,16 @@ def dare_gram(
     angles = (columns[0] - columns[1]).square().sum(0).mean() / 2
     scales: Tensor = torch.linalg.vector_norm((first - second)[:kept]) / kept
     return angle * angles + scale * scales
+
+
+def _check(threshold: float, angle: float, scale: float) -> None:
+    if not 0 < threshold <= 1:
+        raise ValueError(f"The threshold of DARE-GRAM must be in (0, 1], got {threshold}.")
+    if not (0 <= angle < math.inf and 0 <= scale < math.inf and angle + scale > 0):
+        raise ValueError(
+            f"The factors of DARE-GRAM must be finite, not negative and not both zero, "
+            f"got angle={angle} and scale={scale}."
+        )
 
 
 class DareGram(DomainTerm):
@@ -177,13 +194,7 @@ class DareGram(DomainTerm):
         normalize: bool = True,
     ) -> None:
         super().__init__()
-        if not 0 < threshold <= 1:
-            raise ValueError(f"The threshold of DARE-GRAM must be in (0, 1], got {threshold}.")
-        if not (0 <= angle < math.inf and 0 <= scale < math.inf and angle + scale > 0):
-            raise ValueError(
-                f"The factors of DARE-GRAM must be finite, not negative and not both zero, "
-                f"got angle={angle} and scale={scale}."
-            )
+        _check(threshold, angle, scale)
         self.threshold = threshold
         self.angle = angle
         self.scale = scale

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from dagnn.errors import UsageError
 from dagnn.losses.classes import membership
 from dagnn.losses.mmd import (
     ESTIMATORS,
@@ -11,8 +10,10 @@ from dagnn.losses.mmd import (
     mean_discrepancy,
     median_bandwidths,
     multi_kernel,
+    require_estimable,
     squared_distances,
 )
+from dagnn.losses.samples import require_samples
 from dagnn.losses.scale import standardised
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Logits, Moments, Pair
@@ -55,6 +56,9 @@ def joint_mmd(
     Returns:
         A scalar in double precision, at most 2.
 
+    Raises:
+        UsageError: a sample is too small for the estimator, or widths differ.
+
     References:
         Long et al. 2017, arXiv:1605.06636 (joint MMD over network
         layers); a regression label may take the place of the class probabilities.
@@ -66,6 +70,8 @@ def joint_mmd(
         >>> bool(swapped > same + 0.01)
         True
     """
+    require_estimable(f"The {estimator} joint alignment", source, target, estimator)
+    require_samples("Joint alignment of labels", source_labels, target_labels)
     of_latents = mean_kernel(torch.cat(standardised(source, target)), widths)
     of_labels = mean_kernel(torch.cat([source_labels, target_labels]), widths)
     return mean_discrepancy(of_latents * of_labels, len(source), estimator)
@@ -123,11 +129,6 @@ class JointAlignment(DomainTerm):
             UsageError: a batch has fewer than two items of a domain.
         """
         source, target = pair.source.latent, pair.target.latent
-        if min(len(source), len(target)) < 2:
-            raise UsageError(
-                f"Joint alignment needs at least 2 source and 2 target items in a batch, "
-                f"got {len(source)} and {len(target)}. Use larger batches."
-            )
         truth = self.source_labels == "truth"
         said = pair.source.prediction
         labels = _true_labels(said, pair.labels) if truth else self._predicted(said)

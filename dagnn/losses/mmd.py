@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dagnn.errors import UsageError, nearest
+from dagnn.losses.samples import require_samples
 from dagnn.losses.scale import standardised
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
@@ -142,10 +143,17 @@ def mmd(
     Returns:
         A scalar with gradients to both samples.
 
+    Raises:
+        UsageError: an option is none of the known ones, a sample is too small for the
+            estimator (the unbiased one takes two items), or they have different widths.
+        ValueError: the number of widths is not positive.
+
     Example:
         >>> mmd(torch.zeros(4, 2), torch.zeros(3, 2) + 100, estimator="biased") > 0.1
         tensor(True)
     """
+    _check(widths, estimator, combine)
+    require_estimable(f"The {estimator} MMD", source, target, estimator)
     kind = source.dtype
     if bandwidths is None:
         source, target = standardised(source, target)
@@ -153,6 +161,32 @@ def mmd(
     chosen = median_bandwidths(distances, widths) if bandwidths is None else bandwidths
     value = mean_discrepancy(multi_kernel(distances, chosen), len(source), estimator)
     return (value / (len(chosen) if combine == "mean" else 1)).to(kind)
+
+
+def require_estimable(loss: str, source: Tensor, target: Tensor, estimator: str) -> None:
+    """Refuse samples that an estimator of the discrepancy cannot be applied to.
+
+    Args:
+        loss: how messages call it.
+        source: ``[n, W]``.
+        target: ``[m, W]``.
+        estimator: ``unbiased`` or ``biased``.
+
+    Raises:
+        UsageError: a sample is too small, or they have different widths.
+    """
+    if estimator == "biased":
+        require_samples(loss, source, target)
+    else:
+        remedy = "Use larger batches or the biased estimator."
+        require_samples(loss, source, target, 2, remedy)
+
+
+def _check(widths: int, estimator: str, combine: str) -> None:
+    check_choice("MMD", "estimator", estimator, ESTIMATORS)
+    check_choice("MMD", "combine", combine, COMBINATIONS)
+    if widths < 1:
+        raise ValueError(f"MMD needs at least one width, got widths={widths}.")
 
 
 class MMD(DomainTerm):
@@ -191,10 +225,7 @@ class MMD(DomainTerm):
     ) -> None:
         super().__init__()
         combine = combine or ("mean" if bandwidth == "median" else "sum")
-        check_choice("MMD", "estimator", estimator, ESTIMATORS)
-        check_choice("MMD", "combine", combine, COMBINATIONS)
-        if widths < 1:
-            raise ValueError(f"MMD needs at least one width, got widths={widths}.")
+        _check(widths, estimator, combine)
         self.estimator = estimator
         self.bandwidth = bandwidth
         self.widths = widths
@@ -208,7 +239,6 @@ class MMD(DomainTerm):
             UsageError: a batch is too small for the estimator.
         """
         source, target = pair.source.latent, pair.target.latent
-        self._check_sizes(len(source), len(target))
         return mmd(
             source,
             target,
@@ -217,15 +247,6 @@ class MMD(DomainTerm):
             estimator=self.estimator,
             combine=self.combine,
         )
-
-    def _check_sizes(self, sources: int, targets: int) -> None:
-        smallest = 2 if self.estimator == "unbiased" else 1
-        if min(sources, targets) < smallest:
-            raise UsageError(
-                f"The {self.estimator} MMD needs at least {smallest} source and {smallest} target "
-                f"items in a batch, got {sources} and {targets}. Use larger batches"
-                + (" or the biased estimator." if self.estimator == "unbiased" else ".")
-            )
 
     def extra_repr(self) -> str:
         """Tell estimator, bandwidths and combination."""

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from dagnn.losses.samples import require_samples
 from dagnn.losses.scale import SMALLEST_SHARE, safe_denominator
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
@@ -28,6 +29,9 @@ def moment_distance(source: Tensor, target: Tensor) -> Tensor:
         A scalar in double precision with gradients to both samples; a feature
         that is constant over both domains adds nothing.
 
+    Raises:
+        UsageError: a sample is empty, or they have different widths.
+
     References:
         The central moment discrepancy (Zellinger et al. 2017, arXiv:1702.08811)
         to second order, with spreads in the place of the bounds of the features.
@@ -38,6 +42,7 @@ def moment_distance(source: Tensor, target: Tensor) -> Tensor:
         >>> print(f"{moment_distance(source, source + 2.0):.6f}")  # 4 / (1 + 4 / 4)
         2.000000
     """
+    require_samples("Moment alignment", source, target)
     source, target = source.double(), target.double()
     shift = source.mean(0) - target.mean(0)
     variances = [points.var(0, correction=0) for points in (source, target)]

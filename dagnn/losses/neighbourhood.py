@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dagnn.losses.classes import class_scores
+from dagnn.losses.samples import require_items
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 
@@ -89,6 +90,7 @@ class Neighbourhood(DomainTerm):
         """Return the entropy for target latents ``[B, W]`` and, in training, remember them."""
         direction = functional.normalize(pair.target.latent, dim=1)
         scores = class_scores(pair.target.prediction)
+        require_items("Neighbourhood clustering", scores)
         similarity = direction @ self.memory.to(direction).T / self.temperature
         absent = self._absent(pair)
         if self.prototypes:

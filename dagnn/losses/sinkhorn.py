@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from dagnn.errors import UsageError
+from dagnn.losses.samples import require_samples
 from dagnn.losses.scale import standardised
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
@@ -124,6 +124,10 @@ def sinkhorn_divergence(
     Returns:
         A scalar in double precision with gradients to both samples.
 
+    Raises:
+        UsageError: a sample is empty, or they have different widths.
+        ValueError: blur or iterations are not positive.
+
     References:
         Feydy et al. 2019, arXiv:1810.08278 (debiasing, symmetric updates).
 
@@ -134,6 +138,8 @@ def sinkhorn_divergence(
         >>> print(f"{divergence:.4f}")  # one place to another: ½ ‖(1, 1)‖²
         1.0000
     """
+    require_samples("The Sinkhorn divergence", source, target)
+    _check(blur, iterations)
     source, target = source.double(), target.double()
     if normalize:
         source, target = standardised(source, target)
@@ -142,6 +148,13 @@ def sinkhorn_divergence(
     of_source = entropic_transport(source, source, schedule)
     of_target = entropic_transport(target, target, schedule)
     return across - (of_source + of_target) / 2
+
+
+def _check(blur: float, iterations: int) -> None:
+    if not 0 < blur < math.inf:
+        raise ValueError(f"The blur of a Sinkhorn divergence must be positive, got {blur}.")
+    if iterations < 1:
+        raise ValueError(f"Sinkhorn needs at least one iteration, got {iterations}.")
 
 
 class Sinkhorn(DomainTerm):
@@ -165,10 +178,7 @@ class Sinkhorn(DomainTerm):
 
     def __init__(self, blur: float = 0.5, iterations: int = 20, normalize: bool = True) -> None:
         super().__init__()
-        if not 0 < blur < math.inf:
-            raise ValueError(f"The blur of a Sinkhorn divergence must be positive, got {blur}.")
-        if iterations < 1:
-            raise ValueError(f"Sinkhorn needs at least one iteration, got {iterations}.")
+        _check(blur, iterations)
         self.blur = blur
         self.iterations = iterations
         self.normalize = normalize
@@ -180,11 +190,6 @@ class Sinkhorn(DomainTerm):
             UsageError: a batch is empty.
         """
         source, target = pair.source.latent, pair.target.latent
-        if not (len(source) and len(target)):
-            raise UsageError(
-                f"The Sinkhorn divergence needs items of both domains in a batch, "
-                f"got {len(source)} of the source and {len(target)} of the target."
-            )
         value = sinkhorn_divergence(
             source, target, blur=self.blur, iterations=self.iterations, normalize=self.normalize
         )

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from dagnn.losses.samples import require_alike
 from dagnn.records import Logits, Moments
 
 # Smallest mean square that still counts as an error, in squared prior units. It
@@ -32,6 +33,9 @@ def moments_loss(mean: Tensor, std: Tensor, y: Tensor, *, pooled: bool = False) 
     Returns:
         The scalar loss; finite, with finite gradients, also for a perfect prediction.
 
+    Raises:
+        UsageError: the shapes differ.
+
     References:
         Jeffrey & Wandelt 2020, arXiv:2011.05991 (moment networks);
         Villaescusa-Navarro et al. 2021, arXiv:2109.10915 (the logarithms).
@@ -43,6 +47,7 @@ def moments_loss(mean: Tensor, std: Tensor, y: Tensor, *, pooled: bool = False) 
         >>> print(f"{loss:.4f}")
         2.1972
     """
+    _require_shapes("The moments loss", mean, std, y)
     square = (y - mean).square()
     spread = (square - std.square()).square()
     if pooled:
@@ -69,12 +74,21 @@ def gaussian_nll(mean: Tensor, std: Tensor, y: Tensor, *, minimum_std: float = 1
     Returns:
         The scalar loss: mean over the batch, sum over the parameters.
 
+    Raises:
+        UsageError: the shapes differ.
+
     References:
         Nix & Weigend 1994, Proc. IEEE ICNN, p. 55.
     """
+    _require_shapes("The Gaussian likelihood", mean, std, y)
     variance = std.square() + minimum_std**2
     terms = (y - mean).square() / variance + variance.log() + math.log(2 * math.pi)
     return 0.5 * terms.sum(-1).mean()
+
+
+def _require_shapes(loss: str, mean: Tensor, std: Tensor, y: Tensor) -> None:
+    for said in (mean, std):
+        require_alike(loss, said, y)
 
 
 def _moments(prediction: Moments | Logits) -> Moments:
