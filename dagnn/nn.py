@@ -69,6 +69,7 @@ class Standardize(nn.Module):
         self.register_buffer("mean", torch.zeros(domains, width))
         self.register_buffer("std", torch.ones(domains, width))
 
+    @torch.no_grad()
     def fit(self, values: Tensor, domain: int = 0) -> None:
         """Set the statistics of one domain from ``values`` of shape ``[n, F]``.
 
@@ -80,6 +81,7 @@ class Standardize(nn.Module):
         self.mean[domain] = mean.to(self.mean)
         self.std[domain] = torch.where(std > 1e-8, std, torch.ones_like(std)).to(self.std)
 
+    @torch.no_grad()
     def refer(self, domain: int, values: Tensor) -> None:
         """Make the items of a domain come out with the mean and spread of some values.
 

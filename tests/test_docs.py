@@ -22,7 +22,7 @@ def define(name: str) -> Any:
     text = (ROOT / "docs" / "add-your-own.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(compile(next(b for b in blocks if name in b), "add-your-own.md", "exec"), names)
+    exec(compile(next(b for b in blocks if f"class {name}" in b), "add-your-own.md", "exec"), names)
     return names[name]
 
 
@@ -50,7 +50,7 @@ def test_the_encoder_of_add_your_own_obeys_its_laws() -> None:
     from dagnn.models import MomentsHead, Network
 
     truth = torch.rand(1, 2)
-    first, second, third = (Data(x=torch.randn(n, 4), y=truth) for n in (5, 3, 8))
+    first, second, third = (Data(x=torch.randn(n, 4), u=truth) for n in (5, 3, 8))
     network = Network(define("DeepSet")({"node": 4}), MomentsHead(64, 2))
     latent, moments = network(Batch.from_data_list([first, second, third]))
     assert latent.shape == (3, 64) and moments.mean.shape == (3, 2)

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -117,6 +117,13 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         moved._physical = self._physical.to(where)
         return moved
 
+    def copy(self, idx: Any = None) -> "GalaxyGraphs":
+        """Return a dataset of the chosen items, or of all, with tensors of its own."""
+        chosen = self if idx is None else self.index_select(idx)
+        made: GalaxyGraphs = super().copy(idx)
+        made._ids, made._groups, made._physical = chosen.ids, chosen.groups, chosen.y.clone()
+        return made
+
     def batch(self, index: Tensor, domain: int = 0) -> Batch:
         """Gather graphs into one disconnected graph, edges sorted by receiver.
 
@@ -125,7 +132,8 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
             domain: number of the domain, kept as ``batch.domain``.
 
         Returns:
-            A PyG ``Batch`` equal to ``Batch.from_data_list`` of the items.
+            A PyG ``Batch`` with the tensors of ``Batch.from_data_list`` of the items; it
+            cannot be taken apart again.
         """
         data = self._data
         index = index.to(data.x.device)

@@ -11,7 +11,6 @@ To add a metric, write such a function and one line in :data:`CLASS_METRICS`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -155,70 +154,68 @@ class ClassMetric:
         return self.function(*sample)
 
 
-CLASS_METRICS = MappingProxyType(
-    {
-        "balanced_accuracy": ClassMetric(
-            balanced_accuracy,
-            "high",
-            ".1%",
-            "balanced accuracy",
-            "Share of items that are recognised, averaged over classes, so that frequent classes "
-            "do not count more; 1/K for K classes by guessing.",
-        ),
-        "accuracy": ClassMetric(
-            accuracy,
-            "high",
-            ".1%",
-            "accuracy",
-            "Share of items that are recognised; with unequal classes, high already for always "
-            "naming the most frequent one.",
-        ),
-        "auc": ClassMetric(
-            auc,
-            "high",
-            "z.2f",
-            "AUC",
-            "Area under the ROC curve of each class against all others, averaged over classes; "
-            "0.5 by guessing.",
-        ),
-        "precision": ClassMetric(
-            precision,
-            "high",
-            ".1%",
-            "precision",
-            "Share of the items put into a class that belong there, averaged over classes.",
-        ),
-        "recall": ClassMetric(
-            balanced_accuracy,
-            "high",
-            ".1%",
-            "recall",
-            "Share of the items of a class that are recognised; averaged over classes it is the "
-            "balanced accuracy.",
-        ),
-        "f1": ClassMetric(
-            f1,
-            "high",
-            ".1%",
-            "F1",
-            "Harmonic mean of precision and recall, averaged over classes.",
-        ),
-        "brier": ClassMetric(
-            brier,
-            "low",
-            "z.3f",
-            "Brier",
-            "Half the squared distance between probabilities and truth; 0 for certainty that is "
-            "right, 1 for certainty that is wrong.",
-        ),
-        "ece": ClassMetric(
-            ece,
-            "low",
-            ".1%",
-            "ECE",
-            "Expected calibration error: mean distance between confidence and accuracy.",
-            biased=True,
-        ),
-    }
-)
+CLASS_METRICS = {
+    "balanced_accuracy": ClassMetric(
+        balanced_accuracy,
+        "high",
+        ".1%",
+        "balanced accuracy",
+        "Share of items that are recognised, averaged over classes, so that frequent classes "
+        "do not count more; 1/K for K classes by guessing.",
+    ),
+    "accuracy": ClassMetric(
+        accuracy,
+        "high",
+        ".1%",
+        "accuracy",
+        "Share of items that are recognised; with unequal classes, high already for always "
+        "naming the most frequent one.",
+    ),
+    "auc": ClassMetric(
+        auc,
+        "high",
+        "z.2f",
+        "AUC",
+        "Area under the ROC curve of each class against all others, averaged over classes; "
+        "0.5 by guessing.",
+    ),
+    "precision": ClassMetric(
+        precision,
+        "high",
+        ".1%",
+        "precision",
+        "Share of the items put into a class that belong there, averaged over classes.",
+    ),
+    "recall": ClassMetric(
+        balanced_accuracy,
+        "high",
+        ".1%",
+        "recall",
+        "Share of the items of a class that are recognised; averaged over classes it is the "
+        "balanced accuracy.",
+    ),
+    "f1": ClassMetric(
+        f1,
+        "high",
+        ".1%",
+        "F1",
+        "Harmonic mean of precision and recall, averaged over classes.",
+    ),
+    "brier": ClassMetric(
+        brier,
+        "low",
+        "z.3f",
+        "Brier",
+        "Half the squared distance between probabilities and truth; 0 for certainty that is "
+        "right, 1 for certainty that is wrong.",
+    ),
+    "ece": ClassMetric(
+        ece,
+        "low",
+        ".1%",
+        "ECE",
+        "Expected calibration error: mean distance between confidence and accuracy.",
+        biased=True,
+    ),
+}
 """Every metric of known classes by the name that ``results.csv`` uses."""

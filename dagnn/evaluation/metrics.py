@@ -12,7 +12,6 @@ To add a metric, write such a function and one line in :data:`METRICS`.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -104,7 +103,7 @@ def chi2_clipped(
         their code CosmoGraphNet, where the threshold stands.
     """
     terms = ((mean - truth) / std) ** 2
-    kept = terms <= OUTLIER
+    kept = ~(terms > OUTLIER)  # what is unknown is kept, and makes the mean unknown
     weight = np.ones_like(terms) if weight is None else weight
     return average(np.where(kept, terms, 0.0), weight * kept)
 
@@ -113,7 +112,7 @@ def chi2_dropped(
     truth: FloatArray, mean: FloatArray, std: FloatArray, weight: FloatArray | None = None
 ) -> FloatArray:
     """Count the items that :func:`chi2_clipped` leaves out."""
-    dropped = ~(((mean - truth) / std) ** 2 <= OUTLIER)
+    dropped = ((mean - truth) / std) ** 2 > OUTLIER
     return np.asarray(dropped.sum() if weight is None else weight @ dropped, dtype=np.float64)
 
 
@@ -130,8 +129,8 @@ def crps(
 ) -> FloatArray:
     r"""Continuous ranked probability score of a Gaussian, in the parameter's unit.
 
-    ``⟨σ [z (2Φ(z) − 1) + 2φ(z) − 1/√π]⟩`` with ``z = (t − m) / σ``. It is the mean
-    absolute error for a prediction without error bar.
+    ``⟨σ [z (2Φ(z) − 1) + 2φ(z) − 1/√π]⟩`` with ``z = (t − m) / σ``. For
+    ``σ → 0`` it is the mean absolute error; for ``σ = 0`` it is NaN.
 
     References:
         Gneiting et al. 2005, Monthly Weather Review 133, 1098, eq. 5.
@@ -146,14 +145,21 @@ def coverage68(
     truth: FloatArray, mean: FloatArray, std: FloatArray, weight: FloatArray | None = None
 ) -> FloatArray:
     """Share of truths within the central 68.3% interval, ``⟨|m − t| ≤ σ⟩``."""
-    return average((np.abs(mean - truth) <= std).astype(np.float64), weight)
+    return average(_within(mean - truth, std), weight)
 
 
 def coverage95(
     truth: FloatArray, mean: FloatArray, std: FloatArray, weight: FloatArray | None = None
 ) -> FloatArray:
     """Share of truths within the central 95% interval, ``⟨|m − t| ≤ 1.96 σ⟩``."""
-    return average((np.abs(mean - truth) <= 1.959963984540054 * std).astype(np.float64), weight)
+    return average(_within(mean - truth, 1.959963984540054 * std), weight)
+
+
+def _within(error: FloatArray, reach: FloatArray) -> FloatArray:
+    """Return 1 where an error is within reach, 0 where it is not, NaN where it is unknown."""
+    inside: FloatArray = (np.abs(error) <= reach).astype(np.float64)
+    inside[np.isnan(error) | np.isnan(reach)] = np.nan
+    return inside
 
 
 def skill(
@@ -197,95 +203,100 @@ class Metric:
         prior: Prior,
         weight: FloatArray | None = None,
     ) -> FloatArray:
-        """Measure one parameter; every metric is called the same way."""
+        """Measure one parameter; every metric is called the same way.
+
+        Raises:
+            ValueError: truth, mean and error bar are not vectors of one length.
+        """
+        shapes = truth.shape, mean.shape, std.shape
+        if len({*shapes}) > 1 or truth.ndim != 1:
+            raise ValueError(f"A metric takes vectors of one length, got the shapes {shapes}.")
         extra = {"prior": prior} if self.needs_prior else {}
         return self.function(truth, mean, std, weight, **extra)
 
 
-METRICS = MappingProxyType(
-    {
-        "relative_error": Metric(
-            relative_error,
-            "low",
-            ".1%",
-            "relative error",
-            "Mean distance between prediction and truth, as a share of the truth.",
-        ),
-        "rmse": Metric(
-            rmse, "low", ".3g", "RMSE", "Root of the mean squared error, in the parameter's unit."
-        ),
-        "r2": Metric(
-            r2,
-            "high",
-            "z.2f",
-            "R²",
-            "Share of the variance of the truth that is explained; 0 for a constant at the "
-            "sample mean, negative for anything worse.",
-        ),
-        "bias": Metric(
-            bias,
-            0.0,
-            "+z.3f",
-            "bias",
-            "Mean of prediction minus truth, in the parameter's unit; 0 if nothing is shifted.",
-        ),
-        "chi2": Metric(
-            chi2,
-            1.0,
-            "z.2f",
-            "χ²",
-            "Mean squared error in units of the predicted variance, nothing clipped; 1 if the "
-            "error bars are right, larger if they are too small.",
-        ),
-        "chi2_clipped": Metric(
-            chi2_clipped,
-            1.0,
-            "z.2f",
-            "χ² (published)",
-            f"The same after dropping terms above {OUTLIER:,.0f}, as in published tables; for "
-            "comparison only.",
-        ),
-        "chi2_dropped": Metric(
-            chi2_dropped, "low", ".0f", "dropped", "How many terms the published χ² leaves out."
-        ),
-        "nll": Metric(
-            nll,
-            "low",
-            "z.2f",
-            "NLL",
-            "Negative log likelihood of the truth under the predicted Gaussian, in nats per item.",
-        ),
-        "crps": Metric(
-            crps,
-            "low",
-            ".3g",
-            "CRPS",
-            "Continuous ranked probability score: an absolute error that also judges the error "
-            "bar, in the parameter's unit.",
-        ),
-        "coverage68": Metric(
-            coverage68,
-            0.6827,
-            ".0%",
-            "in 68%",
-            "Share of truths within one predicted standard deviation; 68% if calibrated.",
-        ),
-        "coverage95": Metric(
-            coverage95,
-            0.95,
-            ".0%",
-            "in 95%",
-            "Share of truths within 1.96 predicted standard deviations; 95% if calibrated.",
-        ),
-        "skill": Metric(
-            skill,
-            "high",
-            "z.2f",
-            "skill",
-            "Gain in mean squared error over always predicting the prior mean; 0 for no gain, "
-            "1 for perfection.",
-            needs_prior=True,
-        ),
-    }
-)
+METRICS = {
+    "relative_error": Metric(
+        relative_error,
+        "low",
+        ".1%",
+        "relative error",
+        "Mean distance between prediction and truth, as a share of the truth.",
+    ),
+    "rmse": Metric(
+        rmse, "low", ".3g", "RMSE", "Root of the mean squared error, in the parameter's unit."
+    ),
+    "r2": Metric(
+        r2,
+        "high",
+        "z.2f",
+        "R²",
+        "Share of the variance of the truth that is explained; 0 for a constant at the "
+        "sample mean, negative for anything worse.",
+    ),
+    "bias": Metric(
+        bias,
+        0.0,
+        "+z.3f",
+        "bias",
+        "Mean of prediction minus truth, in the parameter's unit; 0 if nothing is shifted.",
+    ),
+    "chi2": Metric(
+        chi2,
+        1.0,
+        "z.2f",
+        "χ²",
+        "Mean squared error in units of the predicted variance, nothing clipped; 1 if the "
+        "error bars are right, larger if they are too small.",
+    ),
+    "chi2_clipped": Metric(
+        chi2_clipped,
+        1.0,
+        "z.2f",
+        "χ² (published)",
+        f"The same after dropping terms above {OUTLIER:,.0f}, as in published tables; for "
+        "comparison only.",
+    ),
+    "chi2_dropped": Metric(
+        chi2_dropped, "low", ".0f", "dropped", "How many terms the published χ² leaves out."
+    ),
+    "nll": Metric(
+        nll,
+        "low",
+        "z.2f",
+        "NLL",
+        "Negative log likelihood of the truth under the predicted Gaussian, in nats per item.",
+    ),
+    "crps": Metric(
+        crps,
+        "low",
+        ".3g",
+        "CRPS",
+        "Continuous ranked probability score: an absolute error that also judges the error "
+        "bar, in the parameter's unit.",
+    ),
+    "coverage68": Metric(
+        coverage68,
+        0.6827,
+        ".0%",
+        "in 68%",
+        "Share of truths within one predicted standard deviation; 68% if calibrated.",
+    ),
+    "coverage95": Metric(
+        coverage95,
+        0.95,
+        ".0%",
+        "in 95%",
+        "Share of truths within 1.96 predicted standard deviations; 95% if calibrated.",
+    ),
+    "skill": Metric(
+        skill,
+        "high",
+        "z.2f",
+        "skill",
+        "Gain in mean squared error over always predicting the prior mean; 0 for no gain, "
+        "1 for perfection.",
+        needs_prior=True,
+    ),
+}
 """Every regression metric by the name that ``results.csv`` uses."""

@@ -63,13 +63,16 @@ def build_graph(
         ConfigError: an unknown feature set or convention.
         EmptyCatalogError: there is no galaxy.
         MissingFieldError: a column that the feature set needs is absent.
-        DataError: a column gives a feature that is not finite.
+        DataError: a column is not one number per galaxy, or gives a feature that is not finite.
+        ValueError: as :func:`~dagnn.graphs.neighbors.periodic_pairs`.
     """
     _check_names(features, convention)
     if len(positions) == 0:
         raise EmptyCatalogError("A graph needs at least one galaxy, got none.")
     rules = CONVENTIONS[convention]
     place = np.asarray(positions).astype(rules.precision)
+    if place.shape[1:] != (3,):
+        raise ValueError(f"Positions are [n, 3], got an array of shape {place.shape}.")
     self_loops = bool(NODE_FEATURES[features])
     first, second = close_pairs(place, linking_radius, rules.search_box)
     edges, order = both_directions(first, second, len(place), self_loops=self_loops)
@@ -123,6 +126,12 @@ def _nodes(columns: Mapping[str, Any], features: str, galaxies: int) -> NDArray[
         )
     if not names:
         return np.zeros((galaxies, 0), dtype=np.float32)
+    for name in names:
+        if np.shape(columns[name]) != (galaxies,):
+            raise DataError(
+                f"The column {name} has the shape {list(np.shape(columns[name]))}, and there are "
+                f"{galaxies} positions. Give one number per galaxy."
+            )
     nodes = node_features(columns, features).astype(np.float32)
     finite = np.isfinite(nodes)
     if not finite.all():

@@ -21,17 +21,15 @@ PAIRS_AT_ONCE = 8192
 
 # Which catalogue columns become log10(1 + value), in this order. With positions
 # only, nodes carry nothing of their own (width 0) and learn from their edges.
-NODE_FEATURES: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "all": ("stellar_mass", "stellar_radius", "stellar_metallicity", "vmax"),
-        "mass": ("stellar_mass",),
-        "vmax": ("vmax",),
-        "mass_vmax": ("stellar_mass", "vmax"),
-        "mass_radius": ("stellar_mass", "stellar_radius"),
-        "no_metallicity": ("stellar_mass", "stellar_radius", "vmax"),
-        "positions": (),
-    }
-)
+NODE_FEATURES: dict[str, tuple[str, ...]] = {
+    "all": ("stellar_mass", "stellar_radius", "stellar_metallicity", "vmax"),
+    "mass": ("stellar_mass",),
+    "vmax": ("vmax",),
+    "mass_vmax": ("stellar_mass", "vmax"),
+    "mass_radius": ("stellar_mass", "stellar_radius"),
+    "no_metallicity": ("stellar_mass", "stellar_radius", "vmax"),
+    "positions": (),
+}
 
 
 def circular_mean(positions: Array) -> Array:

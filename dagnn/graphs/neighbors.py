@@ -32,8 +32,8 @@ def periodic_pairs(
         ``[2, E]``: row 0 sends, row 1 receives.
 
     Raises:
-        ValueError: the radius is not between 0 and half the box, or a
-            coordinate is not finite.
+        ValueError: the radius is not between 0 and half the box, positions are not
+            ``[n, 3]``, or a coordinate is not finite.
 
     Example:
         >>> corners = np.array([[0.01, 0.5, 0.5], [0.99, 0.5, 0.5], [0.5, 0.5, 0.5]])
@@ -58,6 +58,10 @@ def close_pairs(
         raise ValueError(
             f"The linking radius must lie between 0 and half the box ({box / 2:g}), got "
             f"{radius:g}. Both are in one unit: divide by the box length for the default box of 1."
+        )
+    if positions.ndim != 2 or not 1 <= positions.shape[1] <= 3:
+        raise ValueError(
+            f"Positions are [n, 3] (or fewer dimensions), got an array of shape {positions.shape}."
         )
     if not np.isfinite(positions).all():
         raise ValueError("A galaxy position is NaN or infinite; drop such galaxies before linking.")

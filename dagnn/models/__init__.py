@@ -4,7 +4,6 @@ To add an encoder or a head, write it in a file of its own and add one line to
 the table below; the law tests then run on it.
 """
 
-from types import MappingProxyType
 from typing import Any
 
 from dagnn.models.class_heads import ClassHead, PrototypeHead
@@ -18,28 +17,24 @@ from dagnn.models.resnet import ResNet18Encoder, ResNet50Encoder
 from dagnn.models.spectrum import SpectrumEncoder
 
 # An encoder is built as ENCODERS[name](dataset.sizes, **options).
-ENCODERS: MappingProxyType[str, type[Any]] = MappingProxyType(
-    {
-        "graph": GraphEncoder,
-        "spectrum": SpectrumEncoder,
-        "image": SurveyEncoder,
-        "deepmerge": DeepMergeEncoder,
-        "sidda": SiddaEncoder,
-        "resnet18": ResNet18Encoder,
-        "resnet50": ResNet50Encoder,
-    }
-)
+ENCODERS: dict[str, type[Any]] = {
+    "graph": GraphEncoder,
+    "spectrum": SpectrumEncoder,
+    "image": SurveyEncoder,
+    "deepmerge": DeepMergeEncoder,
+    "sidda": SiddaEncoder,
+    "resnet18": ResNet18Encoder,
+    "resnet50": ResNet50Encoder,
+}
 
 # A head is built as HEADS[name](width=, parameters=, **options) where it predicts physical
 # parameters, and as HEADS[name](width=, classes=, **options) where it predicts classes.
-HEADS: MappingProxyType[str, type[Any]] = MappingProxyType(
-    {
-        "moments": MomentsHead,
-        "published": SignedMomentsHead,
-        "classes": ClassHead,
-        "prototypes": PrototypeHead,
-    }
-)
+HEADS: dict[str, type[Any]] = {
+    "moments": MomentsHead,
+    "published": SignedMomentsHead,
+    "classes": ClassHead,
+    "prototypes": PrototypeHead,
+}
 
 __all__ = [
     "ENCODERS",

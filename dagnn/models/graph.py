@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dagnn.errors import nearest
+from dagnn.errors import UsageError, nearest
 from dagnn.models.links import Links, link, sort_by_receiver
 from dagnn.models.message_passing import PassMessages
 from dagnn.models.message_records import Inputs, Rule, in_autocast
@@ -26,6 +26,9 @@ class GraphBlock(nn.Module):
 
     The first layer of ``φ_e`` is linear in its three parts. Where nodes are wide they are
     multiplied by their part of the weights once per node, not once per edge.
+
+    A block reads the weights of ``edge_mlp`` and ``node_mlp`` and multiplies by itself: it does
+    not call these modules, so that hooks on them never run.
 
     Args:
         node: node feature width, may be 0.
@@ -76,7 +79,7 @@ class GraphBlock(nn.Module):
             keep_edges: whether the updated edges are returned; otherwise none are.
         """
         rule = Rule(links, self.aggregation, self.residual, keep_edges)
-        weight, bias, *second = self.edge_mlp.parameters()
+        weight, bias, *second = _weights(self.edge_mlp)
         if self.project:
             of_sender, of_receiver, of_edge = torch.split(weight, self.widths, 1)
             sent = functional.linear(x, of_sender)
@@ -88,7 +91,7 @@ class GraphBlock(nn.Module):
             missing = inputs.edges.shape[1] - of_edge.shape[1]
             of_edge = functional.pad(of_edge, (0, missing))
         made = PassMessages.apply(  # type: ignore[no-untyped-call]
-            rule, *in_autocast(inputs), of_edge, None, *second, *self.node_mlp.parameters()
+            rule, *in_autocast(inputs), of_edge, None, *second, *_weights(self.node_mlp)
         )
         return made[0], made[1]
 
@@ -146,7 +149,8 @@ class GraphEncoder(nn.Module):
             for _ in range(blocks - 1)
         ]
         self.blocks = nn.ModuleList([first, *later])
-        self.pooling = tuple(pooling)
+        self.pooling = tuple(dict.fromkeys(pooling))
+        self.sizes = {"x": node, "edge_attr": edge, "u": world}
         self.width = len(self.pooling) * hidden + world
         self.standardize = standardize
         self.node_input = Standardize(node, domains)
@@ -163,7 +167,9 @@ class GraphEncoder(nn.Module):
         """
         if not self.standardize:
             return
-        domain = getattr(batches[0], "domain", 0)
+        for batch in batches:
+            self._require_inputs(batch)
+        domain = _domain_of(batches[0])
         row = domain if len(self.node_input.mean) > 1 else 0
         self.node_input.fit(torch.cat([batch.x for batch in batches]), row)
         self.global_input.fit(torch.cat([batch.u for batch in batches]), row)
@@ -180,12 +186,18 @@ class GraphEncoder(nn.Module):
         Args:
             batch: has ``x [N, node]``, ``edge_index [2, E]``, ``edge_attr [E, edge]``,
                 ``u [B, global]``, ``batch [N]`` (graph of each node) and, where
-                statistics are per domain, ``domain``. A PyG ``Batch`` will do.
+                statistics are per domain, ``domain``: one number for the whole batch, or the
+                same one for each of its graphs. A PyG ``Batch`` will do.
 
         Returns:
             Latents ``[B, width]``.
+
+        Raises:
+            UsageError: the batch lacks an attribute, one has another width than the encoder
+                was made for, or its graphs are of several domains.
         """
-        domain = getattr(batch, "domain", 0)
+        self._require_inputs(batch)
+        domain = _domain_of(batch)
         galaxies, degree = self.sum_scale
         x = self.node_input(batch.x, domain)
         edge_index, edge = sort_by_receiver(batch.edge_index, batch.edge_attr)
@@ -198,6 +210,51 @@ class GraphEncoder(nn.Module):
         pooled = reduce_by(at_least_float32(x), batch.batch, len(u), self.pooling, galaxies)
         latent = torch.cat([*pooled, u], dim=1)
         return latent if self.norm is None else self.norm(latent, domain)
+
+    def _require_inputs(self, batch: Any) -> None:
+        """Refuse what would be broadcast, or read as something else."""
+        for name in (*self.sizes, "edge_index", "batch"):
+            if getattr(batch, name, None) is None:
+                raise UsageError(
+                    f"The batch has no {name!r}. A graph encoder reads x, edge_index, edge_attr, "
+                    "u and batch, as PyG's Batch.from_data_list collates them."
+                )
+        for name, width in self.sizes.items():
+            found = list(getattr(batch, name).shape)
+            if found[1:] != [width]:
+                raise UsageError(
+                    f"The encoder was made for {width} numbers in every row of {name}, got {found}."
+                )
+        edges = batch.edge_index.shape[1]
+        if len(batch.edge_attr) != edges:
+            raise UsageError(f"There are {edges} edges and {len(batch.edge_attr)} edge_attr.")
+
+
+def _weights(perceptron: nn.Sequential) -> tuple[Tensor, ...]:
+    """Return the weights and biases of a perceptron of one hidden layer.
+
+    Raises:
+        UsageError: it is no longer what :func:`~dagnn.nn.mlp` makes.
+    """
+    if [type(layer) for layer in perceptron] != [nn.Linear, nn.ReLU, nn.Linear]:
+        raise UsageError(
+            "A block of message passing computes its perceptrons by itself, as Linear, ReLU and "
+            f"Linear; it cannot use {perceptron}."
+        )
+    return tuple(perceptron.parameters())
+
+
+def _domain_of(batch: Any) -> int:
+    """Return the number of a batch's domain; 0 where it tells none.
+
+    Raises:
+        UsageError: its graphs are of several domains.
+    """
+    told = getattr(batch, "domain", 0)
+    numbers = sorted(set(told.flatten().tolist())) if isinstance(told, Tensor) else [told]
+    if len(numbers) != 1 or numbers[0] < 0:
+        raise UsageError(f"A batch is of one domain, numbered from 0; got domain={numbers}.")
+    return int(numbers[0])
 
 
 def _check(blocks: int, reductions: Sequence[str]) -> None:

@@ -28,6 +28,9 @@ class MomentsHead(nn.Module):
         minimum_std: lower bound of the standard deviation, in prior units.
         dropout: probability of dropping a hidden unit.
 
+    Raises:
+        ValueError: the bound is negative or not finite.
+
     Attributes:
         count: number of parameters ``P``.
     """
@@ -41,6 +44,8 @@ class MomentsHead(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if not 0 <= minimum_std < math.inf:
+            raise ValueError(f"minimum_std must be finite and not negative, got {minimum_std}.")
         self.count = parameters
         self.minimum_std = minimum_std
         self.layers = mlp([width, *hidden, 2 * parameters], dropout)

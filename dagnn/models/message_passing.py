@@ -52,7 +52,8 @@ class PassMessages(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the gradients of all tensors, piece by piece as in the forward pass."""
-        tensors, kept = ctx.saved_tensors[:-4], Kept(*ctx.saved_tensors[-4:])
+        saved = ctx.saved_tensors  # asked for once: each time, checkpointing would make them anew
+        tensors, kept = saved[:-4], Kept(*saved[-4:])
         block, *mlps = unpack(ctx.rule, tensors)
         of_nodes, of_edges = gradients[:2]
         if of_nodes is None:

@@ -91,6 +91,18 @@ def test_a_slice_keeps_ids_truth_and_batches_together(dataset):
     assert len(part) == 2
 
 
+@pytest.mark.parametrize("chosen", [None, [2, 0], slice(1, None)])
+def test_a_copy_keeps_ids_truth_and_batches_together(dataset, chosen):
+    expected = dataset if chosen is None else dataset[chosen]
+    for made in (dataset.copy(chosen), expected.copy()):
+        assert (made.ids, made.groups) == (expected.ids, expected.groups)
+        np.testing.assert_array_equal(made.y, expected.y)
+        every = torch.arange(len(expected))
+        one, other = made.batch(every), expected.batch(every)
+        assert torch.equal(one.x, other.x) and torch.equal(one.edge_index, other.edge_index)
+        np.testing.assert_array_equal(one.y, other.y)
+
+
 def test_moving_returns_another_dataset_with_equal_contents(dataset):
     moved = dataset.to("cpu")
     assert moved is not dataset

@@ -89,6 +89,22 @@ def test_r2_of_a_truth_that_does_not_vary_is_unknown():
     assert np.isnan(measure("r2", tuple(map(np.array, ([0.3, 0.3], [0.2, 0.4], [0.1, 0.1])))))
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_an_unknown_truth_makes_a_mean_unknown_and_never_a_miss(name, sample):
+    truth, mean, std = sample
+    holed = np.where(np.arange(len(truth)) == 1, np.nan, truth)
+    assert np.isnan(measure(name, (holed, mean, std))) or name == "chi2_dropped"
+    assert measure("chi2_dropped", (holed, mean, std)) == 0
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_what_is_no_vector_is_refused_and_not_broadcast(name, sample):
+    truth, mean, std = sample
+    for wrong in (truth[:, None], truth[:-1]):
+        with pytest.raises(ValueError, match="vectors of one length"):
+            measure(name, (wrong, mean, std))
+
+
 def test_r2_of_one_truth_drawn_several_times_is_unknown():
     random = np.random.default_rng(0)
     for _ in range(50):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dagnn.errors import ConfigError, DataError, EmptyCatalogError, MissingFieldError
-from dagnn.graphs import CONVENTIONS, NODE_FEATURES, build_graph
+from dagnn.graphs import CONVENTIONS, NODE_FEATURES, build_graph, periodic_pairs
 
 
 def galaxies(n: int = 80, seed: int = 0) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -75,3 +75,20 @@ def test_broken_catalogues_are_refused():
     columns["vmax"][4] = np.inf
     with pytest.raises(DataError, match=r"1 galaxies.*vmax"):
         build_graph(positions, columns, 0.1)
+
+
+@pytest.mark.parametrize("column", [np.ones(20), np.ones(41), np.ones((40, 1)), 3.0])
+def test_columns_that_are_not_one_number_per_galaxy_are_refused(column):
+    columns = dict.fromkeys(("stellar_mass", "stellar_radius", "stellar_metallicity"), np.ones(40))
+    with pytest.raises(DataError, match=r"column vmax has the shape .* there are 40 positions"):
+        build_graph(np.random.default_rng(0).random((40, 3)), columns | {"vmax": column}, 0.2)
+
+
+@pytest.mark.parametrize("shape", [(40, 2), (3, 40), (40,), (0,)])
+def test_positions_of_another_shape_are_refused(shape):
+    positions = np.random.default_rng(0).random(shape)
+    with pytest.raises((ValueError, EmptyCatalogError), match=r"\[n, 3\]|at least one galaxy"):
+        build_graph(positions, {}, 0.2, "positions")
+    if shape != (40, 2):
+        with pytest.raises(ValueError, match=r"Positions are \[n, 3\]"):
+            periodic_pairs(positions, 0.2)

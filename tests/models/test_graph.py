@@ -4,10 +4,12 @@ import pytest
 import torch
 from tiny_batches import as_data, graph_batch, random_graph
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from torch_geometric.data import Batch, Data
 from torch_geometric.nn import MetaLayer, global_add_pool, global_max_pool, global_mean_pool
 from torch_geometric.utils import scatter
 
+from dagnn.errors import UsageError
 from dagnn.models import GraphEncoder
 
 SIZES = {"node": 4, "edge": 3, "global": 1}
@@ -154,3 +156,88 @@ def test_impossible_options_are_refused():
         plain(blocks=0)
     with pytest.raises(ValueError, match="Did you mean 'mean'"):
         plain(pooling=("meen",))
+
+
+@pytest.mark.parametrize("hidden", [64, 8])  # nodes narrower, and wider, than half of it
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("x", lambda value: value[:, :1]),
+        ("edge_attr", lambda value: value[:, :2]),
+        ("edge_attr", lambda value: torch.cat([value, value[:, :1]], 1)),
+        ("edge_attr", lambda value: torch.cat([value, value[:1]])),
+        ("u", lambda value: value.repeat(1, 2)),
+        ("edge_index", lambda value: None),
+        ("batch", lambda value: None),
+    ],
+)
+def test_what_the_encoder_was_not_made_for_is_refused_and_not_broadcast(hidden, name, changed):
+    encoder, batch = GraphEncoder(SIZES, hidden=hidden), graph_batch([0, 2])
+    encoder.fit_inputs(graph_batch([0, 2]))
+    setattr(batch, name, changed(batch[name]))
+    for use in (encoder, encoder.fit_inputs):
+        with pytest.raises(UsageError, match=name):
+            use(batch)
+
+
+def test_a_domain_may_be_told_by_every_graph_if_they_agree():
+    encoder = GraphEncoder(SIZES, domains=2)
+    graphs = [as_data(random_graph(n, seed=n)) for n in (20, 30, 25)]
+    for data in graphs:
+        data.domain = 1
+    collated, whole = (Batch.from_data_list(graphs) for _ in range(2))
+    whole.domain = 1
+    encoder.fit_inputs(collated)
+    assert (encoder.node_input.mean[1] != 0).all() and (encoder.node_input.mean[0] == 0).all()
+    encoder.eval()
+    assert torch.equal(encoder(collated), encoder(whole))
+    for wrong in (torch.tensor([0, 1, 1]), -1, torch.tensor([-1, -1, -1])):
+        whole.domain = wrong
+        with pytest.raises(UsageError, match="A batch is of one domain"):
+            encoder(whole)
+
+
+def test_statistics_do_not_remember_how_their_inputs_were_made():
+    encoder, batch = GraphEncoder(SIZES), graph_batch([0, 2])
+    batch.x = batch.x.requires_grad_()
+    encoder.fit_inputs(batch)
+    assert not encoder.node_input.mean.requires_grad
+    for _ in range(2):
+        encoder(batch).sum().backward()
+
+
+@pytest.mark.parametrize("use_reentrant", [False, True])
+def test_checkpointing_activations_changes_no_gradient(use_reentrant):
+    encoder, batch = plain(), graph_batch([0, 2])
+    batch.x = batch.x.requires_grad_()
+
+    def run(*, again: bool) -> list[torch.Tensor]:
+        encoder.zero_grad()
+
+        def encode(x: torch.Tensor) -> torch.Tensor:
+            batch.x = x
+            return encoder(batch)
+
+        x = batch.x.detach().requires_grad_()
+        latent = checkpoint(encode, x, use_reentrant=use_reentrant) if again else encode(x)
+        latent.square().sum().backward()
+        return [x.grad, *(weight.grad.clone() for weight in encoder.parameters())]
+
+    for once, twice in zip(run(again=False), run(again=True), strict=True):
+        torch.testing.assert_close(once, twice)
+
+
+def test_perceptrons_that_a_block_would_not_call_are_refused():
+    encoder, batch = plain(), graph_batch([0, 2])
+    for name in ("edge_mlp", "node_mlp"):
+        perceptron = getattr(encoder.blocks[1], name)
+        perceptron[1] = nn.SiLU()
+        with pytest.raises(UsageError, match="Linear, ReLU and Linear; it cannot use"):
+            encoder(batch)
+        perceptron[1] = nn.ReLU()
+    encoder(batch)
+
+
+def test_a_pooling_that_is_named_twice_counts_once():
+    encoder = plain(pooling=("sum", "sum"), hidden=16)
+    assert encoder(graph_batch([0, 2])).shape == (2, encoder.width) == (2, 17)

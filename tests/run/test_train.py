@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from test_docs import define
 from tiny_runs import load, weights
 
 from dagnn import run
@@ -18,6 +19,7 @@ from dagnn.errors import (
     UsageError,
 )
 from dagnn.losses import TERMS
+from dagnn.models import ENCODERS
 from dagnn.run.folder import RunFolder
 from dagnn.run.sweep import pairings
 from dagnn.training import ProgressReport
@@ -240,3 +242,14 @@ def test_a_suite_is_described_by_a_file_of_ones_own(
     assert run.evaluate(made.folder).results == made.results, "from any other folder"
     pairs = pairings(["TNG", str(file)], leave_one_out=False)
     assert pairs == [(("tng",), str(file)), ((str(file),), "tng")]
+
+
+def test_an_encoder_that_a_script_lists_trains_and_predicts(
+    universe: Path, tmp_path: Path, few_figures: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENCODERS, "deep_set", define("DeepSet"))
+    experiment = load(universe, "model.encoder={name: deep_set, hidden: 8}")
+    result = run.train(experiment, out=tmp_path / "run")
+    assert "deep_set" in result.folder.joinpath("config.yaml").read_text()
+    again = run.evaluate(result.folder)
+    assert [row.value for row in again.results] == [row.value for row in result.results]
