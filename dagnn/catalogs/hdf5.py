@@ -84,6 +84,10 @@ def plain(value: Any) -> Any:
     return value
 
 
+MOCK_MARK = "MockGenerator"
+"""Attribute of the header that only synthetic catalogues have."""
+
+
 def read_header(file: h5py.File) -> dict[str, Any]:
     """Return the attributes of ``Header`` as plain values.
 

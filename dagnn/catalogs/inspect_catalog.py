@@ -10,7 +10,7 @@ from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.chunks import catalog_files, read_raw
 from dagnn.catalogs.columns import COLUMNS, GALAXY_COLUMNS
 from dagnn.catalogs.findings import Facts, Inspection
-from dagnn.catalogs.hdf5 import list_fields, open_hdf5, read_header
+from dagnn.catalogs.hdf5 import MOCK_MARK, list_fields, open_hdf5, read_header
 from dagnn.catalogs.reader import guess_simulation, read_catalog
 from dagnn.catalogs.suites import generic_suite, guess_suite
 from dagnn.errors import DataError
@@ -51,7 +51,7 @@ def _stored(files: tuple[Path, ...]) -> tuple[Facts, list[str]]:
     with open_hdf5(files[0]) as file:
         header = read_header(file)
         fields = list_fields(file)
-    mock = header.get("MockGenerator")
+    mock = header.get(MOCK_MARK)
     facts: Facts = [("MOCK", f"made by {mock}")] if mock else []
     facts += [("header", ", ".join(f"{name} {_short(value)}" for name, value in header.items()))]
     facts += [(name, f"{shape} {dtype}") for name, (shape, dtype) in fields.items()]

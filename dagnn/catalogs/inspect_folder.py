@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 
 from dagnn.catalogs.findings import Facts, Inspection
-from dagnn.catalogs.hdf5 import open_hdf5
+from dagnn.catalogs.hdf5 import MOCK_MARK, open_hdf5, read_header
 from dagnn.catalogs.inspect_strange import inspect_strange
 from dagnn.catalogs.inspect_use import There, how_to_train, redshift_there
 from dagnn.catalogs.layouts import below, catalog_patterns, existing, find_table, natural_order
@@ -40,13 +40,15 @@ def inspect_data_folder(path: Path) -> Inspection:
     for suite in known_suites().values():
         for set_name, volume in product(suite.sets, suite.volumes):
             files = _files_of(suite, path, set_name, volume)
-            found, broken = _simulations(files), _unreadable(files)
+            found, (broken, mocks) = _simulations(files), _looked_into(files)
             usable = _simulations(match for match in files if match.path not in broken)
             table, troubles = _table(suite, path, set_name, volume, found)
             problems += [*_first(broken, f"{set_name} files of {suite.name}"), *troubles]
             if found:
                 label = f"{suite.name} {volume} {set_name}"
                 facts.append((label, f"{_counts(found)}; {table or 'no parameter table'}"))
+                if mocks:
+                    facts.append(("  MOCK", f"{mocks} of these files are synthetic"))
                 warnings += [] if table or troubles else [_without_table(suite, set_name, volume)]
             elif table:
                 tables[f"{suite.name} {volume}"].append(f"{set_name} ({table.split()[0]})")
@@ -117,16 +119,17 @@ def _simulations(files: Iterable[Match]) -> Found:
     return found
 
 
-def _unreadable(files: Iterable[Match]) -> dict[Path, str]:
-    """Open every catalogue and say which cannot be, and why."""
+def _looked_into(files: Iterable[Match]) -> tuple[dict[Path, str], int]:
+    """Open every catalogue; say which cannot be and why, and how many are mocks."""
     broken: dict[Path, str] = {}
+    mocks = 0
     for path in dict.fromkeys(match.path for match in files):
         try:
-            with open_hdf5(path):
-                continue
+            with open_hdf5(path) as file:
+                mocks += MOCK_MARK in read_header(file)
         except DataError as error:
             broken[path] = str(error)
-    return broken
+    return broken, mocks
 
 
 def _first(broken: Mapping[Path, str], what: str) -> list[str]:

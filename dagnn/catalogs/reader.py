@@ -19,7 +19,7 @@ from dagnn.catalogs.checks import (
 )
 from dagnn.catalogs.chunks import RawCatalog, catalog_files, read_raw
 from dagnn.catalogs.columns import COLUMNS, GALAXY_COLUMNS
-from dagnn.catalogs.hdf5 import open_hdf5, read_header
+from dagnn.catalogs.hdf5 import MOCK_MARK, open_hdf5, read_header
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
 from dagnn.errors import ConfigError, EmptyCatalogError, nearest
@@ -120,7 +120,7 @@ def read_catalog(
         path=first,
         box_size=box,
         redshift=z,
-        mock="MockGenerator" in raw.header,
+        mock=MOCK_MARK in raw.header,
         columns={**galaxies, "position": wrap(stored, box)},
         n_subhalos=raw.rows,
         n_nonfinite=n_nonfinite,

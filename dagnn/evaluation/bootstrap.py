@@ -6,6 +6,9 @@ import numpy as np
 
 from dagnn.records import FloatArray
 
+LEAST_KNOWN = 0.8
+"""Share of resamples that must have a value for an interval to be given."""
+
 
 def bootstrap_weights(
     items: int, resamples: int, seed: int, groups: Sequence[str] | None = None
@@ -44,10 +47,11 @@ def percentile_interval(values: FloatArray, level: float = 0.95) -> tuple[float,
     """Return the central interval of resampled values ``[R]``.
 
     Resamples without a value (a single truth has no variance to explain) are
-    left out; where none has one, both ends are NaN.
+    left out; where these are more than a fifth of all, both ends are NaN: what
+    is left of so few items is as alike as if nothing were uncertain.
     """
     known = values[~np.isnan(values)]
-    if not len(known):
+    if len(known) < LEAST_KNOWN * len(values) or not len(known):
         return float("nan"), float("nan")
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(known, [tail, 100 - tail])

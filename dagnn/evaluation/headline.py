@@ -122,6 +122,14 @@ def headline(results: Sequence[Result], *, oracle: bool = False, counts: Counts 
     return " ".join(["; ".join(parts) + ".", *([few] if few else _verdicts(block, rows, view))])
 
 
+def _of_error_bars(chi2: Result | None) -> list[str]:
+    """Say so where the interval of χ² leaves one, which right error bars have, out."""
+    if chi2 is None or chi2.low <= 1 <= chi2.high or not chi2.low <= chi2.high:
+        return []
+    wrong = "small" if chi2.low > 1 else "wide"
+    return [f"Its error bars are too {wrong}: χ² is {with_interval(chi2)}."]
+
+
 def _verdicts(block: Block, rows: dict[str, Result], view: View) -> list[str]:
     """Say what the model is better than, and name every rival that it does not beat."""
     model, verdicts = rows[MODEL], []
@@ -133,6 +141,7 @@ def _verdicts(block: Block, rows: dict[str, Result], view: View) -> list[str]:
         for rival, name in view.rivals.items()
         if rival in rows and not _beats(model, rows[rival], view)
     ]
+    verdicts += _of_error_bars(block.rows[MODEL].get("chi2"))
     if (share := gap_closed(block, view.gap)) is not None:
         verdicts.append(_closed(share, view.metrics[view.gap].label))
     return verdicts

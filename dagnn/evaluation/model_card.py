@@ -26,8 +26,8 @@ KNOWN_CLASS_LIMITS = (
     "or selection may break them without warning.",
     "An object of none of the classes is put into one of them; its novelty may give it away. In "
     "other images than those of training, known objects have a high novelty too.",
-    "Where classes occur in other proportions than in training, predictions lean towards those "
-    "of training.",
+    "Where classes occur in other proportions than training was weighted to, predictions lean "
+    "towards those; count classes by their probabilities only after correcting them.",
     "Results come from a single seed and a single split.",
 )
 

@@ -27,7 +27,8 @@ COLUMNS = PARAMETERS.report
 CAPTIONS = MappingProxyType(
     {
         "truth": "Predicted against true value, item by item. Bars are one predicted standard "
-        "deviation; the dashed line is perfection. Metrics stand in each panel.",
+        "deviation (of many items, only some have one); the dashed line is perfection. Metrics "
+        "stand in each panel.",
         "calibration": "How often the truth lies within the central interval of each probability. "
         "On the dashed line the error bars are right; the grey band holds 95% of what a "
         "calibrated model would show with as many items.",
@@ -53,7 +54,8 @@ CAPTIONS = MappingProxyType(
         "confidence is honest; below it, predictions are too sure. Dots grow with the number of "
         "items.",
         "proportions": "How often each class occurs and how often it is predicted. Where the "
-        "suites differ, networks lean towards the proportions they were taught.",
+        "suites differ, networks lean towards the proportions they were taught: those of the "
+        "source, or equal ones where the loss was balanced.",
         "novelty": "How far items lie from all that the network was taught: the share whose "
         "novelty is above the value on the axis. Above 1, where 5% of the source lie, an item is "
         "called unknown. A line far to the right of the source is a suite of other objects, or of "

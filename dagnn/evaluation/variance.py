@@ -18,6 +18,8 @@ from dagnn.records import FloatArray, Predictions
 BLENDS = np.linspace(0.0, 1.0, 11)
 FEWEST = 20
 """Items of known truth below which nothing is fitted: χ² of fewer says little."""
+LEAST_TOLD = 0.005
+"""A blend below this is not worth a word."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,12 @@ class VarianceScale:
                 f"{FEWEST} validation items."
             ]
         return [
-            f"Error bars of {name}: variances times {scale:.2f} ({blend:.0%} of them common to all "
-            "items), fitted on the source's validation items"
+            f"Error bars of {name}: variances times {scale:.2f}"
+            + (f", {blend:.0%} of them the same for all items" if blend >= LEAST_TOLD else "")
+            + ", fitted on the source's validation items"
             + (
-                f"; of suites without labels times {inflation:.2f} more: so much too sure were "
-                "networks that met the source in another guise without its labels (surrogates)."
+                f"; for suites without labels times another {inflation:.2f}, by which networks "
+                "were too sure of surrogates (the source in another guise, its labels hidden)."
                 if inflation > 1
                 else "."
             )

@@ -134,7 +134,8 @@ CLASSES = View(
     "accuracy alone rewards naming the most frequent one.",
     use="Telling the classes named here apart in images made like those it was trained on, and "
     "studying how well that carries over from one survey or simulation to another. The "
-    "probabilities assume class frequencies like those of the source.",
+    "probabilities assume the class frequencies that training was weighted to: those of the "
+    "source, or equal ones where its loss is balanced.",
     compared=("balanced_accuracy", "accuracy", "auc", "f1", "brier", "ece"),
     changes=("balanced_accuracy", "accuracy", "auc", "brier", "ece"),
     panels=("balanced_accuracy", "auc", "ece"),

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnn.catalogs.hdf5 import MOCK_MARK
 from dagnn.mocks.cosmology import CRITICAL_DENSITY, HUBBLE, OMEGA_B
 from dagnn.mocks.field import BOX
 from dagnn.mocks.galaxies import Galaxies
@@ -79,7 +80,7 @@ def header(count: int, omega_m: float) -> dict[str, object]:
         "NumFiles": np.int32(1),
         "Nsubgroups_ThisFile": np.int32(count),
         "Nsubgroups_Total": np.int32(count),
-        "MockGenerator": STAMP,
+        MOCK_MARK: STAMP,
     }
 
 

@@ -55,6 +55,10 @@ def compare(
     out = out or _place(paths, folders)
     if RunFolder(out).config.exists():
         raise UsageError(f"{out} is a run. Name another folder with --out.")
+    if out.exists() and not (out.is_dir() and _is_free(out)):
+        raise UsageError(
+            f"{out} holds something else than a comparison. Name another folder with --out."
+        )
     groups = group_runs(read_runs(folders))
     _require_one_kind(groups)
     title = title or heading(groups)
@@ -62,10 +66,10 @@ def compare(
     for note in notes:
         console.print(f"[yellow]Note:[/] {note}", highlight=False, soft_wrap=True)
     with busy(console, "Drawing the comparison"):
+        write_comparison_csv(out / "comparison.csv", groups)
         figures = comparison_figures(groups)
         for name, figure in figures.items():
             save_figure(figure, out / "figures", name)
-        write_comparison_csv(out / "comparison.csv", groups)
         page = write_comparison(out / "report.html", groups, figures, title=title, notes=notes)
     show(groups, title)
     for told in warnings(groups):
@@ -84,6 +88,11 @@ def _require_one_kind(groups: Sequence[Group]) -> None:
             "Some of these runs infer parameters and some tell classes apart: they have no metric "
             "in common. Compare them separately."
         )
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether a folder is empty, or holds a comparison, which is made anew."""
+    return (folder / "comparison.csv").is_file() or not any(folder.iterdir())
 
 
 def _place(paths: Sequence[Path], folders: Sequence[RunFolder]) -> Path:

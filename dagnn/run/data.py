@@ -183,6 +183,23 @@ def require_alike(suites: Sequence[SuiteData]) -> None:
             )
 
 
+def require_present(experiment: Experiment) -> None:
+    """Refuse an experiment on suites that its data folder lacks; silent where no folder is named.
+
+    Raises:
+        MissingDataError: a suite is not there, though others are.
+    """
+    folder = experiment.data.path
+    if folder is None or not folder.is_dir():
+        return
+    modality: Modality = build(MODALITIES, experiment.data, "data")
+    there = modality.suites(folder, experiment.data.set, experiment.data.volume)
+    for suite in (*experiment.source, *experiment.target):
+        name = modality.name(suite)
+        if there and name not in there and not Path(suite).is_file():
+            raise MissingDataError((_absent(name, folder, there) + meant(name, there)).strip())
+
+
 def _misread(folder: Path, held: str, wanted: str) -> str:
     """Say that files are for another configuration, and which."""
     names = {IMAGES: "survey", SPECTRA: "spectra", CATALOGUES: "gnn_mmd"}

@@ -8,18 +8,19 @@ from rich.console import Console
 
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES
+from dagnn.errors import MissingDataError
 from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.calibrate import apply_scale, on_target_labels, read_scale
-from dagnn.run.data import prepare
+from dagnn.run.data import prepare, require_present
 from dagnn.run.facts import require_same_data
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import stored_intervals
 from dagnn.run.locate import locate_data
 from dagnn.run.novelty import apply_novelty, learn_familiar
 from dagnn.run.predictions import predict_all
-from dagnn.run.prepared import Prepared, stored_truth
+from dagnn.run.prepared import Prepared, SuiteData, stored_truth
 from dagnn.run.train import RunResult, finish
 from dagnn.run.trained import Trained, load_network, unfinished
 from dagnn.training import Checkpoint
@@ -49,6 +50,7 @@ def evaluate(
     console = console or Console(stderr=True)
     trained = Trained.open(path)
     experiment = _widened(trained.experiment, suites, data)
+    _require_own_suites(experiment, data)
     meta, folder = trained.checkpoint.meta, trained.folder
     prepared = prepare(
         experiment,
@@ -69,12 +71,27 @@ def evaluate(
     return finish(experiment, prepared, folder, predictions, networks, console)
 
 
+def _require_own_suites(experiment: Experiment, data: Path | None) -> None:
+    """Say of a folder that was named for further suites that it must hold the run's own, too."""
+    try:
+        require_present(experiment)
+    except MissingDataError as error:
+        if data is None:
+            raise
+        own = ", ".join((*experiment.source, *experiment.target))
+        raise MissingDataError(
+            f"{error} --data has to hold the suites of the run ({own}) as well, which are "
+            "measured beside others. To predict files alone: dagnn predict"
+        ) from None
+
+
 def unseen_note(name: str, checkpoint: Checkpoint, adapted: bool) -> str:
     """Say whose statistics a suite that was not trained on is seen through."""
     if adapted:
         return (
             f"{name} was not in training: its statistics were estimated from its own unlabelled "
-            "inputs, which assumes parameters spread like those of training."
+            "inputs, in every network that is compared. That assumes parameters spread like those "
+            "of training, and no alarm is raised where they are not."
         )
     first = checkpoint.meta["domains"][0]
     return (
@@ -95,12 +112,24 @@ def _note(trained: Trained, prepared: Prepared, adapted: bool, console: Console)
     """Say, and store, what qualifies the numbers that come."""
     unseen = [suite.name for suite in prepared.of_role("other")]
     notes = [unseen_note(name, trained.checkpoint, adapted) for name in unseen]
+    notes += [
+        f"{suite.name} has no labels: what is predicted for it is in predictions.csv, and nothing "
+        "is measured."
+        for suite in prepared.of_role("other")
+        if not _labelled(suite)
+    ]
     notes += unfinished(trained.folder, trained.experiment)
     for note in notes:
         console.print(note, highlight=False, soft_wrap=True)
     evaluation = {"mock": prepared.mock, "notes": notes}
     facts = trained.folder.read_environment() | {"evaluation": evaluation}
     trained.folder.write_environment(facts)
+
+
+def _labelled(suite: SuiteData) -> bool:
+    """Whether any item of a suite has a truth."""
+    truth = suite.loaded.dataset.y
+    return bool((truth.isfinite() if truth.is_floating_point() else truth >= 0).any())
 
 
 @dataclass(frozen=True)

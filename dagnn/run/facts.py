@@ -117,4 +117,9 @@ def _notes(experiment: Experiment, prepared: Prepared) -> list[str]:
             "Targets are measured on all of their items (split all), also on those that training "
             "has seen, without labels."
         )
+    if experiment.loss.task.options.get("weights") == "balanced":
+        notes.append(
+            "The loss was balanced: probabilities are those of equally frequent classes, whatever "
+            "their frequencies in the source."
+        )
     return notes + [f"ALARM: {alarm_text(each)}" for each in prepared.intervals if each.alarm]

@@ -140,10 +140,12 @@ def require_free(path: Path | None) -> None:
     if not os.access(there, os.W_OK | os.X_OK):
         raise UsageError(f"{wanted} cannot be written: {there} is closed to you. {_OTHER}.")
     if path is not None and path.is_dir() and any(path.iterdir()):
-        raise UsageError(
-            f"{path} exists and is not empty. {_OTHER}, delete it, "
-            f"or continue it with: dagnn train --resume {path}"
-        )
+        if (path / "config.yaml").is_file():
+            raise UsageError(
+                f"{path} is a run already. {_OTHER}, or continue it with: dagnn train --resume "
+                f"{path}"
+            )
+        raise UsageError(f"{path} exists and holds something else than a run. {_OTHER}.")
 
 
 def _free(path: Path) -> Path:

@@ -1,6 +1,6 @@
 """Predict new files with a finished run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from dagnn.data.kinds import kind_of
 from dagnn.data.modalities import MODALITIES, Loaded, Modality
 from dagnn.errors import DataError, MismatchError, UsageError
 from dagnn.evaluation.storage import NO_REMARKS, Remarks
+from dagnn.evaluation.variance import VarianceScale
 from dagnn.records import Dataset
 from dagnn.run.answers import Answers, AnyPredictions, answers_of
 from dagnn.run.calibrate import apply_scale, read_scale
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text, stored_intervals
 from dagnn.run.novelty import apply_novelty, read_familiar
-from dagnn.run.outside import outside_range, warn_outside
+from dagnn.run.outside import beyond_prior, joined, outside_range, warn_outside
 from dagnn.run.predictions import adapt
 from dagnn.run.prepared import stored_truth
 from dagnn.run.show import tell_unknown
@@ -28,6 +29,16 @@ from dagnn.run.trained import Trained, uncalibrated
 
 OUTSIDE = "outside_training_range"
 """Column of a file of predictions: what of an input training has not seen; empty if nothing."""
+FIRST_COLUMNS = "suite,role,split,id,"
+"""How every file of predictions begins."""
+STATISTICS = "statistics"
+"""Column of a file of predictions: the suite whose statistics inputs are seen through."""
+ADAPTED = (
+    "The statistics of these files are their own, which assumes that their parameters, or classes, "
+    "are spread like those of training. Nothing here can tell whether they are: where they span "
+    "less, means are spread too far and error bars are too small. To have it checked, train with "
+    "these files as --target."
+)
 
 
 def predict(
@@ -57,6 +68,7 @@ def predict(
             "--suite names the statistics to use and --adapt-statistics estimates others. Give "
             "one of them."
         )
+    require_replaceable(out)
     trained = Trained.open(path)
     modality = build(MODALITIES, trained.experiment.data, "data")
     if suite is None and not adapt_statistics:
@@ -67,6 +79,10 @@ def predict(
     guessed = loaded.suite or named_by(files, trained.checkpoint.meta["domains"])
     chosen = choose_suite(asked, guessed, trained.checkpoint, adapt_statistics, console)
     told = [*uncalibrated(trained.folder, trained.experiment), *_without_novelty(trained)]
+    told += [ADAPTED] if adapt_statistics else []
+    scale = read_scale(trained.folder, answers_of(stored_truth(trained.checkpoint.meta).classes))
+    if isinstance(scale, VarianceScale) and not scale.fitted:
+        told += scale.sentences()
     _say_notes(console, [*told, *_alarms(trained.folder, chosen)])
     outside = outside_range(loaded.dataset, trained.checkpoint.meta["training_range"])
     warn_outside(outside, console)
@@ -77,7 +93,15 @@ def predict(
     calibrated: AnyPredictions
     judged = apply_novelty(read_familiar(trained.folder), [raw])
     (calibrated,) = apply_scale(read_scale(trained.folder, answers), judged, labelled)
-    deliver(answers, calibrated, out, console, {OUTSIDE: outside}, mock=mock)
+    guesses = beyond_prior(calibrated, stored_truth(trained.checkpoint.meta).scaling)
+    _say_notes(console, _about_guesses(guesses, calibrated))
+    domains = trained.checkpoint.meta["domains"]
+    through = "these files" if adapt_statistics else chosen or domains[0]
+    remarks = {
+        OUTSIDE: joined(outside, guesses),
+        STATISTICS: dict.fromkeys(calibrated.ids, through),
+    }
+    deliver(answers, calibrated, out, console, remarks, mock=mock)
     return calibrated
 
 
@@ -119,6 +143,15 @@ def _predict(
 def _say_notes(console: Console, notes: Sequence[str]) -> None:
     for note in notes:
         console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+
+
+def _about_guesses(guesses: Mapping[str, str], predictions: AnyPredictions) -> list[str]:
+    if not guesses:
+        return []
+    return [
+        f"{len(guesses)} of {len(predictions.ids)} predictions lie outside the prior of training, "
+        "where each is a guess."
+    ]
 
 
 def _without_novelty(trained: Trained) -> list[str]:
@@ -168,6 +201,25 @@ def _alarms(folder: RunFolder, suite: str | None) -> list[str]:
     """Repeat the alarms of a run about the suite that is predicted."""
     intervals = stored_intervals(folder.read_environment())
     return [alarm_text(each) for each in intervals if each.alarm and each.suite == suite]
+
+
+def require_replaceable(out: Path | None) -> None:
+    """Refuse a file that holds something else than predictions.
+
+    Args:
+        out: where predictions shall go; None is the screen.
+
+    Raises:
+        UsageError: it does, or it cannot be a file.
+    """
+    if out is None or not out.exists():
+        return
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder. Give --out a file, such as {out / 'new.csv'}.")
+    with out.open(encoding="utf-8", errors="replace") as stream:
+        start = stream.readline()
+    if start.strip() and not start.startswith(FIRST_COLUMNS):
+        raise UsageError(f"{out} exists and does not hold predictions. Give another --out.")
 
 
 def deliver(

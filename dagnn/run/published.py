@@ -20,7 +20,7 @@ from dagnn.models import (
 from dagnn.parameters import Scaling
 from dagnn.records import Predictions
 from dagnn.run.answers import answers_of
-from dagnn.run.predict import deliver, wanted
+from dagnn.run.predict import deliver, require_replaceable, wanted
 
 
 def predict_published(
@@ -51,6 +51,7 @@ def predict_published(
         UsageError: the file predicts another number of parameters, or was trained on other
             node features than those named.
     """
+    require_replaceable(out)
     network = load_published(weights)
     radius = published_linking_radius(weights) if linking_radius is None else linking_radius
     if radius is None:

@@ -69,10 +69,14 @@ def choose_suite(
     if checkpoint.meta["statistics"] == 1:
         return guessed if guessed in domains else None
     chosen = guessed if guessed in domains else None
+    why = (
+        f"Seen through the statistics of {chosen}, which the paths name."
+        if chosen
+        else f"[yellow]Note:[/] Seen through the statistics of {domains[0]}, as the paths name no "
+        "suite of the run. Files of another suite are then predicted as if nothing were aligned."
+    )
     console.print(
-        f"Seen through the statistics of {chosen or domains[0]}"
-        + (", which the paths name." if chosen else ": the paths name no suite of the run.")
-        + f" Others: --suite {' or '.join(domains)}, or --adapt-statistics.",
+        f"{why} Others: --suite {' or '.join(domains)}, or --adapt-statistics.",
         highlight=False,
         soft_wrap=True,
     )

@@ -20,6 +20,7 @@ from dagnn.evaluation.comparison.notes import shared_split
 from dagnn.evaluation.comparison.runs import Settings, differing, flatten
 from dagnn.run.assemble import check
 from dagnn.run.compare import compare, run_names
+from dagnn.run.data import require_present
 from dagnn.run.finished import is_complete, resume
 from dagnn.run.folder import RunFolder
 from dagnn.run.train import train
@@ -180,6 +181,9 @@ def run_plans(
     for plan in plans:  # before hours are spent on the first
         check(plan.experiment)
         _require_same(plan)
+    if not mock:
+        for plan in plans:
+            require_present(plan.experiment)
     names = run_names([plan.folder for plan in plans])
     for number, (plan, name) in enumerate(zip(plans, names, strict=True), start=1):
         console.rule(f"{number} of {len(plans)} · {name}")

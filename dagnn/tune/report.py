@@ -128,9 +128,9 @@ def _choice_lines(study: Study, found: Sequence[Chosen]) -> dict[str, Any]:
         scores = [number(one.outcome.scores.get(name, math.nan)) for name in study.scores]
         target = [number(one.outcome.target.get(name, math.nan)) for name in ("error", "r2")]
         values = [setting(one.outcome.values.get(key, "–")) for key in study.space.keys]
-        lines.append([one.label, one.outcome.number, *values, *scores, *target])
+        lines.append([one.label, one.outcome.number, *target, *scores, *values])
     target_columns = ["ORACLE target error", "ORACLE target R²"]
-    columns = ["choice", "trial", *study.space.keys, *study.scores, *target_columns]
+    columns = ["choice", "trial", *target_columns, *study.scores, *study.space.keys]
     return {"columns": columns, "lines": lines}
 
 
@@ -140,5 +140,5 @@ def _trial_lines(study: Study, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         values = [setting(outcome.values.get(key, "–")) for key in study.space.keys]
         scores = [number(outcome.scores.get(name, math.nan)) for name in study.scores]
         seconds = "–" if math.isnan(outcome.seconds) else f"{outcome.seconds:.1f}"
-        lines.append([outcome.number, state(outcome), *values, *scores, seconds])
-    return {"columns": ["trial", "state", *study.space.keys, *study.scores, "s"], "lines": lines}
+        lines.append([outcome.number, state(outcome), *scores, seconds, *values])
+    return {"columns": ["trial", "state", *study.scores, "s", *study.space.keys], "lines": lines}

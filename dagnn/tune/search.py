@@ -3,7 +3,8 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -118,11 +119,23 @@ def tune(
     outcomes = read_outcomes(study, joined, folder)
     report = None
     if any(outcome.state == "complete" for outcome in outcomes):
-        with console.status("Drawing the report"):
+        with console.status("Drawing the report"), _all_done(folder):
             report = write_study_report(study, joined, folder, outcomes)
         console.print(f"Report: {report}", highlight=False, soft_wrap=True)
         console.print(f"Next: dagnn tune best {folder.path} --out best.yaml", highlight=False)
     return StudyResult(folder.path, outcomes, report)
+
+
+@contextmanager
+def _all_done(folder: StudyFolder) -> Iterator[None]:
+    """Say of Ctrl-C after the last trial that no trial is lost."""
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        raise Interrupted(
+            f"Interrupted. All trials are finished and kept in {folder.path}; the same command "
+            "draws the report."
+        ) from interruption
 
 
 def _require_buildable(study: Study, prepared: Prepared) -> None:

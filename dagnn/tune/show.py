@@ -125,7 +125,7 @@ def _trials(study: Study, outcomes: Sequence[Outcome], mock: bool) -> Table:
 
 def _importances(importance: Mapping[str, float], objective: str) -> Table:
     table = Table(
-        title=f"importance for {objective}",
+        title=f"importance for {objective} (with few trials this is rough)",
         title_style="bold",
         title_justify="left",
         box=None,

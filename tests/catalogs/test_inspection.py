@@ -1,3 +1,4 @@
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -93,6 +94,15 @@ def test_data_folder(tmp_path):
     assert found.healthy
     write_table(root / "CosmoAstroSeed_params_IllustrisTNG.txt", ["LH_0", "LH_2"])
     assert "no row for LH_1 (1 in all)" in inspect_path(root).problems[0]
+
+
+def test_a_folder_of_mocks_says_so(tmp_path):
+    root = write_flat_suite(tmp_path)
+    assert not any("MOCK" in label for label, _ in inspect_path(root).facts)
+    for file in sorted(root.rglob("*.hdf5"))[:2]:
+        with h5py.File(file, "a") as opened:
+            opened["Header"].attrs["MockGenerator"] = "dagnn"
+    assert ("  MOCK", "2 of these files are synthetic") in inspect_path(root).facts
 
 
 def test_folder_with_nothing_known(tmp_path):

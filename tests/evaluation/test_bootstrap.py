@@ -56,9 +56,13 @@ def test_interval_of_a_mean_matches_theory_and_covers():
 
 
 def test_resamples_without_a_value_are_left_out():
-    low, high = percentile_interval(np.array([np.nan, 1.0, 2.0, np.nan]))
+    low, high = percentile_interval(np.array([np.nan, *np.linspace(1.0, 2.0, 9)]))
     assert 1 <= low < high <= 2
-    assert all(np.isnan(percentile_interval(np.array([np.nan, np.nan]))))
+
+
+@pytest.mark.parametrize("values", [[], [np.nan, np.nan], [np.nan, 1.0, 2.0, np.nan]])
+def test_an_interval_of_few_resamples_is_unknown(values):
+    assert all(np.isnan(percentile_interval(np.array(values))))
 
 
 def test_many_resamples_are_fast():

@@ -167,5 +167,5 @@ def test_the_card_names_classes_instead_of_priors(tmp_path, rows, told):
     ).read_text()
     assert "Probabilities of these classes:\n\n- spiral\n- elliptical\n- merger" in card
     assert "| balanced accuracy | accuracy | AUC |" in card
-    assert "other proportions than in training" in card
+    assert "other proportions than training was weighted to" in card
     assert "prior" not in card

@@ -95,3 +95,15 @@ def test_independent_items_of_known_truth_are_counted():
     assert count_items([given, other]) == {("simba", "test"): 5}
     alike = replace(given, groups=("a", "b", "b", "b", "c", "c"))
     assert count_items([alike]) == {("simba", "test"): 2}
+
+
+def test_error_bars_that_are_wrong_are_named():
+    def with_chi2(low: float, high: float) -> str:
+        value = (low + high) / 2
+        row = Result("simba", "target", "test", "Omega_m", "chi2", value, low, high, "model")
+        return headline([error("prior-mean", 0.4), error("model", 0.1), row])
+
+    assert "Its error bars are too wide: χ² is 0.61 [0.42, 0.81]." in with_chi2(0.42, 0.81)
+    assert "Its error bars are too small: χ² is 2.00 [1.50, 2.50]." in with_chi2(1.5, 2.5)
+    for low, high in ((0.8, 1.3), (np.nan, np.nan)):
+        assert "error bars" not in with_chi2(low, high)

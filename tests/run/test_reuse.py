@@ -17,9 +17,13 @@ from dagnn import run
 from dagnn.errors import (
     Interrupted,
     MismatchError,
+    MissingDataError,
     UsageError,
 )
+from dagnn.parameters import PARAMETERS, Scaling
+from dagnn.records import Predictions
 from dagnn.run.initial import inherited_notes
+from dagnn.run.outside import beyond_prior
 from dagnn.training import ProgressReport
 
 
@@ -79,7 +83,10 @@ def test_predict_new_files_and_warn_outside_the_training_range(
     warned = capsys.readouterr().err
     assert "outside the training range" in warned
     with (tmp_path / "out.csv").open() as stream:
-        told = {row["id"]: row["outside_training_range"] for row in csv.DictReader(stream)}
+        rows = list(csv.DictReader(stream))
+    told = {
+        row["id"]: re.sub(r"(^|; )predicted .*", "", row["outside_training_range"]) for row in rows
+    }
     # The file says of each input all of which the screen says the start, and nothing of others.
     lines = [line for line in warned.splitlines() if line.startswith("Warning: ")]
     outside = [(item, what) for item, what in told.items() if what]
@@ -231,3 +238,81 @@ def test_the_pyg_recipe_of_the_tutorial_runs(universe: Path) -> None:
     names: dict[str, object] = {}
     exec(compile(block.replace('"DATA"', repr(str(universe))), "tutorial.md", "exec"), names)
     assert names["mean"].shape[1] == 1
+
+
+def test_predictions_tell_their_statistics_and_what_is_a_guess(
+    universe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = run.train(load(universe, "model.statistics=per_suite"), out=tmp_path / "run")
+    boxes = sorted((universe / "FOF_Subfind/Astrid/L25n256/LH").rglob("*.hdf5"))
+    out = tmp_path / "p.csv"
+
+    def rows(**options: object) -> list[dict[str, str]]:
+        run.predict(made.folder, boxes, out=out, **options)
+        with out.open() as stream:
+            return list(csv.DictReader(stream))
+
+    through = [
+        {row["statistics"] for row in rows(**options)} for options in ({}, {"suite": "simba"})
+    ]
+    assert through == [{"tng"}, {"simba"}]
+    capsys.readouterr()
+    own = rows(adapt_statistics=True)
+    assert {row["statistics"] for row in own} == {"these files"}
+    told = " ".join(capsys.readouterr().err.split())
+    assert "spread like those of training. Nothing here can tell whether they are" in told
+    low, high = (PARAMETERS["Omega_m"].low, PARAMETERS["Omega_m"].high)
+    guesses = [row for row in own if not low <= float(row["mean"]) <= high]
+    assert all("predicted Omega_m is " in row["outside_training_range"] for row in guesses)
+    assert (f"{len(guesses)} of {len(own)} predictions lie outside" in told) == bool(guesses)
+
+
+def test_means_beyond_the_prior_are_told() -> None:
+    means = np.array([[0.3, 0.8], [0.05, 0.8], [0.6, 1.2]])
+    names = ("Omega_m", "sigma_8")
+    said = Predictions("tng", "other", "all", ("a", "b", "c"), names, means, means, means, means)
+    found = beyond_prior(said, Scaling.of(names))
+    assert list(found) == ["b", "c"]
+    assert found["b"] == "predicted Omega_m is 0.05 (prior: 0.1 to 0.5)"
+    assert found["c"].count(";") == 1
+
+
+@pytest.mark.parametrize("text", ["# About\n", "a,b\n1,2\n"])
+def test_predict_replaces_predictions_and_nothing_else(
+    finished: run.RunResult, universe: Path, tmp_path: Path, text: str
+) -> None:
+    box = universe / "FOF_Subfind/SIMBA/L25n256/LH/LH_0/groups_090.hdf5"
+    other, out = tmp_path / "README.md", tmp_path / "p.csv"
+    other.write_text(text)
+    for wrong in (other, tmp_path):
+        with pytest.raises(UsageError, match="Give"):
+            run.predict(finished.folder, [box], out=wrong)
+    assert other.read_text() == text
+    for _ in range(2):
+        run.predict(finished.folder, [box], out=out)
+
+
+def test_an_unlabelled_suite_is_said_to_be_measured_by_nothing(
+    finished: run.RunResult, universe: Path, tmp_path: Path
+) -> None:
+    copied, data = tmp_path / "copied", tmp_path / "data"
+    shutil.copytree(finished.folder, copied)
+    shutil.copytree(universe, data)
+    for table in data.rglob("CosmoAstroSeed_Astrid*"):
+        table.unlink()
+    run.evaluate(copied, suites=["astrid"], data=data)
+    assert (
+        "astrid has no labels: what is predicted for it is in"
+        in (copied / "report.html").read_text()
+    )
+    assert "\nastrid," in (copied / "predictions.csv").read_text()
+
+
+def test_a_folder_without_the_suites_of_the_run_is_told_from_one_with_nothing(
+    finished: run.RunResult, universe: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    for kind in ("FOF_Subfind", "Parameters"):
+        shutil.copytree(universe / kind / "Astrid", data / kind / "Astrid")
+    with pytest.raises(MissingDataError, match=r"tng is not in .*has to hold the suites of"):
+        run.evaluate(finished.folder, suites=["astrid"], data=data)

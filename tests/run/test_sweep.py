@@ -176,3 +176,27 @@ def test_what_is_no_finished_run_is_an_error_or_a_note(sweep: Path, tmp_path: Pa
 def test_a_run_that_is_named_twice_counts_once(sweep: Path) -> None:
     folders, unfinished = find_runs([sweep, sweep / "seed-4"])
     assert [folder.path.name for folder in folders] == ["seed-4", "seed-5"] and not unfinished
+
+
+def test_a_suite_that_is_absent_is_missed_before_the_first_training(
+    universe: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "matrix"
+    with pytest.raises(MissingDataError, match="eagle is not in"):
+        run.train_matrix(load(universe), ["tng", "simba", "eagle"], out=out)
+    assert not out.exists()
+
+
+def test_a_comparison_is_not_put_into_a_folder_of_something_else(
+    sweep: Path, tmp_path: Path
+) -> None:
+    folder, file = tmp_path / "docs", tmp_path / "README.md"
+    folder.mkdir()
+    (folder / "index.md").touch()
+    file.touch()
+    for out in (folder, file):
+        with pytest.raises(UsageError, match="something else than a comparison"):
+            run.compare([sweep], out=out)
+    assert [path.name for path in folder.iterdir()] == ["index.md"]
+    for _ in range(2):
+        run.compare([sweep], out=tmp_path / "new")

@@ -24,6 +24,8 @@ from dagnn.evaluation.wording import label, number
 from dagnn.records import FloatArray, Predictions
 
 SHOWN = ("relative_error", "r2", "chi2")
+MOST_BARS = 200
+"""Items of a panel that are drawn with an error bar."""
 
 
 def _limits(predictions: Sequence[Predictions], column: int) -> tuple[float, float]:
@@ -55,9 +57,10 @@ def _panel(axes: Axes, given: Predictions, column: int, limits: tuple[float, flo
         return
     truth, mean, std = (values[known, column] for values in (given.truth, given.mean, given.std))
     colour = PREDICTOR_COLOURS.get(given.model, BLUE)
+    every = -(-len(truth) // MOST_BARS)  # more bars would hide the points
     axes.errorbar(
-        truth, mean, yerr=std, fmt="o", color=colour, ecolor=colour, markersize=3.2,
-        elinewidth=0.7, markeredgewidth=0, alpha=0.55,
+        truth, mean, yerr=std, errorevery=every, fmt="o", color=colour, ecolor=colour,
+        markersize=3.2 if every == 1 else 1.8, elinewidth=0.7, markeredgewidth=0, alpha=0.55,
     )  # fmt: skip
     outside = int(((mean < limits[0]) | (mean > limits[1])).sum())
     text = _summary(truth, mean, std) + (f" · {outside} outside the frame" if outside else "")
@@ -71,7 +74,8 @@ def truth_figure(
 ) -> Figure:
     """Draw prediction against truth: one row per suite, one column per model.
 
-    Bars are one predicted standard deviation; metrics stand in each panel.
+    Bars are one predicted standard deviation; metrics stand in each panel. Of more than
+    :data:`MOST_BARS` items only some have a bar.
 
     Args:
         predictions: one record per model and suite, of one split.
