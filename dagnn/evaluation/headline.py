@@ -119,7 +119,19 @@ def headline(results: Sequence[Result], *, oracle: bool = False, counts: Counts 
     if guess is not None:
         parts.append(f"{view.rivals[view.guess]} gives {with_interval(guess)}")
     few = too_few(results, counts)
-    return " ".join(["; ".join(parts) + ".", *([few] if few else _verdicts(block, rows, view))])
+    verdicts = [few] if few else _verdicts(block, rows, view)
+    return " ".join(["; ".join(parts) + ".", *verdicts, *_left_out(results, block, view)])
+
+
+def _left_out(results: Sequence[Result], block: Block, view: View) -> list[str]:
+    """Name the parameters of the same suite that the headline is not about."""
+    named = {
+        row.parameter: plain(row.parameter)
+        for row in results
+        if (row.suite, row.model, row.metric) == (block.suite, MODEL, view.headline)
+    }
+    named.pop(block.parameter, None)
+    return [f"Not told here: {', '.join(named.values())}."] if named else []
 
 
 def _of_error_bars(chi2: Result | None) -> list[str]:

@@ -107,3 +107,10 @@ def test_error_bars_that_are_wrong_are_named():
     assert "Its error bars are too small: χ² is 2.00 [1.50, 2.50]." in with_chi2(1.5, 2.5)
     for low, high in ((0.8, 1.3), (np.nan, np.nan)):
         assert "error bars" not in with_chi2(low, high)
+
+
+def test_parameters_that_the_headline_is_not_about_are_named():
+    rows = [error("prior-mean", 0.44), error("model", 0.1)]
+    assert "Not told here" not in headline(rows)
+    more = [replace(row, parameter=name) for name in ("sigma_8", "A_SN1") for row in rows]
+    assert headline([*rows, *more]) == f"{headline(rows)} Not told here: σ₈, A_SN1."
