@@ -99,6 +99,16 @@ def test_ridge_stands_in_the_tables_once_where_groups_agree(write):
     assert "a · ridge, aligned" in printed(runs) and "b · ridge, aligned" in printed(runs)
 
 
+def test_the_opening_names_the_best_that_needs_no_network():
+    groups = group_runs(seeds("a", (0, 1), rivals=RIVALS))
+    best = min(RIVALS, key=lambda name: RIVALS[name])
+    words = {"ridge": "summaries", "ridge-aligned": "aligned summaries"}[best]
+    assert f"Best without a network: ridge regression on {words}, " in opening(groups)
+    assert "without a network: predicting the prior mean, " in opening(
+        group_runs(seeds("a", (0, 1)))
+    )
+
+
 def test_matrices_of_ridge_precede_those_of_the_networks(write):
     runs = [
         finished(f"{name}/{source}-to-{target}", source=(source,), target=(target,),

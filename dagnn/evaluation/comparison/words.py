@@ -41,7 +41,8 @@ def opening(groups: Sequence[Group]) -> str:
     place = next(iter(places(groups)), None)
     if place is None:
         return "No suite has known truths, so predictions were made but could not be measured."
-    return " ".join(filter(None, (_numbers(groups, place), _verdicts(groups, place))))
+    said = (_numbers(groups, place), _rival(groups[0], place), _verdicts(groups, place))
+    return " ".join(filter(None, said))
 
 
 def _numbers(groups: Sequence[Group], place: Place) -> str:
@@ -58,6 +59,21 @@ def _numbers(groups: Sequence[Group], place: Place) -> str:
     rest = f"; {more} more below" if more > 0 else ""
     measure = shown.measure.format(parameter=plain(parameter))
     return f"{measure} on {suite} ({role}): {', '.join(parts)}{rest}."
+
+
+def _rival(group: Group, place: Place) -> str:
+    """Tell the best that needs no network, on the items of a group."""
+    shown, measured = view([group]), summarise(group).get(place, {})
+    rivals = {
+        name: measured[name][shown.headline]
+        for name in shown.rivals
+        if shown.headline in measured.get(name, {})
+    }
+    if not rivals:
+        return ""
+    choose = min if shown.better == "low" else max
+    best = choose(rivals, key=lambda name: rivals[name].mean)
+    return f"Best without a network: {shown.rivals[best]}, {rivals[best]}."
 
 
 def _verdicts(groups: Sequence[Group], place: Place) -> str:
