@@ -16,7 +16,7 @@ from dagnn.run.calibrate import apply_scale, on_target_labels, read_scale
 from dagnn.run.data import prepare, require_present
 from dagnn.run.facts import require_same_data
 from dagnn.run.folder import RunFolder
-from dagnn.run.guard import stored_intervals
+from dagnn.run.guard import alarms_of_adapted, stored_intervals
 from dagnn.run.locate import locate_data
 from dagnn.run.novelty import apply_novelty, learn_familiar
 from dagnn.run.predictions import predict_all
@@ -91,7 +91,7 @@ def unseen_note(name: str, checkpoint: Checkpoint, adapted: bool) -> str:
         return (
             f"{name} was not in training: its statistics were estimated from its own unlabelled "
             "inputs, in every network that is compared. That assumes parameters spread like those "
-            "of training, and no alarm is raised where they are not."
+            "of training."
         )
     first = checkpoint.meta["domains"][0]
     return (
@@ -118,6 +118,7 @@ def _note(trained: Trained, prepared: Prepared, adapted: bool, console: Console)
         for suite in prepared.of_role("other")
         if not _labelled(suite)
     ]
+    notes += alarms_of_adapted(trained.experiment, prepared) if adapted else []
     notes += unfinished(trained.folder, trained.experiment)
     for note in notes:
         console.print(note, highlight=False, soft_wrap=True)

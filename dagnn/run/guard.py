@@ -20,7 +20,7 @@ from dagnn.losses.window import Window
 from dagnn.records import FloatArray
 from dagnn.run.assemble import Assembly, training_batch
 from dagnn.run.parts import reads_target
-from dagnn.run.prepared import Prepared, summaries_of, truth_of
+from dagnn.run.prepared import Prepared, SuiteData, summaries_of, truth_of
 from dagnn.run.progress import busy
 
 
@@ -39,7 +39,7 @@ def guarded(experiment: Experiment, prepared: Prepared, console: Console) -> Pre
     if not (asked and reads_target(experiment)):
         return prepared
     with busy(console, "Estimating the priors of the targets"):
-        intervals = tuple(_intervals(prepared))
+        intervals = tuple(_intervals(prepared, prepared.of_role("target"), ("train", "valid")))
     for interval in intervals:
         if interval.alarm:
             console.print(f"[bold yellow]Alarm:[/] {alarm_text(interval)}", soft_wrap=True)
@@ -66,7 +66,29 @@ def stored_intervals(facts: Mapping[str, Any]) -> tuple[PriorInterval, ...]:
     return tuple(intervals)
 
 
-def _intervals(prepared: Prepared) -> Iterable[PriorInterval]:
+def alarms_of_adapted(experiment: Experiment, prepared: Prepared) -> list[str]:
+    """Say which further suites are given statistics of their own and span little of the prior.
+
+    Args:
+        experiment: whether the guard is on.
+        prepared: its data; nothing is said of suites that training has seen.
+    """
+    if not (experiment.loss.prior_guard and prepared.scaling.names):
+        return []
+    return [
+        f"ALARM: {each.suite} seems to span only {each.width:.0%} of the prior of "
+        f"{each.parameter} ({each.low:.2f} to {each.high:.2f} of its range), and its statistics "
+        "were estimated as if it spanned all of it: means are spread too far and error bars too "
+        "small. Train with it as --target, which aligns within that range."
+        for each in _intervals(prepared, prepared.of_role("other"), ("all",))
+        if each.alarm
+    ]
+
+
+def _intervals(
+    prepared: Prepared, suites: Sequence[SuiteData], parts: tuple[str, ...]
+) -> Iterable[PriorInterval]:
+    """Estimate what some suites span, from the summaries of their items in some parts."""
     sources = prepared.of_role("source")
     raw = [summaries_of(suite, ("train",)) for suite in sources]
     # Sources lie apart by their physics, which is not scatter: each in units of its own.
@@ -74,12 +96,12 @@ def _intervals(prepared: Prepared) -> Iterable[PriorInterval]:
     y = np.concatenate([truth_of(suite, prepared) for suite in sources])
     centre = np.mean([values.mean(0) for values in raw], 0)
     spread = np.mean([_spread(values) for values in raw], 0)
-    for target in prepared.of_role("target"):
-        seen = (summaries_of(target, ("train", "valid")) - centre) / spread
+    for suite in suites:
+        seen = (summaries_of(suite, parts) - centre) / spread
         for column, name in enumerate(prepared.scaling.names):
             low, high = estimate_interval(x, y[:, column], seen)
             limit = round(alarm_limit(len(x)), 3)
-            yield PriorInterval(target.name, name, round(low, 3), round(high, 3), limit)
+            yield PriorInterval(suite.name, name, round(low, 3), round(high, 3), limit)
 
 
 def _spread(values: FloatArray) -> FloatArray:

@@ -36,8 +36,8 @@ STATISTICS = "statistics"
 ADAPTED = (
     "The statistics of these files are their own, which assumes that their parameters, or classes, "
     "are spread like those of training. Nothing here can tell whether they are: where they span "
-    "less, means are spread too far and error bars are too small. To have it checked, train with "
-    "these files as --target."
+    "less, means are spread too far and error bars are too small. Beside the data of training it "
+    "is checked by: dagnn evaluate RUN --suite NAME --adapt-statistics"
 )
 
 

@@ -160,6 +160,25 @@ def test_predict_calibrates_as_the_run_did(trusted: run.RunResult, spectra: Path
     assert said.mean[row] == pytest.approx(test.mean[0], rel=1e-5)
 
 
+@pytest.mark.parametrize("narrow", [True, False])
+def test_a_further_suite_with_statistics_of_its_own_is_guarded_too(
+    trusted: run.RunResult, spectra: Path, tmp_path: Path, few_figures: None, narrow: bool
+) -> None:
+    folder, data = tmp_path / "run", tmp_path / "data"
+    shutil.copytree(trusted.folder, folder)
+    shutil.copytree(spectra, data)
+    table = next((spectra / "params").rglob("*SIMBA*.txt"))
+    omega_m = np.array([float(line.split()[1]) for line in table.read_text().splitlines()[1:]])
+    power = np.load(spectra / "Pk_galaxies_SIMBA_LH_33_kmax=20.0.npy")
+    kept = power[omega_m > (0.38 if narrow else 0.0)]
+    np.save(data / "Pk_galaxies_Astrid_LH_33_kmax=20.0.npy", kept)
+    run.evaluate(folder, suites=["astrid"], data=data, adapt_statistics=True)
+    told = (folder / "report.html").read_text()
+    assert ("astrid seems to span only" in told) == narrow
+    run.evaluate(folder, suites=["astrid"], data=data)
+    assert "astrid seems to span only" not in (folder / "report.html").read_text()
+
+
 def test_a_stress_test_keeps_its_range_and_raises_the_alarm(spectra: Path, tmp_path: Path) -> None:
     experiment = load(spectra, "calibration.surrogate=none", target_prior={"Omega_m": (0.35, 0.5)})
     result = run.train(experiment, out=tmp_path / "narrow")
