@@ -99,6 +99,15 @@ def test_ridge_stands_in_the_tables_once_where_groups_agree(write):
     assert "a · ridge, aligned" in printed(runs) and "b · ridge, aligned" in printed(runs)
 
 
+def test_every_group_has_the_prior_mean_of_its_own_items(write):
+    alike = [*seeds("a", (0, 1)), *seeds("b", (0, 1), settings=OTHER)]
+    unlike = [*seeds("a", (0,)), *seeds("b", (1,), settings=OTHER)]
+    for runs, count in ((alike, 1), (unlike, 2)):
+        shown = Page(write(runs).read_text()).text.partition("Every metric")[0]
+        target = shown.partition("What is compared")[2].partition("tng (source)")[0]
+        assert target.count("prior mean") == count, target
+
+
 def test_the_opening_names_the_best_that_needs_no_network():
     groups = group_runs(seeds("a", (0, 1), rivals=RIVALS))
     best = min(RIVALS, key=lambda name: RIVALS[name])

@@ -43,7 +43,7 @@ def comparison_console(groups: Sequence[Group], title: str, *, narrow: bool = Fa
     for place in places(groups):
         suite, role, _, parameter = place
         table.add_row(Text(f"{suite} ({role}) · {plain(parameter)}", style="bold"))
-        for row in rows(summaries, place, models, shown):
+        for row in rows(summaries, place, models):
             table.add_row(*_cells(row, shown.console, narrow))
         table.add_section()
     return table

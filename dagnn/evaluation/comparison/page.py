@@ -140,7 +140,7 @@ def _table(
                 "kind": "baseline" if row.is_baseline else row.model,
                 "cells": [_cell(row.metrics.get(name)) for name in names],
             }
-            for row in rows(summaries, place, models, shown)
+            for row in rows(summaries, place, models)
         ]
         body.append({"title": f"{suite} ({role}) · {plain(parameter)} · {split}", "rows": lines})
     return {"columns": [shown.metrics[name].label for name in names], "blocks": body}

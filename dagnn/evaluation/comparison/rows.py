@@ -8,7 +8,6 @@ from dagnn.evaluation.comparison.runs import Group
 from dagnn.evaluation.comparison.stamps import marks
 from dagnn.evaluation.comparison.summary import Measured, Place, Summary
 from dagnn.evaluation.table import MODEL, PREDICTORS
-from dagnn.evaluation.views import View
 
 Summaries = Sequence[tuple[Group, Measured]]
 
@@ -35,18 +34,17 @@ class Row:
         return self.model in BASELINES
 
 
-def rows(summaries: Summaries, place: Place, models: Sequence[str], view: View) -> list[Row]:
+def rows(summaries: Summaries, place: Place, models: Sequence[str]) -> list[Row]:
     """Return the lines of one suite and parameter, from the least informed on.
 
     Args:
         summaries: every group with its numbers.
         place: suite, role, split and parameter.
         models: which predictors to show.
-        view: tells the predictor that needs no data, of which the first stands for all.
     """
     there = [(group, found[place]) for group, found in summaries if place in found]
     baselines = [model for model in models if model in BASELINES]
-    listed = [row for model in baselines for row in _baseline(there, model, place, view)]
+    listed = [row for model in baselines for row in _baseline(there, model, place)]
     return listed + [
         Row(_label(group, model, place), model, group, found[model])
         for group, found in there
@@ -59,20 +57,17 @@ def _baseline(
     there: Iterable[tuple[Group, dict[str, dict[str, Summary]]]],
     model: str,
     place: Place,
-    view: View,
 ) -> Iterator[Row]:
     """Give a baseline once for all groups in which it is written alike.
 
-    The guess needs no data, so that of the first group stands for all whose suite was
-    treated alike.
+    Also one that needs no data: it is measured on the items of a group.
     """
     alike: dict[tuple[str, ...], list[Row]] = {}
     for group, found in there:
         if model in found:
             stamps = marks(group, place[0], model)
-            numbers = [] if model == view.guess else map(str, found[model].values())
             row = Row(_label(group, model, place), model, group, found[model])
-            alike.setdefault((*stamps, *numbers), []).append(row)
+            alike.setdefault((*stamps, *map(str, found[model].values())), []).append(row)
     for members in alike.values():
         first = members[0]
         names = [] if len(alike) == 1 else [", ".join(row.group.label for row in members)]
