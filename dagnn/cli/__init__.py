@@ -3,6 +3,7 @@
 Heavy imports stay inside the verbs, so that ``--help`` answers at once.
 """
 
+import sys
 from typing import Annotated
 
 import typer
@@ -41,6 +42,11 @@ def main() -> None:
     except SystemExit as end:
         if not alone():
             leave(end.code)
+        raise
+    except Exception:
+        if not alone():
+            sys.excepthook(*sys.exc_info())
+            leave(1)
         raise
 
 

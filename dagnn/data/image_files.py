@@ -142,12 +142,14 @@ def name_inside(path: Path, suite: str | None) -> str | None:
     there = surveys_in(path) if path.suffix.lower() in ARCHIVES and path.is_file() else []
     if suite in there:
         return suite
+    if "" in there:  # beside others that say something of it, such as their errors
+        return None
     if len(there) > 1:
         raise UsageError(
             f"{path} holds images of {', '.join(there)}. Say of which with --suite, if the run was "
             "trained on it; else save them as a file of their own."
         )
-    return there[0] or None if there else None
+    return there[0] if there else None
 
 
 def _affixes(archive: Mapping[str, Any]) -> list[str]:

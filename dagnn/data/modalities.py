@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dagnn.catalogs.catalog import Catalog, Selection
-from dagnn.catalogs.layouts import find_table
+from dagnn.catalogs.layouts import find_layouts, find_table
 from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.redshifts import catalog_redshifts
 from dagnn.catalogs.shards import Shard
@@ -126,6 +126,12 @@ class Galaxies(_Simulations):
         """Return the redshifts that the first few simulations have catalogues at."""
         return catalog_redshifts(find_suite(suite), data, set_name, volume, self.template)
 
+    def find(self, request: Request) -> None:
+        """See that a suite has catalogues at every redshift."""
+        suite = find_suite(request.suite)
+        for redshift in request.redshifts:
+            find_layouts(suite, request.data, request.set, redshift, request.volume, self.template)
+
     def prepare(self, request: Request, shard: Shard) -> int:
         """Read a share of a suite's catalogues into the column cache."""
         check_redshifts(request.redshifts, self.convention)
@@ -219,13 +225,18 @@ class PowerSpectra(_Simulations):
         """Return the redshifts that there are files of."""
         return available_redshifts(find_suite(suite), data, set_name)
 
-    def prepare(self, request: Request, shard: Shard) -> None:
-        """See that a suite's files are there; each is read at once."""
+    def find(self, request: Request) -> None:
+        """See that a suite has spectra at every redshift."""
         suite = find_suite(request.suite)
-        if request.labelled:
-            find_table(suite, request.data, request.set, request.volume)
         for redshift in request.redshifts:
             find_power(request.data, suite, redshift, request.set)
+
+    def prepare(self, request: Request, shard: Shard) -> None:
+        """See that a suite's files are there; each is read at once."""
+        if request.labelled:
+            suite = find_suite(request.suite)
+            find_table(suite, request.data, request.set, request.volume)
+        self.find(request)
 
     def load(self, request: Request) -> Loaded:
         """Read a suite's spectra."""

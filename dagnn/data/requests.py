@@ -117,6 +117,14 @@ class Modality(Protocol):
         """Return lower and upper end of a parameter's prior in a suite."""
         ...
 
+    def find(self, request: Request) -> None:
+        """See that the files of a suite are there, without reading them.
+
+        Raises:
+            MissingDataError: they are not.
+        """
+        ...
+
     def suites(self, data: Path, set_name: str, volume: str = "L25n256") -> tuple[str, ...]:
         """Return the short names of the known suites that a folder holds."""
         ...

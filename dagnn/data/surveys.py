@@ -160,9 +160,13 @@ class SurveyImages:
         """Return nothing: images have no parameters."""
         return None
 
+    def find(self, request: Request) -> None:
+        """See that a survey is there."""
+        find_images(request.data, self.name(str(request.suite)), self.images)
+
     def prepare(self, request: Request, shard: Shard) -> None:
         """See that a survey is there; its images are read from a few files at once."""
-        find_images(request.data, self.name(str(request.suite)), self.images)
+        self.find(request)
 
     def load(self, request: Request) -> Loaded:
         """Read the images of a survey.

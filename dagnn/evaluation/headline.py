@@ -68,6 +68,8 @@ def _beats(model: Result, other: Result, view: View) -> bool:
 
 def _verdict(model: Result, other: Result, name: str, view: View) -> str:
     """Compare two intervals in words; overlapping ones decide nothing."""
+    if np.isnan([model.low, model.high, other.low, other.high]).any():
+        return f"Whether the model is better than {name} is not known: too few items for intervals."
     if _beats(model, other, view):
         return f"The model is better than {name}: the intervals are apart."
     if _beats(other, model, view):

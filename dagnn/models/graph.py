@@ -1,6 +1,7 @@
 """The graph network of the cosmic-graphs papers, as an encoder."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
@@ -250,10 +251,12 @@ def _domain_of(batch: Any) -> int:
     Raises:
         UsageError: its graphs are of several domains.
     """
-    told = getattr(batch, "domain", 0)
+    told = getattr(batch, "domain", None)
+    if told is None:
+        return 0
     numbers = sorted(set(told.flatten().tolist())) if isinstance(told, Tensor) else [told]
-    if len(numbers) != 1 or numbers[0] < 0:
-        raise UsageError(f"A batch is of one domain, numbered from 0; got domain={numbers}.")
+    if len(numbers) != 1 or not isinstance(numbers[0], Integral) or numbers[0] < 0:
+        raise UsageError(f"A batch is of one domain, numbered from 0; got domain={told}.")
     return int(numbers[0])
 
 

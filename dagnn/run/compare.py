@@ -23,6 +23,8 @@ from dagnn.run.outputs import chosen_by_oracle, held_out, stamped, with_groups
 from dagnn.run.progress import busy
 from dagnn.run.stamps import stamps_of
 
+PARTS = {"figures", "report.html"}
+"""What of a comparison may be there without its table, if it was stopped."""
 DEEPEST = 3
 """How many folders below the one named are searched for runs: matrix, pair, seed."""
 
@@ -53,12 +55,7 @@ def compare(
     console = console or Console(stderr=True)
     folders, unfinished = find_runs(paths)
     out = out or _place(paths, folders)
-    if RunFolder(out).config.exists():
-        raise UsageError(f"{out} is a run. Name another folder with --out.")
-    if out.exists() and not (out.is_dir() and _is_free(out)):
-        raise UsageError(
-            f"{out} holds something else than a comparison. Name another folder with --out."
-        )
+    require_place(out)
     groups = group_runs(read_runs(folders))
     _require_one_kind(groups)
     title = title or heading(groups)
@@ -90,9 +87,22 @@ def _require_one_kind(groups: Sequence[Group]) -> None:
         )
 
 
-def _is_free(folder: Path) -> bool:
-    """Whether a folder is empty, or holds a comparison, which is made anew."""
-    return (folder / "comparison.csv").is_file() or not any(folder.iterdir())
+def require_place(out: Path) -> None:
+    """Refuse a folder that holds something else than a comparison, which would be made anew.
+
+    Raises:
+        UsageError: it does.
+    """
+    if RunFolder(out).config.exists():
+        raise UsageError(f"{out} is a run. Name another folder with --out.")
+    if not out.exists() or (out / "comparison.csv").is_file():
+        return
+    if out.is_dir() and {p.name for p in out.iterdir() if p.name[0] != "."} <= PARTS:
+        return
+    raise UsageError(
+        f"{out} holds something else than a comparison. Name another folder with --out, or move "
+        "it away."
+    )
 
 
 def _place(paths: Sequence[Path], folders: Sequence[RunFolder]) -> Path:

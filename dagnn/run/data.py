@@ -22,6 +22,7 @@ from dagnn.data.truth import Truth
 from dagnn.errors import MismatchError, MissingDataError, UsageError, meant
 from dagnn.parameters import Scaling
 from dagnn.records import Dataset
+from dagnn.run.locate import is_mock_cache
 from dagnn.run.prepared import Prepared, SuiteData
 from dagnn.run.progress import progress_bar
 
@@ -96,33 +97,14 @@ def read_suite(
         console: where progress and notes go.
         labelled: whether missing truth is an error.
     """
-    data = experiment.data
-    modality: Modality = build(MODALITIES, data, "data")
-    request = Request(
-        suite=suite,
-        data=folder,
-        scaling=truth.scaling,
-        classes=truth.classes,
-        set=data.set,
-        volume=data.volume,
-        redshifts=tuple(data.redshifts),
-        limit=data.limit,
-        labelled=labelled,
-        workers=data.workers,
-        cache=default_cache(),
-    )
+    modality: Modality = build(MODALITIES, experiment.data, "data")
+    request = _request(experiment, suite, folder, truth, labelled=labelled)
     name = modality.name(suite)
     with progress_bar(console, f"Reading {name}") as advance:
         try:
             loaded = modality.load(replace(request, on_progress=advance))
         except MissingDataError as error:
-            there = modality.suites(folder, data.set, data.volume)
-            held = None if there else other_kind(folder, modality.reads)
-            told = _misread(folder, held, modality.reads) if held else ""
-            told += _absent(name, folder, there)
-            # Where another name fits nearly, it does not help to hear what else was tried.
-            why = meant(name, there) if name not in there else ""
-            raise MissingDataError(told + (why.strip() or str(error))) from None
+            raise _explained(error, modality, request) from None
     for note in loaded.notes:
         console.print(f"[yellow]{name}:[/] {escape(note)}", highlight=False, soft_wrap=True)
     return loaded
@@ -184,20 +166,52 @@ def require_alike(suites: Sequence[SuiteData]) -> None:
 
 
 def require_present(experiment: Experiment) -> None:
-    """Refuse an experiment on suites that its data folder lacks; silent where no folder is named.
+    """See that the suites of an experiment are there; silent where no folder is named.
 
     Raises:
-        MissingDataError: a suite is not there, though others are.
+        MissingDataError: files of a suite are not found.
     """
     folder = experiment.data.path
-    if folder is None or not folder.is_dir():
+    if folder is None or is_mock_cache(folder):
         return
     modality: Modality = build(MODALITIES, experiment.data, "data")
-    there = modality.suites(folder, experiment.data.set, experiment.data.volume)
     for suite in (*experiment.source, *experiment.target):
-        name = modality.name(suite)
-        if there and name not in there and not Path(suite).is_file():
-            raise MissingDataError((_absent(name, folder, there) + meant(name, there)).strip())
+        request = _request(experiment, suite, folder, Truth(), labelled=False)
+        try:
+            modality.find(request)
+        except MissingDataError as error:
+            raise _explained(error, modality, request) from None
+
+
+def _request(
+    experiment: Experiment, suite: str, folder: Path, truth: Truth, *, labelled: bool
+) -> Request:
+    data = experiment.data
+    return Request(
+        suite=suite,
+        data=folder,
+        scaling=truth.scaling,
+        classes=truth.classes,
+        set=data.set,
+        volume=data.volume,
+        redshifts=tuple(data.redshifts),
+        limit=data.limit,
+        labelled=labelled,
+        workers=data.workers,
+        cache=default_cache(),
+    )
+
+
+def _explained(error: MissingDataError, modality: Modality, request: Request) -> MissingDataError:
+    """Say of files that are not found what is there in their place."""
+    folder, name = request.data, modality.name(str(request.suite))
+    there = modality.suites(folder, request.set, request.volume) if folder.is_dir() else ()
+    held = None if there or not folder.is_dir() else other_kind(folder, modality.reads)
+    told = _misread(folder, held, modality.reads) if held else ""
+    told += _absent(name, folder, there)
+    # Where another name fits nearly, it does not help to hear what else was tried.
+    why = meant(name, there) if name not in there else ""
+    return MissingDataError(told + (why.strip() or str(error)))
 
 
 def _misread(folder: Path, held: str, wanted: str) -> str:

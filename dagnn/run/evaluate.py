@@ -50,7 +50,8 @@ def evaluate(
     console = console or Console(stderr=True)
     trained = Trained.open(path)
     experiment = _widened(trained.experiment, suites, data)
-    _require_own_suites(experiment, data)
+    if data is not None:
+        _require_own_suites(experiment)
     meta, folder = trained.checkpoint.meta, trained.folder
     prepared = prepare(
         experiment,
@@ -71,13 +72,11 @@ def evaluate(
     return finish(experiment, prepared, folder, predictions, networks, console)
 
 
-def _require_own_suites(experiment: Experiment, data: Path | None) -> None:
+def _require_own_suites(experiment: Experiment) -> None:
     """Say of a folder that was named for further suites that it must hold the run's own, too."""
     try:
         require_present(experiment)
     except MissingDataError as error:
-        if data is None:
-            raise
         own = ", ".join((*experiment.source, *experiment.target))
         raise MissingDataError(
             f"{error} --data has to hold the suites of the run ({own}) as well, which are "

@@ -36,7 +36,7 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
                 f"There is no data folder {experiment.data.path}. Check --data; "
                 "without it, and without data in the default place, mocks are made."
             )
-        if _is_mock_cache(experiment.data.path):
+        if is_mock_cache(experiment.data.path):
             # A suite that the run had no need of may be wanted now.
             _fill(modality.mocks(suites, boxes), experiment.data.path, workers, console)
         return experiment.data.path
@@ -87,7 +87,8 @@ def make_mocks(
     return _fill(made, out, workers, console or Console(stderr=True))
 
 
-def _is_mock_cache(path: Path) -> bool:
+def is_mock_cache(path: Path) -> bool:
+    """Whether a folder is one of those that mocks are made in, and filled as they are asked for."""
     return path.parent == default_cache().absolute() and path.name.startswith(CACHES)
 
 

@@ -50,17 +50,6 @@ def beyond_prior(predictions: Predictions | ClassPredictions, scaling: Scaling) 
     return {item: "; ".join(said) for item, said in found.items()}
 
 
-def joined(*remarks: Mapping[str, str]) -> dict[str, str]:
-    """Return all that is said of each item.
-
-    Example:
-        >>> joined({"a": "dark"}, {"a": "far", "b": "near"})
-        {'a': 'dark; far', 'b': 'near'}
-    """
-    items = dict.fromkeys(item for said in remarks for item in said)
-    return {item: "; ".join(said[item] for said in remarks if item in said) for item in items}
-
-
 def warn_outside(outside: Mapping[str, str], console: Console) -> None:
     """Say which inputs lie outside what the network was trained on, one line each."""
     for item, seen in list(outside.items())[:WARNINGS_SHOWN]:

@@ -20,7 +20,7 @@ from dagnn.run.calibrate import apply_scale, read_scale
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text, stored_intervals
 from dagnn.run.novelty import apply_novelty, read_familiar
-from dagnn.run.outside import beyond_prior, joined, outside_range, warn_outside
+from dagnn.run.outside import beyond_prior, outside_range, warn_outside
 from dagnn.run.predictions import adapt
 from dagnn.run.prepared import stored_truth
 from dagnn.run.show import tell_unknown
@@ -29,6 +29,9 @@ from dagnn.run.trained import Trained, uncalibrated
 
 OUTSIDE = "outside_training_range"
 """Column of a file of predictions: what of an input training has not seen; empty if nothing."""
+GUESS = "outside_prior"
+"""Column of a file of predictions: which means lie where no truth of training did."""
+_OTHER = "Give another --out"
 FIRST_COLUMNS = "suite,role,split,id,"
 """How every file of predictions begins."""
 STATISTICS = "statistics"
@@ -58,8 +61,9 @@ def predict(
         suite: the trained suite whose statistics to use; the first source if None.
         adapt_statistics: estimate statistics from these files instead.
         out: CSV file; a table on the screen if None. Its last columns say what of an input
-            lies outside the range of training (empty where nothing does), and whether
-            network or inputs come of mock data.
+            lies outside the range of training (empty where nothing does), which predictions
+            lie outside the prior, through the statistics of which suite inputs are seen
+            (``shared`` by all), and whether network or inputs come of mock data.
         console: where warnings go; standard error if None.
     """
     console = console or Console(stderr=True)
@@ -96,9 +100,12 @@ def predict(
     guesses = beyond_prior(calibrated, stored_truth(trained.checkpoint.meta).scaling)
     _say_notes(console, _about_guesses(guesses, calibrated))
     domains = trained.checkpoint.meta["domains"]
-    through = "these files" if adapt_statistics else chosen or domains[0]
+    shared = trained.checkpoint.meta["statistics"] == 1
+    through = "shared" if shared else chosen or domains[0]
+    through = "these files" if adapt_statistics else through
     remarks = {
-        OUTSIDE: joined(outside, guesses),
+        OUTSIDE: outside,
+        GUESS: guesses,
         STATISTICS: dict.fromkeys(calibrated.ids, through),
     }
     deliver(answers, calibrated, out, console, remarks, mock=mock)
@@ -216,10 +223,13 @@ def require_replaceable(out: Path | None) -> None:
         return
     if out.is_dir():
         raise UsageError(f"{out} is a folder. Give --out a file, such as {out / 'new.csv'}.")
-    with out.open(encoding="utf-8", errors="replace") as stream:
-        start = stream.readline()
-    if start.strip() and not start.startswith(FIRST_COLUMNS):
-        raise UsageError(f"{out} exists and does not hold predictions. Give another --out.")
+    run = RunFolder(out.parent)
+    if run.config.is_file() and out.resolve() == run.predictions.resolve():
+        raise UsageError(f"{out} are the predictions that {run.path} is measured by. {_OTHER}.")
+    with out.open(encoding="utf-8-sig", errors="replace") as stream:
+        start = next((line for line in stream if line.strip()), FIRST_COLUMNS)
+    if not start.startswith(FIRST_COLUMNS):
+        raise UsageError(f"{out} exists and does not hold predictions. {_OTHER}.")
 
 
 def deliver(

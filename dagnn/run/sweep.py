@@ -19,7 +19,7 @@ from dagnn.errors import DagnnError, Interrupted, UsageError
 from dagnn.evaluation.comparison.notes import shared_split
 from dagnn.evaluation.comparison.runs import Settings, differing, flatten
 from dagnn.run.assemble import check
-from dagnn.run.compare import compare, run_names
+from dagnn.run.compare import compare, require_place, run_names
 from dagnn.run.data import require_present
 from dagnn.run.finished import is_complete, resume
 from dagnn.run.folder import RunFolder
@@ -181,9 +181,9 @@ def run_plans(
     for plan in plans:  # before hours are spent on the first
         check(plan.experiment)
         _require_same(plan)
+    require_place(out / "comparison")
     if not mock:
-        for plan in plans:
-            require_present(plan.experiment)
+        _require_data(plans)
     names = run_names([plan.folder for plan in plans])
     for number, (plan, name) in enumerate(zip(plans, names, strict=True), start=1):
         console.rule(f"{number} of {len(plans)} · {name}")
@@ -202,6 +202,16 @@ def run_plans(
         return compare([plan.folder for plan in plans], out=out / "comparison", console=console)
     except KeyboardInterrupt as interruption:
         raise Interrupted(_how_to_go_on(plans, out)) from interruption
+
+
+def _require_data(plans: Sequence[Plan]) -> None:
+    """See once for every pairing that is still to be trained that its suites are there."""
+    seen: set[tuple[str, ...]] = set()
+    for plan in plans:
+        pairing = (*plan.experiment.source, "", *plan.experiment.target)
+        if pairing not in seen and not is_complete(RunFolder(plan.folder)):
+            seen.add(pairing)
+            require_present(plan.experiment)
 
 
 def _run(plan: Plan, mock: bool, console: Console) -> None:

@@ -175,8 +175,9 @@ class Processes(Team):
             return
         others = [_left(rank) for rank in range(1, self.size)]
         deadline = time.monotonic() + FAREWELL.total_seconds()
-        while not self.store.check(others) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        with suppress(RuntimeError):
+            while not self.store.check(others) and time.monotonic() < deadline:
+                time.sleep(0.01)
 
     def _say(self, word: object) -> None:
         if self.busy:

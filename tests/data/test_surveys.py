@@ -243,6 +243,10 @@ def test_a_loose_archive_of_several_surveys_is_read_by_name(tmp_path):
     for other in (None, "c"):
         with pytest.raises(UsageError, match=r"holds images of a, b\. Say of which with --suite"):
             SurveyImages().read([file], classes=("x", "y"), suite=other)
+    np.savez(file, images=arrays["a_images"], images_err=arrays["b_images"])
+    for suite in (None, "c"):
+        loaded = SurveyImages().read([file], classes=("x", "y"), suite=suite)
+        assert loaded.suite is None and loaded.dataset.pixels.unique().tolist() == [1]
     np.savez(file, a_images=arrays["a_images"])
     loaded = SurveyImages().read([file], classes=("x", "y"), suite="c")
     assert loaded.suite == "a" and len(loaded.dataset) == 3

@@ -109,6 +109,12 @@ def test_error_bars_that_are_wrong_are_named():
         assert "error bars" not in with_chi2(low, high)
 
 
+def test_without_intervals_nothing_is_better_or_worse():
+    known, unknown = error("source-only", 0.2), error("model", 0.1, spread=np.nan)
+    text = headline([error("prior-mean", 0.44), known, unknown])
+    assert "too few items for intervals" in text and "overlap" not in text
+
+
 def test_parameters_that_the_headline_is_not_about_are_named():
     rows = [error("prior-mean", 0.44), error("model", 0.1)]
     assert "Not told here" not in headline(rows)

@@ -1,5 +1,6 @@
 """The graph encoder: invariances, a reference implementation, corner cases."""
 
+import numpy as np
 import pytest
 import torch
 from tiny_batches import as_data, graph_batch, random_graph
@@ -191,7 +192,9 @@ def test_a_domain_may_be_told_by_every_graph_if_they_agree():
     assert (encoder.node_input.mean[1] != 0).all() and (encoder.node_input.mean[0] == 0).all()
     encoder.eval()
     assert torch.equal(encoder(collated), encoder(whole))
-    for wrong in (torch.tensor([0, 1, 1]), -1, torch.tensor([-1, -1, -1])):
+    whole.domain = np.int64(1)
+    assert torch.equal(encoder(collated), encoder(whole))
+    for wrong in (torch.tensor([0, 1, 1]), -1, torch.tensor([-1, -1, -1]), [1, 1], "tng"):
         whole.domain = wrong
         with pytest.raises(UsageError, match="A batch is of one domain"):
             encoder(whole)

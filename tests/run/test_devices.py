@@ -13,8 +13,10 @@ from elsewhere import elsewhere, questions
 from rich.console import Console
 
 from dagnn import run
+from dagnn.errors import Interrupted
 from dagnn.evaluation.examination import read_examination
 from dagnn.evaluation.history import read_epochs
+from dagnn.training import ProgressReport
 from dagnn.training.loop import Loop
 
 QUIET = Console(quiet=True)
@@ -97,18 +99,31 @@ def test_a_step_hardly_waits_for_the_device(
 
 
 def test_a_run_goes_on_and_is_evaluated_where_its_device_is_not(
-    universe: Path, tmp_path: Path, few_figures: None, capsys: pytest.CaptureFixture[str]
+    universe: Path,
+    tmp_path: Path,
+    few_figures: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    experiment = tiny_runs.load(universe, "training.device=cpu")
-    whole = run.train(experiment, out=tmp_path / "whole", console=QUIET)
-    before = (whole.folder / "results.csv").read_text()
-    config = whole.folder / "config.yaml"
-    config.write_text(config.read_text().replace("device: cpu", "device: xpu:7"))
-    run.evaluate(whole.folder, console=QUIET)
-    assert (whole.folder / "results.csv").read_text() == before
-    (whole.folder / "metrics.jsonl").unlink()  # so that it is not finished
-    run.resume(whole.folder)
-    assert "the device of this run, xpu:7, is not here; it goes on on cpu" in " ".join(
-        capsys.readouterr().err.split()
-    )
-    assert (whole.folder / "results.csv").read_text() == before
+    whole = run.train(
+        tiny_runs.load(universe, "training.device=cpu"), out=tmp_path / "whole", console=QUIET
+    ).folder
+
+    def interrupt(self: ProgressReport, step: int) -> None:
+        if step == 6:  # in the second of two epochs
+            raise KeyboardInterrupt
+
+    out = tmp_path / "begun"
+    with elsewhere() as away, monkeypatch.context() as patch:
+        patch.setattr(ProgressReport, "on_step", interrupt)
+        with pytest.raises(Interrupted, match="after epoch 1"):
+            run.train(tiny_runs.load(universe, f"training.device={away.type}"), out=out)
+    config = out / "config.yaml"
+    config.write_text(config.read_text().replace(f"device: {away.type}", "device: xpu:7"))
+    run.resume(out)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "the device of this run, xpu:7, is not here; it goes on on cpu" in told
+    assert epochs(out) == epochs(whole)
+    run.evaluate(out, console=QUIET)
+    for name in TABLES:
+        assert (out / name).read_text() == (whole / name).read_text()

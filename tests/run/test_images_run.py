@@ -1,6 +1,7 @@
 """Every shipped configuration of images, and what only runs of images do."""
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -288,3 +289,16 @@ def test_a_file_named_after_the_target_is_seen_through_its_statistics(
     with pytest.raises(UsageError, match=r"name first and second.*one suite at a time"):
         run.predict(trained.folder, both, console=QUIET)
     run.predict(trained.folder, both, suite="first", out=tmp_path / "p.csv", console=QUIET)
+
+
+def test_a_survey_by_another_name_than_it_is_listed_under_is_found_again(
+    surveys: Path, tmp_path: Path, few_figures: None
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.copy(surveys / "gz_first.npz", data / "first_dr7.npz")
+    shutil.copy(surveys / "gz_second.npz", data / "second.npz")
+    experiment = tiny("survey", data, "data.images=null")
+    folder = run.train(experiment, out=tmp_path / "run", console=QUIET).folder
+    run.evaluate(folder, data=data, console=QUIET)
+    run.train_seeds(experiment, 1, out=tmp_path / "seeds", console=QUIET)

@@ -83,10 +83,7 @@ def test_predict_new_files_and_warn_outside_the_training_range(
     warned = capsys.readouterr().err
     assert "outside the training range" in warned
     with (tmp_path / "out.csv").open() as stream:
-        rows = list(csv.DictReader(stream))
-    told = {
-        row["id"]: re.sub(r"(^|; )predicted .*", "", row["outside_training_range"]) for row in rows
-    }
+        told = {row["id"]: row["outside_training_range"] for row in csv.DictReader(stream)}
     # The file says of each input all of which the screen says the start, and nothing of others.
     lines = [line for line in warned.splitlines() if line.startswith("Warning: ")]
     outside = [(item, what) for item, what in told.items() if what]
@@ -263,7 +260,7 @@ def test_predictions_tell_their_statistics_and_what_is_a_guess(
     assert "spread like those of training. Nothing here can tell whether they are" in told
     low, high = (PARAMETERS["Omega_m"].low, PARAMETERS["Omega_m"].high)
     guesses = [row for row in own if not low <= float(row["mean"]) <= high]
-    assert all("predicted Omega_m is " in row["outside_training_range"] for row in guesses)
+    assert [row for row in own if "predicted Omega_m is " in row["outside_prior"]] == guesses
     assert (f"{len(guesses)} of {len(own)} predictions lie outside" in told) == bool(guesses)
 
 
@@ -290,6 +287,23 @@ def test_predict_replaces_predictions_and_nothing_else(
     assert other.read_text() == text
     for _ in range(2):
         run.predict(finished.folder, [box], out=out)
+    out.write_text("\n\nnotes")
+    before = (finished.folder / "predictions.csv").read_text()
+    for precious in (out, finished.folder / "predictions.csv"):
+        with pytest.raises(UsageError, match="Give another --out"):
+            run.predict(finished.folder, [box], out=precious)
+    assert (finished.folder / "predictions.csv").read_text() == before
+
+
+def test_statistics_that_all_share_are_called_so(
+    universe: Path, tmp_path: Path, few_figures: None
+) -> None:
+    made = run.train(load(universe, "model.statistics=shared"), out=tmp_path / "run")
+    box = universe / "FOF_Subfind/SIMBA/L25n256/LH/LH_0/groups_090.hdf5"
+    out = tmp_path / "p.csv"
+    run.predict(made.folder, [box], out=out)
+    with out.open() as stream:
+        assert [row["statistics"] for row in csv.DictReader(stream)] == ["shared"]
 
 
 def test_an_unlabelled_suite_is_said_to_be_measured_by_nothing(
@@ -314,5 +328,5 @@ def test_a_folder_without_the_suites_of_the_run_is_told_from_one_with_nothing(
     data = tmp_path / "data"
     for kind in ("FOF_Subfind", "Parameters"):
         shutil.copytree(universe / kind / "Astrid", data / kind / "Astrid")
-    with pytest.raises(MissingDataError, match=r"tng is not in .*has to hold the suites of"):
+    with pytest.raises(MissingDataError, match=r"(?s)tng is not in .*has to hold the suites of"):
         run.evaluate(finished.folder, suites=["astrid"], data=data)

@@ -200,3 +200,20 @@ def test_a_comparison_is_not_put_into_a_folder_of_something_else(
     assert [path.name for path in folder.iterdir()] == ["index.md"]
     for _ in range(2):
         run.compare([sweep], out=tmp_path / "new")
+    (tmp_path / "new" / "comparison.csv").unlink()  # stopped while it was drawn
+    (tmp_path / "new" / ".DS_Store").touch()
+    run.compare([sweep], out=tmp_path / "new")
+
+
+def test_finished_runs_are_kept_and_compared_without_their_data(
+    universe: Path, tmp_path: Path
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "seeds"
+    shutil.copytree(universe, data)
+    run.train_seeds(load(data), 1, out=out)
+    shutil.rmtree(data / "FOF_Subfind")
+    run.train_seeds(load(data), 1, out=out)
+    shutil.rmtree(out / "comparison" / "figures")
+    (out / "comparison" / "comparison.csv").rename(out / "comparison" / "mine.csv")
+    with pytest.raises(UsageError, match="move it away"):
+        run.train_seeds(load(data), 1, out=out)
