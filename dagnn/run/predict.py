@@ -225,7 +225,7 @@ def require_replaceable(out: Path | None) -> None:
         raise UsageError(f"{out} is a folder. Give --out a file, such as {out / 'new.csv'}.")
     run = RunFolder(out.parent)
     if run.config.is_file() and out.resolve() == run.predictions.resolve():
-        raise UsageError(f"{out} are the predictions that {run.path} is measured by. {_OTHER}.")
+        raise UsageError(f"{out} holds what {run.path} is measured by. {_OTHER}.")
     with out.open(encoding="utf-8-sig", errors="replace") as stream:
         start = next((line for line in stream if line.strip()), FIRST_COLUMNS)
     if not start.startswith(FIRST_COLUMNS):
