@@ -35,6 +35,20 @@ def test_one_of_several_ends_before_python_is_taken_apart(argument, code, said, 
     assert {process.returncode for process in processes} == {code}
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_of_several_that_breaks_tells_why_and_ends_as_well(count):
+    script = (
+        "import atexit; from dagnn import cli; atexit.register(print, 'taken apart')\n"
+        "def broken(): raise RuntimeError('out of luck')\n"
+        "cli.app = broken; cli.main()"
+    )
+    processes = start(["-c", script], count)
+    for text in finish(processes):
+        assert "RuntimeError: out of luck" in text
+        assert ("taken apart" in text) == (count == 1)
+    assert {process.returncode for process in processes} == {1}
+
+
 @pytest.mark.slow
 def test_two_processes_make_the_run_of_one(universe, tmp_path):
     two = tmp_path / "two"
