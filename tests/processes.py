@@ -1,6 +1,7 @@
 """Start a script, or the command, in several processes, as torchrun does."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ def start(arguments: Sequence[str], count: int = 2, **options) -> list[subproces
         "LOCAL_WORLD_SIZE": str(count),
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONFAULTHANDLER": "1",
     }
     return [
         subprocess.Popen(
@@ -37,9 +39,14 @@ def start(arguments: Sequence[str], count: int = 2, **options) -> list[subproces
 
 
 def finish(processes: Sequence[subprocess.Popen[str]], timeout: float = 120) -> list[str]:
-    """Wait for all of them and return what each has said."""
+    """Wait for all of them and return what each has said; where one hangs, where it was."""
     try:
         return ["".join(process.communicate(timeout=timeout)) for process in processes]
+    except subprocess.TimeoutExpired:
+        for process in processes:
+            process.send_signal(signal.SIGABRT)
+        said = ["".join(process.communicate()) for process in processes]
+        raise AssertionError("\n".join(["Timed out.", *said])) from None
     finally:
         for process in processes:
             process.kill()

@@ -116,7 +116,8 @@ class Processes(Team):
         """Let the others take the steps of an epoch too, from the same random state."""
         common = random_state(self.device)
         if self.leads:
-            self._say(common)
+            # Ctrl-C may come as soon as they have heard it: then they do not listen any more.
+            self._say(common, busy=True)
         self.busy = True
         with _forked(self.device):
             torch.manual_seed(_own_seed(torch.initial_seed(), loop.epoch, self.rank))
@@ -179,9 +180,11 @@ class Processes(Team):
             while not self.store.check(others) and time.monotonic() < deadline:
                 time.sleep(0.01)
 
-    def _say(self, word: object) -> None:
+    def _say(self, word: object, *, busy: bool = False) -> None:
+        """Reach those who listen; ``busy`` tells whether they will not, once they have heard."""
         if self.busy:
             raise LostProcessError("The other processes of this training were left in a step.")
+        self.busy = busy
         reach_all(dist.broadcast_object_list, [word], src=0, group=self._words)
 
     def _heard(self) -> Any:
