@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-import yaml
 from rich.console import Console
 
 from dagnn import tune
 from dagnn.tune.choices import choices
 from dagnn.tune.study import read_study
+from dagnn.yaml_files import read_yaml, to_yaml
 
 DIRECTIONS = (("tng", "simba"), ("simba", "tng"))
 
@@ -55,11 +55,11 @@ def main() -> None:
 
 def search(place: Path, source: str, target: str, seed: int, given: argparse.Namespace) -> list:
     """Run the study in one direction and return what could be taken."""
-    study = yaml.safe_load(Path("tuning/spectra.yaml").read_text())
+    study = read_yaml(Path("tuning/spectra.yaml"))
     study["experiment"] |= {"source": [source], "target": [target]}
     study["experiment"]["set"]["seed"] = seed
     file = place / "spectra.yaml"
-    file.write_text(yaml.safe_dump(study, sort_keys=False))
+    file.write_text(to_yaml(study))
     result = tune.tune(
         file,
         data=given.data,

@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-import yaml
 from rich.console import Console
 
 from dagnn import tune
 from dagnn.run import trial as run_trial
 from dagnn.tune import trial as tune_trial
 from dagnn.tune import worker
+from dagnn.yaml_files import read_yaml, to_yaml
 
 SECONDS: dict[str, list[tuple[float, float]]] = defaultdict(list)
 
@@ -50,10 +50,10 @@ def timing(what: str, function: Callable) -> Callable:
 
 def shortened(folder: Path, trials: int, pruner: str) -> Path:
     """Write the shipped study without reverse validation."""
-    study = yaml.safe_load(Path("tuning/spectra.yaml").read_text())
+    study = read_yaml(Path("tuning/spectra.yaml"))
     study |= {"reverse_validation": False, "budget": {"trials": trials}, "pruner": pruner}
     path = folder / "spectra.yaml"
-    path.write_text(yaml.safe_dump(study, sort_keys=False))
+    path.write_text(to_yaml(study))
     return path
 
 

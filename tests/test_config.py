@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from dagnn.config import (
     Component,
@@ -16,6 +15,7 @@ from dagnn.config import (
 )
 from dagnn.errors import ConfigError
 from dagnn.resources import resource_folder
+from dagnn.yaml_files import parse_yaml
 
 SHIPPED = sorted(path.stem for path in resource_folder("configs").glob("*.yaml"))
 
@@ -23,7 +23,7 @@ SHIPPED = sorted(path.stem for path in resource_folder("configs").glob("*.yaml")
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_configuration_loads_and_round_trips(name: str) -> None:
     experiment = load_experiment(name)
-    assert experiment_from(yaml.safe_load(experiment.to_yaml())) == experiment
+    assert experiment_from(parse_yaml(experiment.to_yaml(), name)) == experiment
 
 
 def test_defaults_are_the_sentence_of_the_readme() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 
 from dagnn.catalogs.chunks import chunk_number
 from dagnn.catalogs.findings import Facts, Inspection
@@ -14,8 +13,9 @@ from dagnn.catalogs.inspect_catalog import inspect_catalog
 from dagnn.catalogs.inspect_folder import inspect_data_folder, inspect_run
 from dagnn.catalogs.suites import load_suite_file
 from dagnn.catalogs.tables import ParameterTable, read_table
-from dagnn.errors import DagnnError, DataError, MissingDataError
+from dagnn.errors import ConfigError, DagnnError, DataError, MissingDataError
 from dagnn.parameters import PARAMETERS
+from dagnn.yaml_files import read_yaml
 
 
 def inspect_path(path: str | Path) -> Inspection:
@@ -119,11 +119,11 @@ def _span(array: np.ndarray) -> str:
 
 def _inspect_yaml(path: Path) -> Inspection:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return Inspection("YAML file", path.name, (), (f"{path} is not valid YAML: {error}",))
-    keys = ", ".join(content) if isinstance(content, dict) else "no keys"
-    if not (isinstance(content, dict) and "short_name" in content):
+        content = read_yaml(path)
+    except ConfigError as error:
+        return Inspection("YAML file", path.name, (), (str(error),))
+    keys = ", ".join(content)
+    if "short_name" not in content:
         return Inspection("YAML file", path.name, (("keys", keys),), ())
     try:
         suite = load_suite_file(path)

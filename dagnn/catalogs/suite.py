@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from dagnn.catalogs.columns import COLUMNS, GALAXY_COLUMNS
 from dagnn.errors import UsageError, nearest
 from dagnn.parameters import PARAMETERS, canonical_name, parameter
+from dagnn.yaml_files import RECORD
 
 #: Relative in (1 + z). Neighbouring CAMELS snapshots differ by at least 0.019.
 REDSHIFT_TOLERANCE = 0.009
@@ -25,7 +26,7 @@ def same_redshift(one: float, other: float) -> bool:
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(**RECORD, extra="forbid")
 
 
 class Field(_Strict):

@@ -7,12 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from dagnn.catalogs.suite import Suite
 from dagnn.errors import ConfigError, MissingDataError, UsageError, nearest
 from dagnn.resources import resource_folder
+from dagnn.yaml_files import as_text, read_yaml
 
 SUITE_FILES = (".yaml", ".yml")
 """What the path of a suite of one's own ends in."""
@@ -21,19 +21,13 @@ SUITE_FILES = (".yaml", ".yml")
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingDataError(f"There is no suite file {path}.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold a mapping of keys to values.")
-    return content
+    return read_yaml(path)
 
 
 def _with_inherited(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Fill keys that a suite leaves open from the file named under ``inherits``."""
     own = dict(content)
-    parent = own.pop("inherits", None)
+    parent = as_text(own.pop("inherits", None))
     if parent is None:
         return own
     places = [place / f"{parent}.yaml" for place in (folder, resource_folder("catalogs"))]

@@ -8,12 +8,12 @@ options against the constructor, so a new part needs no line in this room.
 
 from dagnn.config.building import build, check_options, lookup
 from dagnn.config.loading import (
+    Override,
     experiment_from,
     find_config,
     find_shipped,
     load_experiment,
     merge,
-    read_yaml,
     validated,
 )
 from dagnn.config.schema import Component, Experiment, Term
@@ -21,6 +21,7 @@ from dagnn.config.schema import Component, Experiment, Term
 __all__ = [
     "Component",
     "Experiment",
+    "Override",
     "Term",
     "build",
     "check_options",
@@ -30,6 +31,5 @@ __all__ = [
     "load_experiment",
     "lookup",
     "merge",
-    "read_yaml",
     "validated",
 ]

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dagnn.config.schema import Component
 from dagnn.errors import ConfigError, nearest
+from dagnn.yaml_files import RECORD
 
 Made = TypeVar("Made")
 
@@ -69,7 +70,7 @@ def check_options(
             known = {*allowed, *type(part).model_fields} - {"name"}
             raise ConfigError(f"{where} ({part.name}) has no option {key!r}. {nearest(key, known)}")
         try:
-            checked[key] = TypeAdapter(hints.get(key, Any)).validate_python(value)
+            checked[key] = TypeAdapter(hints.get(key, Any), config=RECORD).validate_python(value)
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
             raise ConfigError(f"{where}.{key}: {reason}, got {value!r}.") from None

@@ -1,33 +1,37 @@
 """From YAML files and overrides to a validated experiment, or to an error that teaches."""
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from dagnn.config.schema import Experiment
 from dagnn.errors import ConfigError, nearest
 from dagnn.resources import resource_folder
+from dagnn.yaml_files import as_text, parse_yaml, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 Given = Mapping[tuple[str, ...], str]
 """Path of a key → how the command line gave it."""
+_NO_YAML = re.compile(r"\{suite\}|\{\w+\}.|\*|#")
+Override = str | tuple[str, Any]
+"""``key=value`` in YAML, or a dotted key and its value."""
 NOTHING_GIVEN: Given = MappingProxyType({})
 
 
 def load_experiment(
-    file: str | Path | None = None, overrides: Sequence[str] = (), **values: Any
+    file: str | Path | None = None, overrides: Sequence[Override] = (), **values: Any
 ) -> Experiment:
     """Load, merge, override and validate an experiment.
 
     Args:
         file: a YAML file, or the name of a shipped one (``gnn_mmd``); None is ``base``.
-        overrides: ``key=value`` with dotted keys, values in YAML.
+        overrides: ``key=value`` with dotted keys, values in YAML; or pairs of key and value.
         **values: top-level values that win over everything else (``seed=3``); None is skipped.
 
     Returns:
@@ -39,7 +43,8 @@ def load_experiment(
     tree = _read(find_config(file or "base"))
     given = {}
     for override in overrides:
-        given[_override(tree, override)] = f"--set {override}"
+        key, value, shown = _read_override(override)
+        given[_put(tree, key, value)] = f"--set {shown}"
     named = {key: value for key, value in values.items() if value is not None}
     tree.update(named)
     given |= {(key,): f"--{key} {_shown(value)}" for key, value in named.items()}
@@ -101,25 +106,10 @@ def find_shipped(source: str | Path, folder: str, what: str) -> Path:
     )
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file of keys and values.
-
-    Raises:
-        ConfigError: it holds something else.
-    """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path} should hold keys and values, and holds {type(tree).__name__}.")
-    return tree
-
-
 def _read(path: Path, below: Sequence[Path] = ()) -> dict[str, Any]:
     """Read a file and what it extends; ``below`` are the files that led here."""
     tree = read_yaml(path)
-    parent = tree.pop("extends", None)
+    parent = as_text(tree.pop("extends", None))
     if parent is None:
         return tree
     if not isinstance(parent, str):
@@ -154,32 +144,29 @@ def _merge_value(key: str, old: Any, value: Any) -> Any:
     return value if other_choice else merge(old, value)
 
 
-def _override(tree: dict[str, Any], override: str) -> tuple[str, ...]:
-    """Lay ``key=value`` over a tree, and return the path of the key."""
+def _read_override(override: Override) -> tuple[str, Any, str]:
+    """Return key, value, and how messages show both."""
+    if not isinstance(override, str):
+        key, value = override
+        return key, value, f"{key}={value}"
     key, separator, text = override.partition("=")
     if not separator or not key.strip():
         raise ConfigError(f"--set takes key=value (training.epochs=10), got {override!r}.")
+    # Patterns of files and names with a hash are text here; a file would have them in quotes.
+    plain = _NO_YAML.match(text) or (" #" in text and text[0] not in "'\"[{")
+    return key, text if plain else parse_yaml(text, f"--set {override}"), override
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> tuple[str, ...]:
+    """Lay a value over a tree, and return the path of the key."""
     *parents, last = key.strip().split(".")
     for parent in parents:
         if not isinstance(tree.setdefault(parent, {}), dict):
             raise ConfigError(f"--set {key}: {parent!r} is a single value and has nothing below.")
         tree[parent] = dict(tree[parent])
         tree = tree[parent]
-    try:
-        tree[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {key}: {text!r} is not a YAML value.") from None
-    if isinstance(tree[last], str):
-        tree[last] = _number(tree[last])
+    tree[last] = value
     return (*parents, last)
-
-
-def _number(text: str) -> str | float:
-    """Read 1e-3 as a number, which YAML 1.1 takes for a word."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _explain(error: ValidationError, what: str, model: type[BaseModel], given: Given) -> str:
@@ -212,6 +199,8 @@ def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
     if item["type"] == "extra_forbidden":
         return f"unknown key {path!r}. {_nearest_key(item['loc'], model)}"
     got = "" if isinstance(item["input"], Mapping) else f", got {item['input']!r}"
+    if item["type"] == "string_type" and not isinstance(item["input"], Mapping | list):
+        got += "; put text that looks like something else in quotes"
     said = f"{item['msg'].removeprefix('Value error, ')}{got}."
     return f"{path}: {said}" if path else said
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from dagnn.parameters import parameter
+from dagnn.yaml_files import RECORD, as_text, to_yaml
 
 
 def _listed(value: Any) -> Any:
@@ -17,16 +17,17 @@ def _listed(value: Any) -> Any:
 
 Names = Annotated[list[str], BeforeValidator(_listed)]
 Numbers = Annotated[list[float], BeforeValidator(_listed)]
+Place = Annotated[Path, BeforeValidator(as_text)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(**RECORD, extra="forbid")
 
 
 class Component(BaseModel):
     """A part chosen by name, with the options of its constructor beside the name."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(**RECORD, extra="allow")
 
     name: str
 
@@ -67,7 +68,7 @@ class Data(Component):
     """
 
     name: str = "galaxies"
-    path: Path | None = None
+    path: Place | None = None
     set: str = "LH"
     volume: str = "L25n256"
     redshifts: Numbers = Field(default=[0.0], min_length=1)
@@ -232,7 +233,7 @@ class Experiment(_Strict):
     """Everything needed to run once, and to run the same again."""
 
     name: str = "experiment"
-    init_from: Path | None = None
+    init_from: Place | None = None
     seed: int = Field(default=0, ge=0)
     source: Names = Field(min_length=1)
     target: Names = Field(default_factory=list)
@@ -272,4 +273,4 @@ class Experiment(_Strict):
 
     def to_yaml(self) -> str:
         """Write the resolved experiment as YAML that :func:`load_experiment` reads back."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=100)
+        return to_yaml(self.model_dump(mode="json"))

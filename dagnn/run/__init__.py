@@ -7,12 +7,11 @@ From Python, the same in a few lines:
     result = run.train(experiment, out=Path("runs/first"))
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dagnn.catalogs.suites import SUITE_FILES
-from dagnn.config import Experiment, load_experiment
+from dagnn.config import Experiment, Override, load_experiment
 from dagnn.run.compare import compare, holds_runs
 from dagnn.run.evaluate import evaluate
 from dagnn.run.finished import resume
@@ -48,7 +47,7 @@ __all__ = [
 
 def load(
     config: str | Path | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Sequence[Override] = (),
     *,
     source: list[str] | None = None,
     target: list[str] | None = None,
@@ -64,7 +63,7 @@ def load(
 
     Args:
         config: YAML file or shipped name; ``base`` if None.
-        overrides: ``key=value`` with dotted keys.
+        overrides: ``key=value`` with dotted keys, or pairs of key and value.
         source: labelled suites; with these and no target, the file's target is dropped.
         target: unlabelled suites.
         seed: of split, weights and batches.
@@ -81,7 +80,7 @@ def load(
     """
     overrides = list(overrides)
     if data is not None:
-        overrides.append(f"data.path={json.dumps(str(data))}")
+        overrides.append(("data.path", str(data)))
     if members is not None:
         overrides.append(f"model.members={members}")
     if compare_source_only:
@@ -89,11 +88,11 @@ def load(
     if compare_oracle:
         overrides.append("evaluation.compare_oracle=true")
     for name, (low, high) in (target_prior or {}).items():
-        overrides.append(f"data.target_prior.{name}=[{low!r}, {high!r}]")
+        overrides.append((f"data.target_prior.{name}", [low, high]))
     if source is not None and target is None:
         target = []
     if init_from is not None:
-        overrides.append(f"init_from={json.dumps(str(init_from.absolute()))}")
+        overrides.append(("init_from", str(init_from.absolute())))
     roles = (None if names is None else list(map(_lasting, names)) for names in (source, target))
     source, target = roles
     return load_experiment(config, overrides, source=source, target=target, seed=seed)

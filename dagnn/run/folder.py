@@ -5,11 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dagnn.config import Experiment, experiment_from
-from dagnn.errors import ConfigError, DataError, MissingDataError, UsageError
+from dagnn.errors import DataError, MissingDataError, UsageError
 from dagnn.files import write_text
+from dagnn.yaml_files import read_yaml
 
 NAMED = 8
 """Folders that a message lists."""
@@ -87,11 +86,7 @@ class RunFolder:
         Raises:
             ConfigError: the file was changed into something that does not validate.
         """
-        try:
-            tree = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{self.config} is damaged: {error}") from None
-        return experiment_from(tree, where=str(self.config))
+        return experiment_from(read_yaml(self.config), where=str(self.config))
 
     def read_environment(self) -> dict[str, Any]:
         """Read versions, command line and facts about the data."""

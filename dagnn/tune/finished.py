@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
-import yaml
 from rich.console import Console
 
 from dagnn.config import experiment_from
@@ -18,6 +17,7 @@ from dagnn.tune.report import write_study_report
 from dagnn.tune.show import show_chosen, show_study
 from dagnn.tune.storage import open_storage, without_password
 from dagnn.tune.study import Study, reopen
+from dagnn.yaml_files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def best(
     labels = f"by {by}; no target label was read"
     how = labels if trial is None else "by hand, whatever it was that chose it"
     write_text(out, _header(opened.study, taken, how) + named.to_yaml())
-    experiment_from(yaml.safe_load(out.read_text(encoding="utf-8")), where=str(out))
+    experiment_from(read_yaml(out), where=str(out))
     show_chosen(opened.study, opened.outcomes, taken, console)
     if trial is None:
         for other in (name for name in CHOICES if name != by):

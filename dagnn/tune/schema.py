@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from dagnn.config import Component
 from dagnn.errors import nearest
 from dagnn.run.scores import SCORES
+from dagnn.yaml_files import RECORD
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(**RECORD, extra="forbid")
 
 
 class Start(_Strict):

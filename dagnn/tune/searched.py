@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from optuna.distributions import (
     BaseDistribution,
@@ -11,7 +11,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.trial import Trial
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from dagnn.yaml_files import RECORD, plain
 
 Plain = str | int | float | bool | None
 
@@ -29,15 +31,15 @@ class Entry(BaseModel):
         when: keys of the space → the values under which this key counts at all.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(**RECORD, extra="forbid")
 
     type: Literal["float", "int"] | None = None
     low: float | None = None
     high: float | None = None
     log: bool = False
     step: float | None = Field(default=None, gt=0)
-    choices: list[Any] | dict[str, Any] | None = None
-    when: dict[str, Any] = Field(default_factory=dict)
+    choices: Annotated[list[Any] | dict[str, Any] | None, AfterValidator(plain)] = None
+    when: Annotated[dict[str, Any], AfterValidator(plain)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Entry":

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from optuna.pruners import BasePruner
 
 from dagnn import run
 from dagnn.config import (
     Experiment,
+    Override,
     build,
     experiment_from,
     find_shipped,
     lookup,
-    read_yaml,
     validated,
 )
 from dagnn.errors import ConfigError, DagnnError, UsageError
@@ -27,8 +26,9 @@ from dagnn.run.assemble import check
 from dagnn.run.scores import SCORES
 from dagnn.training import TARGET_ORACLE
 from dagnn.tune.samplers import PRUNERS, SAMPLERS, PerTrial, grid_points
-from dagnn.tune.schema import StudyFile
+from dagnn.tune.schema import Budget, StudyFile
 from dagnn.tune.space import Space, Values
+from dagnn.yaml_files import read_yaml, to_yaml
 
 NOT_IN_FINGERPRINT = (
     "name",
@@ -145,7 +145,7 @@ class Study:
         tree = self.file.model_dump(mode="json", exclude_none=True)
         tree["name"] = self.name
         tree["experiment"] = self.experiment.model_dump(mode="json")
-        return yaml.safe_dump(tree, sort_keys=False, width=100)
+        return to_yaml(tree)
 
 
 def read_study(
@@ -154,7 +154,7 @@ def read_study(
     data: Path | None = None,
     trials: int | None = None,
     hours: float | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Sequence[Override] = (),
 ) -> Study:
     """Read a study and refuse what cannot be meant, before any data are read.
 
@@ -171,15 +171,13 @@ def read_study(
     """
     path = find_shipped(source, "tuning", "study")
     file = validated(StudyFile, read_yaml(path), f"The study {path}")
-    budget = file.budget.model_copy(
-        update={k: v for k, v in {"trials": trials, "hours": hours}.items() if v is not None}
-    )
+    limits = {k: v for k, v in {"trials": trials, "hours": hours}.items() if v is not None}
+    budget = validated(Budget, {**file.budget.model_dump(), **limits}, "The budget")
     file = file.model_copy(update={"budget": budget})
     start = file.experiment
-    given = [f"{key}={json.dumps(value)}" for key, value in start.set.items()]
     experiment = run.load(
         _beside(path, start.config),
-        [*given, *overrides],
+        [*start.set.items(), *overrides],
         source=start.source,
         target=start.target,
         data=data,

@@ -1,11 +1,11 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from dagnn.catalogs import find_suite, known_suites, load_suite_file
 from dagnn.catalogs.suites import generic_suite, guess_suite
 from dagnn.errors import ConfigError, MissingDataError, UsageError
+from dagnn.yaml_files import to_yaml
 
 
 def test_four_suites_are_known():
@@ -93,7 +93,7 @@ def test_generic_suite_reads_standard_fields():
 def own(tmp_path: Path, **changes) -> Path:
     content = {"inherits": "_camels", "name": "Mine", "short_name": "mine", "spellings": ["Mine"]}
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump({**content, **changes}))
+    path.write_text(to_yaml({**content, **changes}))
     return path
 
 

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tiny_images
-import yaml
 from tiny_runs import load
 
 from dagnn import run
@@ -26,6 +25,7 @@ from dagnn.run.assemble import check
 from dagnn.run.data import require_alike
 from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.prepared import SuiteData
+from dagnn.yaml_files import read_yaml, to_yaml
 
 
 def test_resume_refuses_other_data(finished: run.RunResult, tmp_path: Path) -> None:
@@ -107,9 +107,9 @@ def test_opening_something_else_lists_the_runs_beside(finished: run.RunResult) -
 def test_a_changed_configuration_is_refused_with_its_path(
     finished: run.RunResult, tmp_path: Path
 ) -> None:
-    tree = yaml.safe_load((finished.folder / "config.yaml").read_text())
+    tree = read_yaml(finished.folder / "config.yaml")
     tree["training"]["epoch"] = 3
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+    (tmp_path / "config.yaml").write_text(to_yaml(tree))
     with pytest.raises(UsageError, match=r"config\.yaml"):
         run.report(tmp_path)
 

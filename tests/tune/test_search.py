@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-import yaml
 from tiny_studies import QUIET, SPACE, search, write_study, write_suite
 
 from dagnn import run, tune
@@ -17,6 +16,7 @@ from dagnn.tune.finished import open_study
 from dagnn.tune.folder import StudyFolder
 from dagnn.tune.report import write_study_report
 from dagnn.tune.storage import mend_journal, with_driver, without_password
+from dagnn.yaml_files import to_yaml
 
 
 @pytest.fixture(scope="module")
@@ -327,6 +327,6 @@ def test_passwords_are_not_written_down():
 
 def test_the_file_may_lie_beside_its_configuration(spectra, tmp_path):
     config = {"extends": "spectra_mmd", "training": {"epochs": 2}}
-    (tmp_path / "own.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "own.yaml").write_text(to_yaml(config))
     file = write_study(tmp_path / "tiny.yaml", experiment={"config": "own.yaml"})
     assert tune.read_study(file).experiment.training.epochs == 2

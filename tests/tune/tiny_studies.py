@@ -5,11 +5,11 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import yaml
 from rich.console import Console
 
 import dagnn.tune.search
 from dagnn import tune
+from dagnn.yaml_files import to_yaml
 
 QUIET = Console(quiet=True)
 BOXES = 40
@@ -62,7 +62,7 @@ def write_study(path: Path, **changes: Any) -> Path:
         "budget": {"trials": 3},
         **changes,
     }
-    path.write_text(yaml.safe_dump(study, sort_keys=False))
+    path.write_text(to_yaml(study))
     return path
 
 
