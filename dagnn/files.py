@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all, and what an operating system leaves about is none of them."""
 
 import errno
 import os
@@ -6,6 +6,40 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_CLUTTER = {
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "__macosx",
+    "__pycache__",
+    "@eadir",
+    "$recycle.bin",
+    "system volume information",
+    "lost+found",
+    "icon\r",
+}
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file or folder of this name is never data: hidden, or left by a system.
+
+    Example:
+        >>> [is_clutter(name) for name in (".ipynb_checkpoints", "._a.png", "Thumbs.db", "a.png")]
+        [True, True, True, False]
+    """
+    return (name.startswith(".") and name not in (".", "..")) or name.casefold() in _CLUTTER
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what lies in a folder, by name and without clutter."""
+    return sorted(child for child in folder.iterdir() if not is_clutter(child.name))
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """Return what fits a pattern below a folder, by name and without clutter on the way."""
+    found = ((path, path.relative_to(folder)) for path in folder.glob(pattern))
+    return sorted(path for path, below in found if not any(map(is_clutter, below.parts)))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dagnn.errors import MissingDataError
+from dagnn.files import matching
 
 
 def resource_folder(name: str) -> Path:
@@ -20,7 +21,7 @@ def resource_folder(name: str) -> Path:
     package = Path(__file__).resolve().parent
     places = (package / "resources" / name, package.parent / name)
     for place in places:
-        if next(place.glob("*.yaml"), None) is not None:
+        if matching(place, "*.yaml"):
             return place
     tried = " nor in ".join(str(place) for place in places)
     raise MissingDataError(

@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "dagnn"
 # Floors from the ground up. Rooms on one floor never import one another.
 FLOORS = [
     {"errors"},
-    {"parameters", "resources", "files", "environment", "yaml_files"},
+    {"files"},
+    {"parameters", "resources", "environment", "yaml_files"},
     {"records"},
     {"nn", "collective"},
     {"losses", "models", "training", "evaluation", "catalogs", "config"},

@@ -17,6 +17,7 @@ from dagnn.errors import (
     MissingDataError,
     TruncatedFileError,
 )
+from dagnn.files import entries
 
 _CHUNK = re.compile(r"^(?P<stem>.+)\.(?P<number>\d+)\.(hdf5|h5)$")
 _ROWS_HERE = ("Nsubgroups_ThisFile", "Nsubhalos_ThisFile", "Nsubhaloes_ThisFile")
@@ -42,7 +43,7 @@ def catalog_files(path: str | Path | Sequence[Path]) -> tuple[Path, ...]:
         return tuple(sorted(path, key=lambda p: (chunk_number(p) or 0, p.name)))
     path = Path(path)
     if path.is_dir():
-        chunks = [p for p in path.iterdir() if chunk_number(p) is not None]
+        chunks = [p for p in entries(path) if chunk_number(p) is not None]
         if not chunks:
             raise MissingDataError(
                 f"The folder {path} holds no chunks such as fof_subhalo_tab_090.0.hdf5. "
@@ -52,7 +53,7 @@ def catalog_files(path: str | Path | Sequence[Path]) -> tuple[Path, ...]:
     match = _CHUNK.match(path.name)
     if match is None or not path.exists():
         return (path,)
-    siblings = (_CHUNK.match(p.name) for p in path.parent.iterdir())
+    siblings = (_CHUNK.match(p.name) for p in entries(path.parent))
     names = [m.string for m in siblings if m is not None and m["stem"] == match["stem"]]
     return catalog_files([path.parent / name for name in names])
 

@@ -17,6 +17,7 @@ from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import guess_suite, known_suites
 from dagnn.catalogs.tables import read_table
 from dagnn.errors import DataError, MissingDataError
+from dagnn.files import entries
 
 Found = dict[int, set[str]]
 
@@ -175,7 +176,7 @@ def inspect_run(path: Path) -> Inspection:
 
 
 def _files(path: Path) -> Iterator[str]:
-    for child in sorted(path.iterdir()):
+    for child in entries(path):
         yield f"{child.name}/" if child.is_dir() else child.name
 
 

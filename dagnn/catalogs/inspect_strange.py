@@ -9,6 +9,7 @@ from dagnn.catalogs.findings import Facts, Inspection
 from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.suites import generic_suite, guess_suite, known_suites
 from dagnn.errors import DataError
+from dagnn.files import matching
 
 MOST = 1000
 """Files that are counted; more of them are no news."""
@@ -47,7 +48,7 @@ def inspect_strange(path: Path) -> Inspection | None:
 
 def _hdf5_files(path: Path) -> Iterator[Path]:
     for suffix in ("hdf5", "h5"):
-        yield from path.rglob(f"*.{suffix}")
+        yield from matching(path, f"**/*.{suffix}")
 
 
 def _ways(path: Path, first: Path) -> tuple[tuple[str, str], ...]:

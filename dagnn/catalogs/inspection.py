@@ -14,6 +14,7 @@ from dagnn.catalogs.inspect_folder import inspect_data_folder, inspect_run
 from dagnn.catalogs.suites import load_suite_file
 from dagnn.catalogs.tables import ParameterTable, read_table
 from dagnn.errors import ConfigError, DagnnError, DataError, MissingDataError
+from dagnn.files import entries
 from dagnn.parameters import PARAMETERS
 from dagnn.yaml_files import read_yaml
 
@@ -59,7 +60,7 @@ def _inspector(path: Path) -> Callable[[Path], Inspection]:
 def _folder_inspector(path: Path) -> Callable[[Path], Inspection]:
     if (path / "config.yaml").is_file() or (path / "results.csv").is_file():
         return inspect_run
-    files = [child for child in path.iterdir() if child.is_file()]
+    files = [child for child in entries(path) if child.is_file()]
     if any(chunk_number(child) is not None for child in files):
         return inspect_catalog
     return inspect_data_folder

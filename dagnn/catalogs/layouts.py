@@ -8,6 +8,7 @@ from pathlib import Path
 from dagnn.catalogs.patterns import Known, Match, matches, placeholders
 from dagnn.catalogs.suite import Suite
 from dagnn.errors import MissingDataError, UsageError, nearest
+from dagnn.files import entries
 
 
 @dataclass(frozen=True)
@@ -174,10 +175,10 @@ def _tried(suite: Suite, patterns: Sequence[str], roots: Sequence[str]) -> str:
 def existing(root: Path, most: int = 24) -> str:
     """Return what lies in a folder, two levels deep, as one short line."""
     names: list[str] = []
-    for path in sorted(root.iterdir(), key=lambda path: (path.is_file(), path.name)):
+    for path in sorted(entries(root), key=lambda path: (path.is_file(), path.name)):
         names.append(path.name if path.is_file() else f"{path.name}/")
         if path.is_dir():
-            inner = (child.name for child in sorted(path.iterdir()) if child.is_dir())
+            inner = (child.name for child in entries(path) if child.is_dir())
             names += [f"{path.name}/{child}/" for child in islice(inner, 4)]
     shown = ", ".join(names[:most])
     return (shown + (", ..." if len(names) > most else "")) or "no files"

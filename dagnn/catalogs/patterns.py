@@ -9,6 +9,7 @@ from string import Formatter
 from typing import NotRequired, TypedDict
 
 from dagnn.errors import UsageError, nearest
+from dagnn.files import is_clutter
 
 
 class Known(TypedDict):
@@ -105,7 +106,8 @@ def matches(root: Path, pattern: str, known: Known) -> Iterator[Match]:
     # Unlike Path.glob, this also takes absolute templates and `..`.
     for found in glob.iglob(as_glob, root_dir=root):  # noqa: PTH207
         match = regex.fullmatch(found)
-        if match is None:
+        stray = set(Path(found).parts) - set(Path(pattern).parts)
+        if match is None or any(map(is_clutter, stray)):
             continue
         groups = match.groupdict()
         yield Match(

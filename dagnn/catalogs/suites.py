@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from dagnn.catalogs.suite import Suite
 from dagnn.errors import ConfigError, MissingDataError, UsageError, nearest
+from dagnn.files import matching
 from dagnn.resources import resource_folder
 from dagnn.yaml_files import as_text, read_yaml
 
@@ -67,7 +68,7 @@ def load_suite_file(path: str | Path) -> Suite:
 @lru_cache(maxsize=1)
 def known_suites() -> Mapping[str, Suite]:
     """Return the suites that the package describes, by short name."""
-    files = sorted(resource_folder("catalogs").glob("[!_]*.yaml"))
+    files = matching(resource_folder("catalogs"), "[!_]*.yaml")
     suites = (load_suite_file(file) for file in files)
     return MappingProxyType({suite.short_name: suite for suite in suites})
 

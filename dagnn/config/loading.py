@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from dagnn.config.schema import Experiment
 from dagnn.errors import ConfigError, nearest
+from dagnn.files import matching
 from dagnn.resources import resource_folder
 from dagnn.yaml_files import as_text, parse_yaml, read_yaml
 
@@ -97,7 +98,7 @@ def find_shipped(source: str | Path, folder: str, what: str) -> Path:
     path = Path(source)
     if path.is_file():
         return path
-    shipped = {file.stem: file for file in sorted(resource_folder(folder).glob("*.yaml"))}
+    shipped = {file.stem: file for file in matching(resource_folder(folder), "*.yaml")}
     if path.stem in shipped and path.suffix in ("", ".yaml") and len(path.parts) <= 2:
         return shipped[path.stem]
     raise ConfigError(

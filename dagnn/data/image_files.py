@@ -23,6 +23,7 @@ from dagnn.errors import (
     TruncatedFileError,
     UsageError,
 )
+from dagnn.files import entries
 
 Array = NDArray[Any]
 
@@ -282,11 +283,11 @@ def texts(values: Array) -> list[str]:
 
 def _folder(path: Path) -> list[Block]:
     """Read a folder per class, or a folder per part that holds them."""
-    folders = sorted(entry for entry in path.iterdir() if entry.is_dir())
+    folders = [entry for entry in entries(path) if entry.is_dir()]
     if folders and all(part_of(folder.name) for folder in folders):
         return [block.in_part(part_of(f.name)) for f in folders for block in _folder(f)]
     where = folders or [path]
-    files = [sorted(f for f in w.iterdir() if f.suffix.lower() in PICTURES) for w in where]
+    files = [[f for f in entries(w) if f.suffix.lower() in PICTURES] for w in where]
     flat = [file for of_one in files for file in of_one]
     if not flat:
         raise MissingDataError(

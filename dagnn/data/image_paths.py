@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dagnn.errors import MissingDataError, UsageError
+from dagnn.files import entries, matching
 
 ARCHIVES = (".npz", ".h5", ".hdf5")
 
@@ -66,7 +67,7 @@ def find_images(data: Path, suite: str, pattern: str | None = None) -> list[tupl
         found = _matches(data, suite, candidate)
         if found:
             return _by_part(found, suite)
-    there = sorted(path.name for path in data.iterdir()) if data.is_dir() else []
+    there = [path.name for path in entries(data)] if data.is_dir() else []
     usual = (
         f"{suite}.npz, {suite}.h5, {suite}_X.npy, images_{suite}_train.npy and the like, or a "
         f"folder {suite}"
@@ -145,7 +146,7 @@ def siblings(images: Path, words: Sequence[tuple[str, str]]) -> list[Path]:
 
 def _matches(data: Path, suite: str, pattern: str) -> list[Path]:
     spelled = pattern.replace("{suite}", _any_case(suite)).replace("{part}", "*")
-    found = sorted(path for path in data.glob(spelled) if not path.name.startswith("."))
+    found = matching(data, spelled)
     if "{suite}" in pattern:
         found = [path for path in found if _alone(suite).search(str(path.relative_to(data)))]
     if "{part}" in pattern:

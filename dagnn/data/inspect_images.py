@@ -8,6 +8,7 @@ from pathlib import Path
 from dagnn.catalogs.findings import Facts, Inspection
 from dagnn.data.survey_look import Seen, Size, look_at
 from dagnn.data.survey_search import Found, find_surveys, is_of_runs
+from dagnn.files import entries
 
 
 def inspect_images(path: Path) -> Inspection | None:
@@ -36,7 +37,7 @@ def inspect_images(path: Path) -> Inspection | None:
 
 def _holds_archives_only(path: Path) -> bool:
     """Whether nothing lies there that another inspector could know better."""
-    children = list(path.iterdir()) if path.is_dir() else [path]
+    children = entries(path) if path.is_dir() else [path]
     return all(child.suffix.lower() == ".npz" for child in children)
 
 

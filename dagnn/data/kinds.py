@@ -10,6 +10,8 @@ from typing import IO
 import h5py
 import numpy as np
 
+from dagnn.files import entries
+
 CATALOGUES = "galaxy catalogues (HDF5, such as groups_090.hdf5)"
 SPECTRA = "galaxy power spectra (.npy [boxes, wavenumbers], such as Pk_galaxies_*.npy)"
 IMAGES = "images (.npz, .npy or HDF5 [images, channels, height, width], PNG or JPEG)"
@@ -64,7 +66,7 @@ def other_kind(folder: Path, wanted: str) -> str | None:
         folder: whose own files are looked into, some dozens of them.
         wanted: a kind, as :func:`kind_of` calls it.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file())[:_LOOKED_INTO]
+    files = [path for path in entries(folder) if path.is_file()][:_LOOKED_INTO]
     kinds = [kind for kind in map(kind_of, files) if kind not in (None, TEXT)]
     return None if wanted in kinds else next(iter(kinds), None)
 

@@ -15,6 +15,7 @@ from dagnn.data.image_paths import GROUP_WORDS, LABEL_WORDS, find_beside, part_o
 from dagnn.data.pictures import PICTURES, read_pictures
 from dagnn.data.survey_search import Found
 from dagnn.errors import DagnnError, MismatchError
+from dagnn.files import entries
 
 Answer = TypeVar("Answer")
 Size = tuple[int, int, int, str]
@@ -157,14 +158,14 @@ def _pictures(path: Path, part: str) -> Seen:
     """Look at every picture of a folder by itself, so that a broken one hides no other."""
     if path.is_file():
         return _one_by_one([path], "", part)
-    folders = sorted(child for child in path.iterdir() if child.is_dir())
+    folders = [child for child in entries(path) if child.is_dir()]
     seen = Seen()
     if folders and all(part_of(folder.name) for folder in folders):
         for folder in folders:
             seen += _pictures(folder, part_of(folder.name))
         return seen
     for folder in folders or [path]:
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES)
+        files = [file for file in entries(folder) if file.suffix.lower() in PICTURES]
         seen += _one_by_one(files, folder.name if folders else "", part)
     return seen
 

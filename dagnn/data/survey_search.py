@@ -11,6 +11,7 @@ from dagnn.data.image_files import surveys_in
 from dagnn.data.image_paths import ARCHIVES, find_images, part_of
 from dagnn.data.pictures import PICTURES
 from dagnn.errors import DagnnError
+from dagnn.files import entries, matching
 
 _ARRAY = re.compile(r"(?:^|[_-])(?:x|images)(?:$|[_-])", re.IGNORECASE)
 _IMAGE_AXES = 4
@@ -49,11 +50,11 @@ def find_surveys(path: Path) -> tuple[list[Found], list[str]]:
         return _in_files(path.parent, [path])
     if _is_survey(path):
         return [Found(path.name, path.parent, ((path, ""),))], []
-    found, troubles = _in_files(path, sorted(f for f in path.iterdir() if f.is_file()))
-    for folder in sorted(f for f in path.iterdir() if f.is_dir()):
+    found, troubles = _in_files(path, [f for f in entries(path) if f.is_file()])
+    for folder in [f for f in entries(path) if f.is_dir()]:
         if _is_survey(folder):
             found.append(Found(folder.name, path, ((folder, ""),)))
-        elif arrays := _arrays(sorted(folder.glob("*.npy"))):
+        elif arrays := _arrays(matching(folder, "*.npy")):
             files = tuple((file, part_of(file.name)) for file in arrays)
             found.append(_resolved(path, files, [folder.name]))
     return found, troubles
@@ -142,11 +143,11 @@ def _is_survey(folder: Path) -> bool:
     """Whether a folder holds pictures, or folders of pictures, perhaps within parts."""
     if is_of_runs(folder):
         return False
-    inside = [child for child in folder.iterdir() if child.is_dir()]
+    inside = [child for child in entries(folder) if child.is_dir()]
     if inside and all(part_of(child.name) for child in inside):
         return any(_is_survey(child) for child in inside)
     return any(_has_pictures(each) for each in (folder, *inside))
 
 
 def _has_pictures(folder: Path) -> bool:
-    return any(file.suffix.lower() in PICTURES for file in folder.iterdir() if file.is_file())
+    return any(file.suffix.lower() in PICTURES for file in entries(folder) if file.is_file())

@@ -17,6 +17,7 @@ from dagnn.evaluation.comparison.storage import write_comparison_csv
 from dagnn.evaluation.console import NARROW
 from dagnn.evaluation.figures import save_figure
 from dagnn.evaluation.storage import read_results
+from dagnn.files import entries
 from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import chosen_by_oracle, held_out, stamped, with_groups
@@ -97,7 +98,7 @@ def require_place(out: Path) -> None:
         raise UsageError(f"{out} is a run. Name another folder with --out.")
     if not out.exists() or (out / "comparison.csv").is_file():
         return
-    if out.is_dir() and {p.name for p in out.iterdir() if p.name[0] != "."} <= PARTS:
+    if out.is_dir() and {p.name for p in entries(out)} <= PARTS:
         return
     raise UsageError(
         f"{out} holds something else than a comparison. Name another folder with --out, or move "
@@ -172,7 +173,7 @@ def runs_inside(path: Path, depth: int = DEEPEST) -> Iterator[Path]:
     """Give the runs inside a folder, by name; nothing inside a run is searched."""
     if not path.is_dir() or depth == 0:
         return
-    for child in sorted(path.iterdir(), key=_natural):
+    for child in sorted(entries(path), key=_natural):
         if RunFolder(child).config.is_file():
             yield child
         else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from dagnn.config import Experiment, experiment_from
 from dagnn.errors import DataError, MissingDataError, UsageError
-from dagnn.files import write_text
+from dagnn.files import entries, matching, write_text
 from dagnn.yaml_files import read_yaml
 
 NAMED = 8
@@ -113,7 +113,7 @@ def lacking(path: Path, mark: str, usual: str) -> str:
     """
     why = f"it holds no {mark}" if path.is_dir() else "there is no such folder"
     places = (path, path.parent, Path(usual))
-    found = dict.fromkeys(str(file.parent) for p in places for file in sorted(p.glob(f"*/{mark}")))
+    found = dict.fromkeys(str(file.parent) for p in places for file in matching(p, f"*/{mark}"))
     shown = ", ".join(list(found)[:NAMED]) + (", ..." if len(found) > NAMED else "")
     return f"{why}. Known {usual}: {shown}." if found else f"{why}."
 
@@ -134,7 +134,7 @@ def require_free(path: Path | None) -> None:
         raise UsageError(f"{wanted} cannot be the folder of a run: {what} is a file. {_OTHER}.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise UsageError(f"{wanted} cannot be written: {there} is closed to you. {_OTHER}.")
-    if path is not None and path.is_dir() and any(path.iterdir()):
+    if path is not None and path.is_dir() and entries(path):
         if (path / "config.yaml").is_file():
             raise UsageError(
                 f"{path} is a run already. {_OTHER}, or continue it with: dagnn train --resume "

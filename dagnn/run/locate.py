@@ -12,6 +12,7 @@ from dagnn.data.mocking import CACHES, universes
 from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.data.requests import Mocks
 from dagnn.errors import MissingDataError, UsageError
+from dagnn.files import entries
 from dagnn.run.progress import progress_bar
 
 
@@ -45,7 +46,7 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
             f"$DAGNN_DATA names {default_data()}, which does not exist. Correct or unset it."
         )
     place = default_data()
-    if not mock and place.is_dir() and any(place.iterdir()):
+    if not mock and place.is_dir() and entries(place):
         return place
     try:
         mocks = modality.mocks(suites, boxes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dagnn.errors import DataError, MissingDataError, UsageError
+from dagnn.files import entries
 from dagnn.run.folder import lacking
 
 
@@ -50,7 +51,7 @@ class StudyFolder:
         folder = cls(path)
         # Of two workers that begin at once, one meets what the other has just made.
         known = folder.study.is_file() or folder.workers.is_dir()
-        if path.exists() and not known and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and not known and (not path.is_dir() or entries(path)):
             raise UsageError(f"{path} holds something that is no study. Give another --out.")
         folder.workers.mkdir(parents=True, exist_ok=True)
         return folder
