@@ -37,7 +37,7 @@ class Parameter:
 
 _ALL = (
     Parameter("Omega_m", r"$\Omega_\mathrm{m}$", 0.1, 0.5, aliases=("omega0", "omegam", "om")),
-    Parameter("sigma_8", r"$\sigma_8$", 0.6, 1.0, aliases=("sigma8", "s8")),
+    Parameter("sigma_8", r"$\sigma_8$", 0.6, 1.0, aliases=("sigma8",)),
     Parameter("A_SN1", r"$A_\mathrm{SN1}$", 0.25, 4.0, log=True, aliases=("asn1",)),
     Parameter("A_AGN1", r"$A_\mathrm{AGN1}$", 0.25, 4.0, log=True, aliases=("aagn1",)),
     Parameter("A_SN2", r"$A_\mathrm{SN2}$", 0.5, 2.0, log=True, aliases=("asn2",)),
@@ -82,6 +82,40 @@ def parameter(spelling: str) -> Parameter:
     if name is None:
         raise ConfigError(f"Unknown parameter {spelling!r}. {nearest(spelling, PARAMETERS)}")
     return PARAMETERS[name]
+
+
+def position_in_range(
+    values: np.ndarray, low: np.ndarray | float, high: np.ndarray | float, log: bool = False
+) -> np.ndarray:
+    """Return where values lie in a range: 0 at its lower end, 1 at its upper.
+
+    Args:
+        values: of one parameter, of any shape.
+        low: lower end, one for all or one for each.
+        high: upper end.
+        log: whether the prior is uniform in the logarithm; a range that begins at zero is taken
+            as linear.
+
+    Returns:
+        The same shape; minus infinity for zero and negative values of a positive parameter.
+
+    Example:
+        >>> position_in_range(np.array([0.3, 3.09, -1.0]), 0.1, 0.5)
+        array([0.5  , 7.475,  -inf])
+        >>> position_in_range(np.array([1.0]), 0.25, 4.0, log=True)
+        array([0.5])
+    """
+    low, high, values = np.asarray(low), np.asarray(high), np.asarray(values, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        linear = (values - low) / (high - low)
+        geometric = np.log(values / low) / np.log(high / low)
+    place = np.where(log & (low > 0), geometric, linear)
+    return np.where((low > 0) & ~(values > 0), -np.inf, place)
+
+
+def is_far_outside(position: np.ndarray) -> np.ndarray:
+    """Tell which positions in a range are more than half its width outside."""
+    return ~(np.abs(position - 0.5) <= 1.0)
 
 
 @dataclass(frozen=True)

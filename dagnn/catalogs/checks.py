@@ -1,18 +1,14 @@
 """Cross-checks of what a catalogue says with what was expected of it."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.catalog import Catalog
 from dagnn.catalogs.chunks import RawCatalog
 from dagnn.catalogs.suite import same_redshift
 from dagnn.errors import MismatchError, MissingFieldError
 from dagnn.records import FloatArray
-
-_OMEGA_M_TOLERANCE = 1e-3
 
 
 def wrap(positions: NDArray[Any], box_size: float) -> FloatArray:
@@ -92,19 +88,3 @@ def check_positions(raw: RawCatalog, positions: NDArray[Any], box_size: float) -
             f"Positions in {raw.files[0]} run from {low:g} to {high:g} where the box is "
             f"{box_size:g} ckpc/h. Are they in other units? Set `factor` in the suite's YAML."
         )
-
-
-def check_omega_m(catalog: Catalog, omega_m: float) -> Catalog:
-    """Return the catalogue with a warning where its header's Omega0 disagrees.
-
-    The table is believed: some SIMBA 1P headers are known to be wrong.
-    """
-    stored = catalog.header.get("Omega0")
-    if stored is None or abs(float(stored) - omega_m) <= _OMEGA_M_TOLERANCE:
-        return catalog
-    text = (
-        f"Header/Omega0 of {catalog.path} is {float(stored):.4f} where the parameter table gives "
-        f"{omega_m:.4f} for {catalog.simulation}; the table is used. Check that file and table "
-        "belong together (some SIMBA 1P headers are known to be wrong)."
-    )
-    return replace(catalog, warnings=(*catalog.warnings, text))

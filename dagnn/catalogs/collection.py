@@ -11,8 +11,8 @@ import numpy as np
 from dagnn.catalogs.boxes import Progress, Reading, Request, read_boxes
 from dagnn.catalogs.cache import cache_key, save_cached
 from dagnn.catalogs.catalog import Catalog, Selection
-from dagnn.catalogs.checks import check_omega_m
 from dagnn.catalogs.columns import GALAXY_COLUMNS
+from dagnn.catalogs.labels import check_header, header_problems, read_labels, stated_labels
 from dagnn.catalogs.layouts import Layout, find_layouts, find_table
 from dagnn.catalogs.reader import peek_redshift
 from dagnn.catalogs.shards import recall
@@ -39,6 +39,7 @@ class SuiteCatalogs:
         box_size: box length in comoving kpc/h.
         redshift: of the first box.
         fingerprint: hash of ids, columns and truth.
+        notes: what is odd about the truth.
     """
 
     suite: Suite
@@ -52,6 +53,7 @@ class SuiteCatalogs:
     box_size: float
     redshift: float
     fingerprint: str
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of boxes."""
@@ -59,8 +61,8 @@ class SuiteCatalogs:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is odd in any of the boxes without being fatal."""
-        return tuple(text for catalog in self.catalogs for text in catalog.warnings)
+        """What is odd about the truth or in any of the boxes without being fatal."""
+        return (*self.notes, *(text for box in self.catalogs for text in box.warnings))
 
     def __repr__(self) -> str:
         stamp = " MOCK" if self.mock else ""
@@ -146,6 +148,8 @@ def load_suite(
         MissingDataError: no catalogue or no table is there.
         UnknownSimulationError: the table lacks a simulation.
         EmptyCatalogError: no box has galaxies.
+        TableError: labels lie far outside the suite's prior.
+        MismatchError: the headers of most boxes state another cosmology than the table.
         DataError: a file is broken; boxes without galaxies are only skipped.
     """
     known = find_suite(suite)
@@ -199,10 +203,16 @@ def _collected(
     ids = tuple(catalog.simulation for catalog in reading.catalogs)
     truth = np.full((len(ids), len(parameters)), np.nan)
     catalogs = reading.catalogs
+    notes: tuple[str, ...] = ()
     if table is not None:
-        truth = table.truth(ids, parameters)
-    if table is not None and "Omega_m" in table.columns:
-        catalogs = tuple(map(check_omega_m, catalogs, table.truth(ids, ["Omega_m"])[:, 0]))
+        truth, notes = read_labels(table, ids, parameters, request.suite)
+        headers = {catalog.simulation: catalog.header for catalog in catalogs}
+        problems, _ = header_problems(headers, table, request.suite)
+        if problems:
+            raise MismatchError(problems[0])
+        catalogs = tuple(
+            check_header(one, stated_labels(table, one.simulation)) for one in catalogs
+        )
     return SuiteCatalogs(
         suite=request.suite,
         set=request.set,
@@ -215,6 +225,7 @@ def _collected(
         box_size=catalogs[0].box_size,
         redshift=catalogs[0].redshift,
         fingerprint=_fingerprint(catalogs, truth),
+        notes=notes,
     )
 
 

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice, product
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from dagnn.catalogs.findings import Facts, Inspection
 from dagnn.catalogs.hdf5 import MOCK_MARK, open_hdf5, read_header
 from dagnn.catalogs.inspect_strange import inspect_strange
 from dagnn.catalogs.inspect_use import There, how_to_train, redshift_there
+from dagnn.catalogs.labels import header_problems, range_problems
 from dagnn.catalogs.layouts import below, catalog_patterns, existing, find_table, natural_order
 from dagnn.catalogs.patterns import Known, Match, matches
 from dagnn.catalogs.suite import Suite
@@ -41,15 +43,16 @@ def inspect_data_folder(path: Path) -> Inspection:
     for suite in known_suites().values():
         for set_name, volume in product(suite.sets, suite.volumes):
             files = _files_of(suite, path, set_name, volume)
-            found, (broken, mocks) = _simulations(files), _looked_into(files)
+            found, (broken, headers, mocks) = _simulations(files), _looked_into(files)
             usable = _simulations(match for match in files if match.path not in broken)
-            table, troubles = _table(suite, path, set_name, volume, found)
+            table, troubles, odd = _table(suite, path, set_name, volume, found, headers)
             problems += [*_first(broken, f"{set_name} files of {suite.name}"), *troubles]
             if found:
                 label = f"{suite.name} {volume} {set_name}"
                 facts.append((label, f"{_counts(found)}; {table or 'no parameter table'}"))
                 if mocks:
                     facts.append(("  MOCK", f"{mocks} of these files are synthetic"))
+                warnings += odd
                 warnings += [] if table or troubles else [_without_table(suite, set_name, volume)]
             elif table:
                 tables[f"{suite.name} {volume}"].append(f"{set_name} ({table.split()[0]})")
@@ -120,17 +123,27 @@ def _simulations(files: Iterable[Match]) -> Found:
     return found
 
 
-def _looked_into(files: Iterable[Match]) -> tuple[dict[Path, str], int]:
-    """Open every catalogue; say which cannot be and why, and how many are mocks."""
+def _looked_into(
+    files: Iterable[Match],
+) -> tuple[dict[Path, str], dict[str, dict[str, Any]], int]:
+    """Open every catalogue.
+
+    Returns:
+        Which cannot be opened and why, a header of each simulation, and how many are mocks.
+    """
     broken: dict[Path, str] = {}
+    headers: dict[str, dict[str, Any]] = {}
     mocks = 0
-    for path in dict.fromkeys(match.path for match in files):
+    for path, simulation in {match.path: match.sim for match in files}.items():
         try:
             with open_hdf5(path) as file:
-                mocks += MOCK_MARK in read_header(file)
+                header = read_header(file)
         except DataError as error:
             broken[path] = str(error)
-    return broken, mocks
+        else:
+            headers.setdefault(simulation, header)
+            mocks += MOCK_MARK in header
+    return broken, headers, mocks
 
 
 def _first(broken: Mapping[Path, str], what: str) -> list[str]:
@@ -146,21 +159,30 @@ def _counts(found: Found) -> str:
 
 
 def _table(
-    suite: Suite, root: Path, set_name: str, volume: str, found: Found
-) -> tuple[str, list[str]]:
-    """Return the table's name, and what is wrong between it and the simulations."""
+    suite: Suite,
+    root: Path,
+    set_name: str,
+    volume: str,
+    found: Found,
+    headers: Mapping[str, Mapping[str, Any]],
+) -> tuple[str, list[str], list[str]]:
+    """Return the table's name, what is wrong between it and the simulations, and what is odd."""
     try:
         path = find_table(suite, root, set_name, volume)
         table = read_table(path)
     except MissingDataError:
-        return "", []
+        return "", [], []
     except DataError as error:
-        return "", [str(error)]
+        return "", [str(error)], []
     belong = [name for name in table.names if name.startswith(f"{set_name}_")]
     absent = sorted(set().union(*found.values()) - set(belong), key=natural_order)
     trouble = [f"{path} has no row for {', '.join(absent[:5])} ({len(absent)} in all)."]
+    known = sorted((name for name in headers if name in table), key=natural_order)
+    labelled = {name: headers[name] for name in known}
+    far, outside = range_problems(table, belong, table.columns, suite)
+    swapped, different = header_problems(labelled, table, suite)
     shown = f"{len(belong)} rows in {path.name}" if belong else ""
-    return shown, trouble if absent else []
+    return shown, [*(trouble if absent else []), *far, *swapped], [*outside, *different]
 
 
 def inspect_run(path: Path) -> Inspection:

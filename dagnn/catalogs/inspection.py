@@ -11,7 +11,8 @@ from dagnn.catalogs.chunks import chunk_number
 from dagnn.catalogs.findings import Facts, Inspection
 from dagnn.catalogs.inspect_catalog import inspect_catalog
 from dagnn.catalogs.inspect_folder import inspect_data_folder, inspect_run
-from dagnn.catalogs.suites import load_suite_file
+from dagnn.catalogs.labels import range_problems
+from dagnn.catalogs.suites import guess_suite, load_suite_file
 from dagnn.catalogs.tables import ParameterTable, read_table
 from dagnn.errors import ConfigError, DagnnError, DataError, MissingDataError
 from dagnn.files import entries
@@ -44,6 +45,7 @@ def _inspector(path: Path) -> Callable[[Path], Inspection]:
         ".h5": inspect_catalog,
         ".txt": _inspect_table,
         ".csv": _inspect_table,
+        ".gz": _inspect_table,
         ".npy": _inspect_array,
         ".npz": _inspect_array,
         ".yaml": _inspect_yaml,
@@ -78,10 +80,10 @@ def _inspect_table(path: Path) -> Inspection:
         ("seeds", seeds),
         *_ranges(table),
     ]
-    problems = [f"{name} is listed more than once." for name in table.repeated]
-    if not np.isfinite(table.rows).all():
-        problems.append(f"{path} holds NaN or infinite values.")
-    return Inspection("parameter table", path.name, tuple(facts), tuple(problems))
+    repeated = [f"{name} is listed more than once." for name in table.repeated]
+    wrong, odd = range_problems(table, table.names, table.columns, guess_suite(path.name))
+    problems = (*repeated, *wrong)
+    return Inspection("parameter table", path.name, tuple(facts), problems, odd)
 
 
 def _ranges(table: ParameterTable) -> Facts:

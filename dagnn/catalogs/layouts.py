@@ -200,9 +200,10 @@ def find_table(
     patterns = [pattern for pattern in suite.table_patterns if default or "{volume}" in pattern]
     for place in below(suite.table_roots, patterns):
         for folder, spelling in product(suite.spellings, repeat=2):
-            candidate = root / place.format(folder=folder, suite=spelling, volume=volume, set=set)
-            if candidate.is_file():
-                return candidate
+            name = place.format(folder=folder, suite=spelling, volume=volume, set=set)
+            for candidate in (root / name, root / f"{name}.gz"):
+                if candidate.is_file():
+                    return candidate
     raise MissingDataError(
         f"No parameter table of {suite.name} {set} ({volume}) under {root}. "
         f"{_tried(suite, patterns, suite.table_roots)}Put the CosmoAstroSeed file beside the "

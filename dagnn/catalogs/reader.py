@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.checks import (
     box_size_of,
-    check_omega_m,
     check_positions,
     redshift_in,
     redshift_of,
@@ -20,6 +19,7 @@ from dagnn.catalogs.checks import (
 from dagnn.catalogs.chunks import RawCatalog, catalog_files, read_raw
 from dagnn.catalogs.columns import COLUMNS, GALAXY_COLUMNS
 from dagnn.catalogs.hdf5 import MOCK_MARK, open_hdf5, read_header
+from dagnn.catalogs.labels import check_header
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
 from dagnn.errors import ConfigError, EmptyCatalogError, nearest
@@ -128,7 +128,7 @@ def read_catalog(
         warnings=warnings,
         header=raw.header,
     )
-    return catalog if omega_m is None else check_omega_m(catalog, omega_m)
+    return catalog if omega_m is None else check_header(catalog, {"Omega_m": omega_m})
 
 
 def _galaxies(raw: RawCatalog, selection: Selection) -> dict[str, NDArray[Any]]:

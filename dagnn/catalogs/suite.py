@@ -85,6 +85,8 @@ class Suite(_Strict):
         table_patterns: paths of parameter tables below a root.
         snapshots: numbers by redshift.
         priors: departures from the standard priors, by canonical parameter name.
+        set_ranges: ranges of sets that leave the prior on purpose, by set and parameter name.
+        wrong_headers: sets whose headers are known to state another cosmology than was run.
     """
 
     name: str
@@ -101,6 +103,8 @@ class Suite(_Strict):
     table_patterns: tuple[str, ...]
     snapshots: Snapshots
     priors: dict[str, Prior] = {}
+    set_ranges: dict[str, dict[str, Prior]] = {}
+    wrong_headers: tuple[str, ...] = ()
 
     @field_validator("fields")
     @classmethod
@@ -120,6 +124,13 @@ class Suite(_Strict):
         if unknown is not None:
             raise ValueError(f"unknown parameter {unknown!r}. {nearest(unknown, PARAMETERS)}")
         return priors
+
+    @field_validator("set_ranges")
+    @classmethod
+    def _ranges_are_canonical(
+        cls, ranges: dict[str, dict[str, Prior]]
+    ) -> dict[str, dict[str, Prior]]:
+        return {name: cls._priors_are_canonical(each) for name, each in ranges.items()}
 
     @model_validator(mode="after")
     def _default_volume_is_listed(self) -> Self:
@@ -203,6 +214,17 @@ class Suite(_Strict):
         standard = parameter(name)
         own = self.priors.get(standard.name)
         return (own.low, own.high) if own else (standard.low, standard.high)
+
+    def value_range(self, name: str, set: str) -> tuple[float, float]:  # noqa: A002
+        """Return the range of a parameter in a set: its prior, or wider where that is known.
+
+        Example:
+            >>> from dagnn.catalogs import find_suite
+            >>> find_suite("tng").value_range("A_SN1", "EX")
+            (0.0, 100.0)
+        """
+        own = self.set_ranges.get(set, {}).get(parameter(name).name)
+        return (own.low, own.high) if own else self.prior(name)
 
     def __repr__(self) -> str:
         volumes = ", ".join(self.volumes)

@@ -1,7 +1,9 @@
 """Parameter tables (``CosmoAstroSeed_*.txt``): the truth of every simulation, by name."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
@@ -11,20 +13,23 @@ from numpy.typing import NDArray
 from dagnn.catalogs.table_headers import (
     SEED,
     canonical_columns,
+    check_below,
     header_spellings,
     headerless_spellings,
-    split_row,
 )
+from dagnn.catalogs.table_text import Line, is_missing, read_lines, to_number
 from dagnn.errors import (
-    MissingDataError,
     MissingFieldError,
     TableError,
     UnknownSimulationError,
     meant,
     nearest,
 )
-from dagnn.parameters import canonical_name
+from dagnn.parameters import PARAMETERS, canonical_name, is_far_outside, position_in_range
 from dagnn.records import FloatArray
+
+_WHOLE = re.compile(r"[0-9]+(?:\.0?)?")
+"""A seed, also as programs write it that know only floats."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,11 @@ class ParameterTable:
     def _column_of(self, parameter: str) -> int:
         wanted = canonical_name(parameter) or parameter
         if wanted not in self.columns:
+            unnamed = " Columns without names are of a table without a header: write one, or put "
+            unnamed += "the Info file of the same suite and as many parameters beside the table."
             raise MissingFieldError(
                 f"{self.path} has no parameter {parameter!r}. {nearest(parameter, self.columns)}"
+                f"{unnamed if 'p3' in self.columns else ''}"
             )
         return self.columns.index(wanted)
 
@@ -106,108 +114,168 @@ class ParameterTable:
 
 
 def read_table(path: str | Path) -> ParameterTable:
-    """Read a parameter table, with or without a header.
+    """Read a parameter table, with or without a header, compressed or not.
+
+    Cells are separated by blanks, tabs, commas, semicolons or bars; rules, lines of units and
+    comments carry no values.
 
     Args:
-        path: the file; a headerless one takes its column names from an ``Info_*``
-            file beside it where there is one.
+        path: the file; a headerless one takes its column names from the ``Info_*``
+            file of its suite beside it where there is one.
 
     Raises:
         MissingDataError: there is no such file.
-        TableError: it cannot be read as a table; the message names the line.
+        TableError: it cannot be read as a table, or a value is missing; the message names the
+            line.
     """
     path = Path(path)
-    headers, lines = _significant_lines(path)
-    if lines and not all(map(_is_number, lines[0][1][1:])):
-        headers, lines = [" ".join(lines[0][1])], lines[1:]
-    if not lines:
+    lines = list(read_lines(path))
+    first = next((n for n, line in enumerate(lines) if line.is_row), len(lines))
+    rows = [line for line in lines[first:] if not line.comment]
+    if not rows:
         raise TableError(f"{path} has no rows. Expected lines such as 'LH_0 0.309 0.979 ... 0'.")
-    n_numbers = len(lines[0][1]) - 1
-    named, repeated = _unique_rows(lines, n_numbers, path)
-    spellings = (
-        header_spellings(headers[-1], n_numbers, path)
-        if headers
-        else headerless_spellings(n_numbers, path)
-    )
-    tokens = np.array([row for _, row in named.values()])
-    if len(spellings) != n_numbers:
-        raise TableError(
-            f"{path} is not a parameter table: rows hold {n_numbers} numbers. Expected a name, the "
-            "parameters and a seed in every row (CosmoAstroSeed_*.txt)."
-        )
+    n_numbers = len(rows[0].cells) - 1
+    for line in rows:
+        _check_row(line, n_numbers, path)
+    seed_last = _seed_is_last(rows)
+    header = header_spellings(lines[:first], n_numbers, seed_last, path)
+    spellings = header or headerless_spellings(n_numbers, path)
+    check_below([line for line in lines[first:] if line.comment], spellings, seed_last, path)
+    values = _values(rows, spellings, path)
+    kept, repeated = _unique(rows, values, path)
     is_seed = np.array([spelling == SEED for spelling in spellings])
-    kept = tuple(spelling for spelling in spellings if spelling != SEED)
-    return ParameterTable(
+    named = tuple(spelling for spelling in spellings if spelling != SEED)
+    table = ParameterTable(
         path=path,
-        names=tuple(named),
-        columns=canonical_columns(kept, path),
-        rows=tokens[:, ~is_seed].astype(np.float64),
-        seeds=_seeds(tokens[:, is_seed][:, 0], path) if is_seed.any() else None,
-        spellings=kept,
+        names=tuple(rows[k].cells[0] for k in kept),
+        columns=canonical_columns(named, path),
+        rows=values[kept][:, ~is_seed],
+        seeds=_seeds([rows[k] for k in kept], spellings.index(SEED) + 1, path)
+        if is_seed.any()
+        else None,
+        spellings=named,
         repeated=repeated,
     )
+    if header is None:
+        _check_headerless(table)
+    elif SEED not in header and all(_WHOLE.fullmatch(row.cells[-1]) for row in rows):
+        _check_last(table)
+    return table
 
 
-def _is_number(token: str) -> bool:
-    try:
-        float(token)
-    except ValueError:
-        return False
-    return True
+def _check_row(line: Line, n_numbers: int, path: Path) -> None:
+    """Refuse a row without a name or with another number of cells."""
+    name, *cells = line.cells
+    if to_number(name) is not None:
+        raise TableError(
+            f"{path}, line {line.number}: rows must begin with the simulation's name (LH_0, ...), "
+            "because row numbers are not trusted."
+        )
+    # A blank inside a cell comes from separators that are mixed with decimal commas.
+    wrong = next((cell for cell in cells if not _is_value(cell)), None)
+    if len(cells) != n_numbers or wrong is not None or not name or re.search(r"\s", name):
+        comma = re.search(r"[0-9],[0-9]", line.text) and re.search(r"[\s;|\"]", line.text)
+        hint = " Decimal commas are not read: write 0.3, not 0,3." if comma else ""
+        culprit = f" {wrong[:40]!r} is no number." if wrong is not None else ""
+        raise TableError(
+            f"{path}, line {line.number}: expected a name and {n_numbers} numbers, "
+            f"got {line.text[:80]!r}.{culprit}{hint}"
+        )
 
 
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise MissingDataError(f"There is no parameter table {path}. Check the path.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path} is not a text file ({error.reason}). Fetch it again.") from error
-    if text.lstrip()[:15].lower().startswith(("<!doctype", "<html", "<?xml")):
-        raise TableError(f"{path} looks like a web page, not a table. Fetch the raw file.")
-    return text
+def _is_value(cell: str) -> bool:
+    return to_number(cell) is not None or is_missing(cell)
 
 
-def _significant_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the comments above the rows, and the rows as numbered tokens; blanks are dropped."""
-    headers: list[str] = []
-    rows: list[tuple[int, list[str]]] = []
-    for n, line in enumerate(_text(path).splitlines(), start=1):
-        if line.lstrip().startswith("#"):
-            headers += [line.strip()] if not rows else []
-        elif line.strip():
-            rows.append((n, split_row(line)))
-    return headers, rows
+def _seed_is_last(rows: Sequence[Line]) -> bool:
+    """Tell whether the last column, and no other, is written in whole numbers."""
+    whole = [
+        all(map(str.isdecimal, column)) for column in zip(*(row.cells for row in rows), strict=True)
+    ]
+    return whole[-1] and not any(whole[1:-1])
 
 
-def _unique_rows(
-    lines: list[tuple[int, list[str]]], n_numbers: int, path: Path
-) -> tuple[dict[str, tuple[int, list[str]]], tuple[str, ...]]:
-    """Return each simulation's line and numbers, and which ones came twice."""
-    rows: dict[str, tuple[int, list[str]]] = {}
+def _values(rows: Sequence[Line], spellings: Sequence[str], path: Path) -> FloatArray:
+    """Return the numbers of all rows ``[n, C]``, refusing those that are missing or infinite."""
+    numbers = [[to_number(cell) for cell in row.cells[1:]] for row in rows]
+    values = np.array(numbers, dtype=np.float64)  # None is NaN
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        shown = ", ".join(
+            f"{spellings[column]} of {rows[row].cells[0]} (line {rows[row].number}: "
+            f"{rows[row].cells[column + 1]!r})"
+            for row, column in wrong[:3]
+        )
+        raise TableError(
+            f"{path}: {len(wrong)} values are missing or not finite: {shown}"
+            f"{', ...' if len(wrong) > 3 else ''}. Correct them, or remove these rows and boxes."
+        )
+    return values
+
+
+def _unique(
+    rows: Sequence[Line], values: FloatArray, path: Path
+) -> tuple[list[int], tuple[str, ...]]:
+    """Return the first row of each simulation, and which simulations came twice."""
+    first: dict[str, int] = {}
     repeated = []
-    for n, (name, *numbers) in lines:
-        if len(numbers) != n_numbers or not all(map(_is_number, numbers)):
+    for k, row in enumerate(rows):
+        name = row.cells[0]
+        before = first.setdefault(name, k)
+        if not np.array_equal(values[before], values[k]):
             raise TableError(
-                f"{path}, line {n}: expected a name and {n_numbers} numbers, "
-                f"got {' '.join([name, *numbers])[:80]!r}."
+                f"{path}: lines {rows[before].number} and {row.number} disagree about {name}."
             )
-        if _is_number(name):
-            raise TableError(
-                f"{path}, line {n}: rows must begin with the simulation's name (LH_0, ...), "
-                "because row numbers are not trusted."
-            )
-        if name in rows and rows[name][1] != numbers:
-            raise TableError(f"{path}: lines {rows[name][0]} and {n} disagree about {name}.")
-        if name in rows:
+        if before != k:
             repeated.append(name)
-        rows.setdefault(name, (n, numbers))
-    return rows, tuple(repeated)
+    return list(first.values()), tuple(repeated)
 
 
-def _seeds(tokens: NDArray[np.str_], path: Path) -> NDArray[np.int64]:
-    """Read seeds as 64-bit integers; some SIMBA seeds exceed 32 bits."""
+def _seeds(rows: Sequence[Line], column: int, path: Path) -> NDArray[np.int64]:
+    """Read seeds as 64-bit integers; some SIMBA seeds exceed 32 bits, and a double's 53."""
+    cells = [row.cells[column] for row in rows]
     try:
-        return np.array([int(token) for token in tokens], dtype=np.int64)
-    except (ValueError, OverflowError) as error:
-        raise TableError(f"{path}: a seed is not a 64-bit integer ({error}).") from error
+        exact = [Decimal(cell.upper().replace("D", "E")) for cell in cells]
+        if all(seed == int(seed) for seed in exact):
+            return np.array([int(seed) for seed in exact], dtype=np.int64)
+    except OverflowError:
+        pass
+    raise TableError(
+        f"{path}: a seed is not a 64-bit integer (column {column + 1}: {', '.join(cells[:3])}, "
+        "...). Where the last column is no seed, name all columns in a header line."
+    )
+
+
+def _check_headerless(table: ParameterTable) -> None:
+    """Refuse values that cannot be of the parameters that stand first by convention."""
+    for column in range(min(2, len(table.columns))):
+        wrong = _impossible(table, column)
+        if wrong:
+            raise TableError(
+                f"{table.path} has no header, and its column {column + 2}, which should then be "
+                f"{table.columns[column]}, holds {wrong}. Name the columns in a first line such as "
+                "'#Name Omega_m sigma_8 ... seed'."
+            )
+
+
+def _check_last(table: ParameterTable) -> None:
+    """Refuse a header with as many words as columns whose last column is a seed without a word."""
+    wrong = _impossible(table, -1)
+    if wrong:
+        raise TableError(
+            f"{table.path}: the header can be read in two ways. Either the last column is "
+            f"{table.spellings[-1]}, though it holds {wrong}; or it is the seed, which the header "
+            "does not name, and another word names no column. Name every column, the seed too."
+        )
+
+
+def _impossible(table: ParameterTable, column: int) -> str:
+    """Return a value that is far outside the prior of its column, and whose it is."""
+    known = PARAMETERS.get(table.columns[column])
+    if known is None:
+        return ""
+    values = table.rows[:, column]
+    wrong = np.flatnonzero(
+        is_far_outside(position_in_range(values, known.low, known.high, known.log))
+    )
+    return f"{values[wrong[0]]:g} for {table.names[wrong[0]]}" if len(wrong) else ""

@@ -16,18 +16,20 @@ from dagnn.catalogs.inspect_folder import (
     spectra_files,
 )
 from dagnn.catalogs.inspect_use import DEFAULT_VOLUME, Command, There, how_to_train
+from dagnn.catalogs.labels import range_problems
 from dagnn.catalogs.layouts import find_table
 from dagnn.catalogs.suites import known_suites
 from dagnn.catalogs.tables import read_table
 from dagnn.data.power import SAME_REDSHIFT, read_power, read_wavenumbers
 from dagnn.data.spectra_names import Named, named_in
-from dagnn.errors import DataError
+from dagnn.errors import DataError, MissingDataError, TableError
 from dagnn.records import FloatArray
 
 ALONE = " --config spectra --set 'loss.terms={none: {}}'"
 """Options for one suite without another: nothing is there to align with."""
 EXPECTED = "Pk_galaxies_{suite}_{set}_{snapshot}_kmax=*.npy"
 WAVENUMBERS = "k_values.txt"
+UNLABELLED = [("labels", "none")]
 
 
 @dataclass(frozen=True)
@@ -139,12 +141,14 @@ def _labels(named: Named, seen: Sequence[Seen], data: Path) -> tuple[Facts, list
     """Return what labels a suite's spectra, what is wrong with that, and what is odd."""
     try:
         table = read_table(find_table(named.suite, data, named.set))
-    except DataError:
+    except TableError as error:
+        return UNLABELLED, [str(error)], []
+    except MissingDataError:
         text = (
-            f"{named.title} has no parameter table (CosmoAstroSeed_*.txt) that can be read in "
-            f"{data}: it can be a target, which needs no labels, and no source."
+            f"{named.title} has no parameter table (CosmoAstroSeed_*.txt) in {data}: it can be a "
+            "target, which needs no labels, and no source."
         )
-        return [("labels", "none")], [], [text]
+        return UNLABELLED, [], [text]
     belong = [name for name in table.names if name.startswith(f"{named.set}_")]
     numbers = [int(name.split("_")[-1]) for name in belong if name.split("_")[-1].isdigit()]
     short = [each.file.name for each in seen if 0 < each.rows <= max(numbers, default=0)]
@@ -153,7 +157,8 @@ def _labels(named: Named, seen: Sequence[Seen], data: Path) -> tuple[Facts, list
         f"{max(numbers)}; row i belongs to simulation i. Give data.limit, or the complete file."
         for name in short
     ]
-    return [("labels", f"{len(belong)} rows in {table.path.name}")], problems, []
+    far, odd = range_problems(table, belong, table.columns, named.suite)
+    return [("labels", f"{len(belong)} rows in {table.path.name}")], [*problems, *far], [*odd]
 
 
 def _file(file: Path) -> Inspection:
@@ -191,7 +196,8 @@ def _folder(path: Path, files: Sequence[Path]) -> Inspection:
             labels, wrong, odd = _labels(names[0], own, path)
             facts += [(f"  {label}", value) for label, value in labels]
             problems, warnings = [*problems, *wrong], [*warnings, *odd]
-            there.append(_there(min(names, key=lambda each: each.redshift), not odd))
+            labelled = labels != UNLABELLED
+            there.append(_there(min(names, key=lambda each: each.redshift), labelled))
     commands = [] if problems else how_to_train(there, path, " --config spectra", ALONE)
     return replace(
         base,

@@ -149,7 +149,7 @@ class Galaxies(_Simulations):
             request.redshifts,
             request.workers,
         )
-        notes = (*_few(boxes.skipped), *_odd(boxes.catalogs))
+        notes = (*_few(boxes.skipped), *boxes.notes, *_odd(boxes.catalogs))
         return Loaded(graphs, boxes.mock, boxes.fingerprint, notes)
 
     def read(

@@ -28,6 +28,7 @@ class Boxes:
         mock: whether any file says that it is not from a simulation.
         fingerprint: hash of what was read.
         skipped: what was left out, and why.
+        notes: what is odd about the truth.
     """
 
     ids: tuple[str, ...]
@@ -36,6 +37,7 @@ class Boxes:
     mock: bool
     fingerprint: str
     skipped: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def load_boxes(request: Request, selection: Selection, template: str | None) -> Boxes:
@@ -132,6 +134,7 @@ def _common(suites: Sequence[SuiteCatalogs], redshifts: Sequence[float]) -> Boxe
         mock=any(suite.mock for suite in suites),
         fingerprint=_fingerprint(suites),
         skipped=skipped,
+        notes=first.notes,
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, device
 
+from dagnn.catalogs.labels import read_labels
 from dagnn.catalogs.layouts import find_table
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite
@@ -159,6 +160,7 @@ def load_spectra(
         MissingDataError: a file is absent; the message lists what is there.
         TruncatedFileError: a file is shorter than its header says.
         MismatchError: a file has fewer rows than the table has simulations of the set.
+        TableError: labels lie far outside the suite's prior.
         DataError: a file holds something else, or no usable spectrum is left.
     """
     data, suite = Path(data), find_suite(suite)
@@ -183,9 +185,19 @@ def load_spectra(
         for asked, (_, there) in zip(redshifts, found, strict=True)
         if abs(asked - there) > SAME_REDSHIFT
     ]
-    unknown = np.full((len(ids), len(scaling.names)), np.nan)
-    truth = table.truth(ids, scaling.names) if table else unknown
+    truth = np.full((len(ids), len(scaling.names)), np.nan)
+    if table is not None:
+        truth, odd = read_labels(table, ids, scaling.names, suite)
+        notes += [*odd, *_surplus(files[0], table, set, limit)]
     return Spectra(np.concatenate(columns, 1), ids, truth, scaling, dropped=dropped, notes=notes)
+
+
+def _surplus(file: Path, table: ParameterTable, set_name: str, limit: int | None) -> list[str]:
+    """Say so where a file has more rows than the table has simulations."""
+    rows, listed = len(read_power(file)), len(_numbers(table, set_name))
+    if limit is not None or rows == listed:
+        return []
+    return [f"{file.name} has {rows} rows, {table.path.name} lists {listed} {set_name} simulations"]
 
 
 def _table(

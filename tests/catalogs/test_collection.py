@@ -1,13 +1,16 @@
+import gzip
+
 import h5py
 import numpy as np
 import pytest
 from tiny_catalogs import subhalos, write_catalog, write_flat_suite, write_table
 
-from dagnn.catalogs import Selection, default_cache, load_suite
+from dagnn.catalogs import Selection, default_cache, inspect_path, load_suite
 from dagnn.errors import (
     EmptyCatalogError,
     MismatchError,
     MissingDataError,
+    TableError,
     TruncatedFileError,
     UnknownSimulationError,
 )
@@ -109,6 +112,115 @@ def test_header_against_table_is_a_warning(root):
     write_catalog(root / FILE.format(1), Omega0=0.2)
     (warning,) = load_suite("tng", root).warnings
     assert "LH_1" in warning
+
+
+def write_boxes(root, stated, labels, set_name="LH", suite="IllustrisTNG", **header):
+    """Write boxes whose headers state one Omega_m and whose table gives another."""
+    lines = ["#Name Omega_m sigma_8 seed"]
+    for k, (own, label) in enumerate(zip(stated, labels, strict=True)):
+        name = f"{set_name}_{k}"
+        path = root / f"{suite}_{name}_fof_subhalo_tab_033.hdf5"
+        write_catalog(path, subhalos(seed=k), Omega0=own, **header)
+        lines.append(f"{name} {label} 0.8 {k}")
+    (root / f"CosmoAstroSeed_params_{suite}.txt").write_text("\n".join(lines))
+    return root
+
+
+STATED = [0.12, 0.2, 0.3, 0.4, 0.45]
+
+
+def test_table_of_another_suite_is_refused(tmp_path):
+    write_boxes(tmp_path, STATED, STATED[::-1])
+    expected = (
+        r"CosmoAstroSeed_params_IllustrisTNG\.txt.*headers of 4 of 5 boxes.*"
+        r"LH_0: Header/Omega0 is 0\.1200 and Omega_m 0\.4500.*wrong_headers"
+    )
+    for labelled in (True, False):
+        with pytest.raises(MismatchError, match=expected) as raised:
+            load_suite("tng", tmp_path, labelled=labelled)
+        assert raised.value.exit_code == 3
+    (problem,) = inspect_path(tmp_path).problems
+    assert problem == str(raised.value)
+
+
+def test_one_box_of_another_cosmology_is_a_warning(tmp_path):
+    write_boxes(tmp_path, STATED, [0.3, *STATED[1:]])
+    (warning,) = load_suite("tng", tmp_path).warnings
+    assert "Header/Omega0 is 0.1200 and Omega_m 0.3000 for LH_0" in warning
+    found = inspect_path(tmp_path)
+    assert found.healthy and "headers of 1 of 5 boxes" in found.warnings[0]
+
+
+def test_headers_that_are_known_to_be_wrong_are_only_warnings(tmp_path):
+    write_boxes(tmp_path, [0.3] * 5, STATED, "1P", "SIMBA")
+    suite = load_suite("simba", tmp_path, set="1P")
+    assert suite.truth[:, 0].tolist() == STATED
+    assert len(suite.warnings) == 4
+
+
+def test_other_parameters_of_the_header_are_compared_too(tmp_path):
+    write_boxes(tmp_path, [None] * 5, STATED, OmegaLambda=0.7)
+    with pytest.raises(MismatchError, match="4 of 5 boxes"):
+        load_suite("tng", tmp_path)
+    write_boxes(tmp_path, STATED, STATED, HubbleParam=0.6711, OmegaBaryon=0.049)
+    lines = (
+        (tmp_path / TABLE).read_text().replace("sigma_8", "HubbleParam").replace(" 0.8 ", " 0.7 ")
+    )
+    (tmp_path / TABLE).write_text(lines)
+    with pytest.raises(MismatchError, match=r"Header/HubbleParam is 0\.6711 and h 0\.7000"):
+        load_suite("tng", tmp_path)
+
+
+@pytest.mark.parametrize("value", ["3.09", "-0.3", "0"])
+def test_labels_far_outside_the_prior_are_refused(tmp_path, value):
+    labels = [*STATED[:3], value, *STATED[4:]]
+    write_boxes(tmp_path, STATED, labels)
+    message = rf"IllustrisTNG\.txt, column Omega_m: 1 of 5.*0\.1 to 0\.5: LH_3 {value}\."
+    for labelled in (True, False):
+        with pytest.raises(TableError, match=message):
+            load_suite("tng", tmp_path, labelled=labelled)
+    assert load_suite("tng", tmp_path, parameters=["sigma_8"]).truth.tolist() == [[0.8]] * 5
+    assert any(f"LH_3 {value}" in text for text in inspect_path(tmp_path).problems)
+    assert f"LH_3 {value}" in inspect_path(tmp_path / TABLE).problems[0]
+
+
+def test_labels_slightly_outside_the_prior_are_a_warning(tmp_path):
+    stated = [*STATED[:4], 0.53]
+    write_boxes(tmp_path, stated, stated)
+    (warning,) = load_suite("tng", tmp_path).warnings
+    assert "column Omega_m: 1 of 5 values lie outside the prior" in warning
+    found = inspect_path(tmp_path)
+    assert found.healthy and found.warnings == (warning,)
+    wide = tmp_path / "wide.yaml"
+    wide.write_text("inherits: tng\nname: W\nshort_name: w\npriors: {Omega_m: {low: 0, high: 1}}\n")
+    assert load_suite(str(wide), tmp_path).warnings == ()
+
+
+def test_a_prior_that_a_quarter_of_many_boxes_leaves_is_not_theirs(tmp_path):
+    stated = [0.2, 0.3, 0.4, 0.45, 0.45, 0.51, 0.52, 0.53]
+    write_boxes(tmp_path, stated, stated)
+    with pytest.raises(TableError, match=r"3 of 8 values lie outside.*`priors`"):
+        load_suite("tng", tmp_path)
+
+
+def test_the_extreme_set_is_as_it_should_be(tmp_path):
+    write_boxes(tmp_path, [0.3] * 2, [0.3] * 2, "EX")
+    table = tmp_path / TABLE
+    table.write_text("#Name Omega_m A_SN1 seed\nEX_0 0.3 100.0 1\nEX_1 0.3 0.0 2\n")
+    suite = load_suite("tng", tmp_path, set="EX", parameters=["A_SN1"])
+    assert suite.truth.tolist() == [[100.0], [0.0]]
+    assert suite.warnings == ()
+    assert inspect_path(table).healthy
+    table.write_text(table.read_text().replace("EX", "LH"))
+    assert "LH_0 100, LH_1 0" in inspect_path(table).problems[0]
+
+
+def test_a_gzipped_table_is_found(root):
+    content = (root / TABLE).read_bytes()
+    (root / TABLE).unlink()
+    (root / f"{TABLE}.gz").write_bytes(gzip.compress(content))
+    assert load_suite("tng", root).truth[:, 0].tolist() == [0.3, 0.30001, 0.30002]
+    assert inspect_path(root / f"{TABLE}.gz").kind == "parameter table"
 
 
 def test_any_mock_box_stamps_the_suite(root):

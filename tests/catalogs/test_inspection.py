@@ -70,14 +70,14 @@ def test_folder_of_chunks(tmp_path):
 
 
 def test_parameter_table(tmp_path):
-    path = write_table(tmp_path / "t.txt", ["LH_0", "LH_1"], "#Name Omega0 s8 ASN1 x y z seed")
+    path = write_table(tmp_path / "t.txt", ["LH_0", "LH_1"], "#Name Omega0 sigma8 ASN1 x y z seed")
     found = inspect_path(path)
     facts = dict(found.facts)
     assert found.kind == "parameter table"
     assert facts["simulations"] == "2, from LH_0 to LH_1"
     assert facts["Omega_m"] == "0.3 to 0.30001, standard prior 0.1 to 0.5 (spelled Omega0)"
     assert facts["x"] == "1 to 1"
-    path.write_text(path.read_text() + "LH_0 .3 .8 1 1 1 1 0\n")
+    path.write_text(path.read_text() + "LH_0 .4 .8 1 1 1 1 0\n")
     assert "disagree about LH_0" in inspect_path(path).problems[0]
 
 

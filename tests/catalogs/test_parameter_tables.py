@@ -1,10 +1,12 @@
+import gzip
+import lzma
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_catalogs import LH_HEADER, write_table
 
-from dagnn.catalogs import read_table
+from dagnn.catalogs import inspect_path, read_table
 from dagnn.errors import MissingDataError, MissingFieldError, TableError, UnknownSimulationError
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "camels" / "params"
@@ -30,6 +32,11 @@ def test_every_published_table(path):
     assert not any(column.startswith("p3") for column in table.columns)
     low, high = numbers[:, 0].min(), numbers[:, 0].max()
     assert 0.1 <= low <= high <= 0.5
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_published_table_is_healthy(path):
+    assert inspect_path(path).problems == ()
 
 
 def test_all_published_tables_are_there(shared):
@@ -82,6 +89,191 @@ def test_header_spellings(tmp_path, header):
     assert table.columns == ("Omega_m", "sigma_8")
     assert table.values("LH_1", ["sigma_8", "Omega_m"]).tolist() == [0.7, 0.2]
     assert table.seeds.tolist() == [5, 6]
+
+
+ROWS = {"LH_0": ["0.309", "0.979", "3.1", "1.1", "0.6", "0.5", "7"]}
+ROWS["LH_1"] = ["0.302", "0.939", "3.4", "3.9", "1.0", "1.1", "8"]
+WORDS = ["Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2", "seed"]
+
+
+def write_rows(path: Path, header: str, separator: str = " ") -> Path:
+    """Write two boxes below a header."""
+    rows = [separator.join([name, *cells]) for name, cells in ROWS.items()]
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def is_right(path: Path) -> bool:
+    """Tell whether a table holds the two boxes as they are."""
+    table = read_table(path)
+    expected = [[float(cell) for cell in cells[:-1]] for cells in ROWS.values()]
+    assert table.truth(["LH_0", "LH_1"], WORDS[:-1]).tolist() == expected
+    return table.seeds is not None and table.seeds.tolist() == [7, 8]
+
+
+@pytest.mark.parametrize(
+    "name", ["#Name ", "# sim_name ", "sim ", "# simulation name ", "# realization ", "box ", "# "]
+)
+@pytest.mark.parametrize("seed", [" seed", " random_seed", ""])
+def test_the_words_of_a_header_tell_its_columns(tmp_path, name, seed):
+    header = f"{name}{' '.join(WORDS[:-1])}{seed}"
+    assert is_right(write_rows(tmp_path / "t.txt", header))
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (f"# Halo {' '.join(WORDS[:-1])}", "two ways.*'Halo' stands above.*1 of the 7.*'Halo' is"),
+        (f"# Halo {' '.join(WORDS[:-2])}", "two ways.*2 of the 7"),
+        (f"#Name {' '.join(WORDS[:-2])}", "names 5 columns.*rows hold 7"),
+        (f"#Name {' '.join(WORDS)} more", "names 8 columns.*rows hold 7"),
+        (f"#Name Omega_m (matter) {' '.join(WORDS[1:-1])}", "two ways.*A_AGN2.*7 for LH_0.*seed"),
+        ("#Name Omega_m sigma_8 x A_AGN1 A_SN2 A_AGN2", "names 6 columns"),
+        ("\n".join(f"# {k} {word}" for k, word in enumerate(WORDS)), "two ways"),
+        (f"#Name {' '.join(WORDS)}\n#Name {' '.join(reversed(WORDS))}", "header may be"),
+    ],
+)
+def test_a_header_that_can_be_read_in_two_ways_is_refused(tmp_path, header, message):
+    with pytest.raises(TableError, match=f"t.txt.*{message}"):
+        read_table(write_rows(tmp_path / "t.txt", header))
+
+
+def test_other_orders_and_columns_are_read_by_their_words(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("#Name seed sigma8 mine ASN1 Omega0[-]\nLH_0 5 0.8 9.9 1.5 0.3\n")
+    table = read_table(path)
+    assert table.values("LH_0", ["Omega_m", "sigma_8", "A_SN1", "mine"]).tolist() == [
+        0.3,
+        0.8,
+        1.5,
+        9.9,
+    ]
+    assert table.seeds.tolist() == [5]
+    path.write_text("#Name Omega_m S_8\nLH_0 0.3 0.9\n")
+    with pytest.raises(MissingFieldError, match="sigma_8"):  # S_8 is another parameter
+        read_table(path).values("LH_0", ["sigma_8"])
+
+
+def test_a_second_header_between_the_rows_is_refused(tmp_path):
+    path = write_rows(tmp_path / "t.txt", f"#Name {' '.join(WORDS)}")
+    path.write_text(path.read_text() + "#Name sigma_8 Omega_m A_SN1 A_AGN1 A_SN2 A_AGN2 seed\n")
+    with pytest.raises(TableError, match="line 4 is a header with other columns"):
+        read_table(path)
+
+
+def reworded(text: str, old: str, new: str) -> str:
+    assert old in text
+    return text.replace(old, new)
+
+
+PLAIN = "#" + "\n".join(
+    " ".join(line) for line in [["Name", *WORDS], *([n, *c] for n, c in ROWS.items())]
+)
+DIALECTS = {
+    "Fortran": reworded(PLAIN, "0.309", "3.09D-01"),
+    "Unicode minus": reworded(PLAIN, "0.309", "3.09e\u221201"),
+    "trailing comment": reworded(PLAIN, "0.5 7", "0.5 7  # fiducial, Omega_m = 0.3"),
+    "rule": reworded(PLAIN, "seed\n", "seed\n-----------\n"),
+    "comment rule": reworded(PLAIN, "seed\n", "seed\n#----------\n"),
+    "units": reworded(PLAIN, "seed\n", "seed\n# unit - - - - - - -\n"),
+    "units below": reworded(PLAIN, "seed\n", "seed\nstring none none none none none none int\n"),
+    "remarks": "# made by a script\n# 2 boxes\n" + PLAIN + "\n# the end\n",
+    "CRLF": PLAIN.replace("\n", "\r\n"),
+    "tabs": PLAIN.replace(" ", "\t"),
+    "blanks": PLAIN.replace(" ", " " * 1000),
+    "commas": PLAIN.replace("#", "").replace(" ", ","),
+    "commas and blanks": PLAIN.replace(" ", ", "),
+    "semicolons": PLAIN.replace(" ", ";"),
+    "bars": PLAIN.replace(" ", " | ").replace("\n", " |\n| "),
+    "quotes": PLAIN.replace("#", "").replace("LH_0", '"LH_0"').replace(" ", ","),
+    "all quoted": '"' + PLAIN.replace("#", "").replace(" ", '","').replace("\n", '"\n"') + '"',
+    "single quotes": PLAIN.replace("LH_0", "'LH_0'"),
+    "closing comma": PLAIN.replace("#", "").replace(" ", ",").replace("\n", ",\n"),
+    "index": PLAIN.replace("#Name", "").replace(" ", ","),
+    "float seeds": reworded(PLAIN, "0.5 7", "0.5 7.0"),
+    "no header": PLAIN.split("\n", 1)[1],
+    "Fortran without header": reworded(PLAIN, "0.309", "3.09D-01").split("\n", 1)[1],
+}  # fmt: skip
+ENCODINGS = {
+    "BOM": lambda text: text.encode("utf-8-sig"),
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "gzip": lambda text: gzip.compress(text.encode()),
+    "xz": lambda text: lzma.compress(text.encode()),
+}
+
+
+@pytest.mark.parametrize("content", DIALECTS.values(), ids=DIALECTS)
+def test_dialects(tmp_path, content):
+    path = tmp_path / "CosmoAstroSeed_X.txt"
+    path.write_bytes(content.encode())
+    if "Name" in content or content.startswith(","):
+        assert is_right(path)
+    else:
+        assert read_table(path).truth(["LH_0", "LH_1"], WORDS[:2]).tolist() == [
+            [0.309, 0.979],
+            [0.302, 0.939],
+        ]
+
+
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
+def test_encodings(tmp_path, encode):
+    (tmp_path / "t.txt").write_bytes(encode(PLAIN))
+    assert is_right(tmp_path / "t.txt")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0.309", "nan", "1 values are missing.*Omega_m of LH_0 .line 2: 'nan'"),
+        ("0.309", "-", "Omega_m of LH_0 .line 2: '-'"),
+        ("0.939", "N/A", "sigma_8 of LH_1 .line 3: 'N/A'"),
+        ("0.939", "1e999", "not finite.*sigma_8 of LH_1"),
+        ("0.309", "0,309", "line 2.*Decimal commas are not read"),
+        ("0.309 0.979", "0.309,0.979", "line 2.*'0.979 3.1 1.1 0.6 0.5 7' is no number"),
+        ("0.309", "1_0", "line 2.*'1_0' is no number"),
+        ("0.5 7", "0.5 7 fiducial", "line 2.*'fiducial' is no number"),
+    ],
+)
+def test_values_that_are_none_are_refused(tmp_path, old, new, message):
+    (tmp_path / "t.txt").write_text(reworded(PLAIN, old, new))
+    with pytest.raises(TableError, match=f"t.txt.*{message}"):
+        read_table(tmp_path / "t.txt")
+
+
+def test_empty_cells_shift_nothing(tmp_path):
+    (tmp_path / "t.csv").write_text("LH_0,0.3,,1.2,5\nLH_1,0.2,,1.3,6\n")
+    with pytest.raises(TableError, match=r"2 values are missing.*sigma_8 of LH_0"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_a_headerless_table_must_begin_with_the_cosmology(tmp_path):
+    (tmp_path / "t.csv").write_text("LH_0,0,3,0,8,5\n")
+    with pytest.raises(TableError, match=r"no header.*column 2.*Omega_m, holds 0 for LH_0"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("table", "info", "found"),
+    [
+        ("IllustrisTNG_L25n256_X", "IllustrisTNG_L25n256", True),
+        ("IllustrisTNG_X", "IllustrisTNG_L25n256", True),
+        ("SwiftEAGLE_L25n256_X", "EAGLE_L25n256", True),
+        ("CROCODILE_L25n256_X", "crocodile_L25n256", True),
+        ("IllustrisTNG_L25n256_X", "SIMBA_L25n256", False),
+        ("IllustrisTNG_L25n256_X", "IllustrisTNG_L50n512", False),
+        ("CROCODILE_L25n256_X", "Ramses_L25n256", False),
+        ("params", "SIMBA_L25n256", False),
+    ],
+)
+def test_info_files_belong_to_a_suite(tmp_path, table, info, found):
+    path = tmp_path / f"CosmoAstroSeed_{table}.txt"
+    path.write_text("X_0 0.3 0.8 1.5 77\n")
+    (tmp_path / f"Info_{info}_3params.csv").write_text("ParamName,x\nOmega0,1\nsigma8,1\nASN1,1\n")
+    columns = read_table(path).columns
+    assert columns == ("Omega_m", "sigma_8", "A_SN1" if found else "p3")
+    if not found:
+        with pytest.raises(MissingFieldError, match=r"'A_SN1'.*the Info file of the same suite"):
+            read_table(path).values("X_0", ["A_SN1"])
 
 
 def test_table_without_seeds(tmp_path):

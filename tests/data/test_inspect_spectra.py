@@ -24,7 +24,7 @@ def data(tmp_path):
     np.savetxt(tmp_path / "k_values.txt", np.arange(1.0, 9.0))
     for name in NAMES:
         np.save(tmp_path / f"Pk_galaxies_{name}_LH_33_kmax=20.0.npy", power)
-        rows = [f"LH_{i} 0.{i + 1} 0.8 1 1 1 1 {i}" for i in range(6)]
+        rows = [f"LH_{i} {0.1 + i / 20:.2f} 0.8 1 1 1 1 {i}" for i in range(6)]
         table = tmp_path / f"CosmoAstroSeed_{name}_L25n256_LH.txt"
         table.write_text("#Name Omega_m sigma_8 A_SN1 A_AGN1 A_SN2 A_AGN2 seed\n" + "\n".join(rows))
     return tmp_path

@@ -14,6 +14,7 @@ from dagnn.errors import (
     DataError,
     MismatchError,
     MissingDataError,
+    TableError,
     TruncatedFileError,
     UsageError,
 )
@@ -31,7 +32,7 @@ def data(tmp_path: Path) -> Path:
     for name in (NOW, BEFORE):
         np.save(tmp_path / name, rng.lognormal(size=(6, len(K))).astype(np.float32))
     np.savetxt(tmp_path / "k_values.txt", K)
-    rows = [f"LH_{i} 0.{i + 1} 0.8 1 1 1 1 50{i}" for i in (3, 0, 5, 1, 4, 2)]
+    rows = [f"LH_{i} {0.1 + i / 20:.2f} 0.8 1 1 1 1 50{i}" for i in (3, 0, 5, 1, 4, 2)]
     header = "#Name Omega_m sigma_8 A_SN1 A_AGN1 A_SN2 A_AGN2 seed"
     (tmp_path / "CosmoAstroSeed_SIMBA_L25n256_LH.txt").write_text("\n".join([header, *rows]))
     return tmp_path
@@ -42,7 +43,7 @@ def test_truth_is_joined_by_name_and_power_by_number(data):
     power = np.load(data / NOW)
     for i, name in enumerate(spectra.ids):
         number = int(name[3:])
-        assert spectra.y[i, 0].item() == pytest.approx((number + 1) / 10)
+        assert spectra.y[i, 0].item() == pytest.approx(0.1 + number / 20)
         np.testing.assert_allclose(spectra.x[i], np.log10(power[number]), rtol=1e-5)
     assert spectra.sizes == {"features": len(K)}
 
@@ -66,6 +67,28 @@ def test_batch_has_scaled_truth_and_carries_its_domain(data):
 
 def test_limit_takes_the_first_simulations_of_the_table(data):
     assert load_spectra("simba", data, bins=4, limit=2).ids == ("LH_0", "LH_1")
+
+
+def test_labels_far_outside_the_prior_are_refused(data):
+    table = data / "CosmoAstroSeed_SIMBA_L25n256_LH.txt"
+    content = table.read_text()
+    table.write_text(content.replace("LH_3 0.25", "LH_3 3.09"))
+    with pytest.raises(TableError, match=r"LH\.txt, column Omega_m: 1 of 6.*LH_3 3\.09") as raised:
+        load_spectra("simba", data, bins=4)
+    assert raised.value.exit_code == 3
+    with pytest.raises(TableError, match=r"LH_3 3\.09"):
+        load_spectra("simba", data, bins=4, labelled=False)
+    assert len(load_spectra("simba", data, parameters=["sigma_8"], bins=4)) == 6
+    table.write_text(content.replace("LH_3 0.25", "LH_3 0.52"))
+    (note,) = load_spectra("simba", data, bins=4).notes
+    assert "outside the prior of Omega_m, 0.1 to 0.5: LH_3 0.52" in note
+
+
+def test_more_rows_than_the_table_lists_is_a_note(data):
+    table = data / "CosmoAstroSeed_SIMBA_L25n256_LH.txt"
+    table.write_text("\n".join(table.read_text().splitlines()[:-1]))
+    (note,) = load_spectra("simba", data, bins=4).notes
+    assert "has 6 rows" in note and "lists 5 LH simulations" in note
 
 
 def test_set_without_numbered_simulations_is_refused(data):
