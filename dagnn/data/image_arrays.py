@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from dagnn.data.image_depth import scaled
 from dagnn.data.image_files import texts
 from dagnn.errors import DataError, MismatchError
 
@@ -20,7 +21,7 @@ _CHUNK = 256
 
 
 def channels_first(pixels: Array, path: Path, layout: str = "auto") -> Array:
-    """Return images as ``[n, C, H, W]``, uint8 or float32.
+    """Return images as ``[n, C, H, W]``, uint8 or float32; see :func:`scaled` for brightness.
 
     Args:
         pixels: ``[n, H, W]``, ``[n, C, H, W]`` or ``[n, H, W, C]``.
@@ -42,7 +43,7 @@ def channels_first(pixels: Array, path: Path, layout: str = "auto") -> Array:
     elif _channel_axis(pixels.shape, path, layout) == 3:
         pixels = np.moveaxis(pixels, 3, 1)
     # Writable, because torch shares the memory; a file mapped into memory is not.
-    return np.require(pixels, np.uint8 if pixels.dtype == np.uint8 else np.float32, ["C", "W"])
+    return np.require(scaled(pixels), requirements=["C", "W"])
 
 
 def _channel_axis(shape: Sequence[int], path: Path, layout: str) -> int:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, device
 
+from dagnn.data.identical import digests, joined
 from dagnn.errors import DataError, MismatchError
 from dagnn.records import IntArray
 
@@ -41,7 +42,13 @@ class Images:
         labels: class number ``[n]``: 0 to ``K − 1``, ``K`` for a class that the network
             does not know, −1 where there is no label.
         classes: names of the ``K`` known classes.
-        groups: images with equal group show one object; by default each its own.
+        groups: images with equal group show one object; by default each its own. Images that
+            are equal pixel by pixel show one, too.
+
+    Attributes:
+        groups: of each image, joined where images are equal.
+        objects: groups as they were given.
+        contents: hash of each image.
 
     Raises:
         DataError: there is no image, or a label is out of range.
@@ -66,9 +73,11 @@ class Images:
         )
         self.y = torch.from_numpy(np.array(labels, dtype=np.int64))
         self.ids = tuple(ids)
-        self.groups = tuple(groups) if groups is not None else self.ids
+        self.objects = tuple(groups) if groups is not None else self.ids
         self.classes = tuple(classes)
         self._check()
+        self.contents = tuple(digests(self.pixels.numpy()))
+        self.groups = tuple(joined(self.objects, self.contents))
 
     def _check(self) -> None:
         if self.pixels.ndim != 4 or len(self.pixels) == 0:
@@ -76,7 +85,7 @@ class Images:
                 f"Images must have shape [n, channels, height, width] with n > 0; got "
                 f"{list(self.pixels.shape)}."
             )
-        counts = (len(self.pixels), len(self.ids), len(self.y), len(self.groups))
+        counts = (len(self.pixels), len(self.ids), len(self.y), len(self.objects))
         if len(set(counts)) > 1:
             raise MismatchError(
                 "There are {} images, {} ids, {} labels and {} groups; the numbers must be "
@@ -111,6 +120,12 @@ class Images:
         moved.pixels, moved.y = self.pixels.to(where), self.y.to(where)
         return moved
 
+    def in_groups(self, groups: Sequence[str]) -> "Images":
+        """Return the same images in other groups."""
+        placed = copy.copy(self)
+        placed.groups = tuple(groups)
+        return placed
+
     def batch(self, index: Tensor, domain: int = 0) -> ImageBatch:
         """Gather the images at ``index`` (``[B]`` integers)."""
         index = index.to(self.pixels.device)
@@ -143,7 +158,9 @@ class Images:
         """Say what the pixels are."""
         _, channels, height, width = self.pixels.shape
         unit = (
-            "8-bit, read as 0 to 1" if self.pixels.dtype == torch.uint8 else "as stored in the file"
+            "8-bit, read as 0 to 1"
+            if self.pixels.dtype == torch.uint8
+            else "as stored in the file, of 16-bit integers read as 0 to 1"
         )
         return {"images": f"{channels} channels of {height}×{width} pixels; brightness {unit}"}
 

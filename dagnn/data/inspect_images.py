@@ -6,6 +6,8 @@ from itertools import combinations
 from pathlib import Path
 
 from dagnn.catalogs.findings import Facts, Inspection
+from dagnn.data.identical import about_identical, joined
+from dagnn.data.image_depth import about_depth, clash
 from dagnn.data.survey_look import Seen, Size, look_at
 from dagnn.data.survey_search import Found, find_surveys, is_of_runs
 from dagnn.files import entries
@@ -31,7 +33,7 @@ def inspect_images(path: Path) -> Inspection | None:
     facts += [fact for survey, each in seen for fact in _facts(survey, each)]
     problems += [text for survey, each in seen for text in _problems(survey, each)]
     unique = tuple(dict.fromkeys(problems))
-    odd = tuple(dict.fromkeys(text for _, each in seen for text in each.warnings))
+    odd = tuple(dict.fromkeys(text for pair in seen for text in _warnings(*pair)))
     return Inspection("images", path.name, (*facts, *_together(seen)), unique, odd)
 
 
@@ -83,6 +85,8 @@ def _problems(survey: Found, seen: Seen) -> Iterator[str]:
             f"{count} of {_written(size)}" for size, count in seen.sizes.most_common()
         )
         yield f"The images of {survey.name} differ in size ({listed}) and cannot be read together."
+    if sides := clash(seen.kinds):
+        yield f"{survey.name} holds {sides}, on different scales of brightness. Save one depth."
     cut = _cut(seen)
     if cut:
         yield (
@@ -91,9 +95,16 @@ def _problems(survey: Found, seen: Seen) -> Iterator[str]:
         )
 
 
+def _warnings(survey: Found, seen: Seen) -> Iterator[str]:
+    """Give what is odd about a survey and is trained on all the same."""
+    yield from seen.warnings
+    for note in (*about_depth(seen.kinds), *about_identical(seen.ids, seen.labels, seen.contents)):
+        yield f"{survey.name}: {note}."
+
+
 def _cut(seen: Seen) -> int:
     parts: dict[str, set[str]] = {}
-    for group, part in zip(seen.groups, seen.parts, strict=False):
+    for group, part in zip(joined(seen.groups, seen.contents), seen.parts, strict=True):
         parts.setdefault(group, set()).add(part)
     return sum(len(of_one - {""}) > 1 for of_one in parts.values())
 

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnn.data.identical import digests
 from dagnn.data.image_arrays import channels_first, label_names, usable
+from dagnn.data.image_depth import kinds_of
 from dagnn.data.image_files import Block, read_array, read_blocks, texts
 from dagnn.data.image_paths import GROUP_WORDS, LABEL_WORDS, find_beside, part_of
 from dagnn.data.pictures import PICTURES, read_pictures
@@ -33,6 +35,9 @@ class Seen:
         labels: name of each image's class, empty without label.
         groups: object that each image shows.
         parts: part of a split of each image, or empty.
+        ids: name of each image, to point at it.
+        contents: hash of each image, empty where it is blank or of unknown layout.
+        kinds: what the values of its pixels can be.
         mock: whether a file says that it is synthetic.
         problems: what is wrong.
         warnings: what is odd, and is trained on all the same.
@@ -42,6 +47,9 @@ class Seen:
     labels: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    contents: tuple[bytes, ...] = ()
+    kinds: frozenset[str] = frozenset()
     mock: bool = False
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -53,6 +61,9 @@ class Seen:
             self.labels + other.labels,
             self.groups + other.groups,
             self.parts + other.parts,
+            self.ids + other.ids,
+            self.contents + other.contents,
+            self.kinds | other.kinds,
             self.mock or other.mock,
             self.problems + other.problems,
             self.warnings + other.warnings,
@@ -97,10 +108,15 @@ def _block(block: Block, survey: Found) -> Seen:
     sizes = Counter() if size is None else Counter({size: count})
     parts = block.parts or ("",) * count
     problems = (*bad_pixels, *bad_labels, *bad_groups, *odd)
-    return Seen(sizes, labels, groups, parts, block.mock, problems, blank)
+    kinds, contents = frozenset[str](), (b"",) * count
+    if size is not None:
+        kinds = kinds_of(block.pixels)
+        contents = tuple(digests(channels_first(block.pixels, block.path)))
+    ids = _alone(Path(block.path.name), count)
+    return Seen(sizes, labels, groups, parts, ids, contents, kinds, block.mock, problems, blank)
 
 
-def _size(pixels: NDArray[Any], path: Path) -> Size | None:
+def _size(pixels: NDArray[Any], path: Path) -> Size:
     _, channels, height, width = channels_first(pixels[:1], path).shape
     return channels, height, width, "8-bit" if pixels.dtype == np.uint8 else str(pixels.dtype)
 
@@ -174,17 +190,27 @@ def _one_by_one(files: Sequence[Path], label: str, part: str) -> Seen:
     sizes: Counter[Size] = Counter()
     problems: list[str] = []
     whole: list[str] = []
+    contents: list[bytes] = []
+    kinds: set[str] = set()
     for file in files:
-        size, trouble = _attempt(_picture, None, file)
+        pixels, trouble = _attempt(read_pictures, None, [file])
         problems += trouble
-        if size is not None:
-            sizes[size] += 1
+        if pixels is not None:
+            sizes[_size(pixels, file)] += 1
             whole.append(str(file))
+            contents += digests(channels_first(pixels, file, "channels_last"))
+            kinds |= kinds_of(pixels)
     count, rest = len(whole), len(problems) - SHOWN
     more = [f"... and {rest} more pictures beside them cannot be read."] if rest > 0 else []
     told = (*problems[:SHOWN], *more)
-    return Seen(sizes, (label,) * count, tuple(whole), (part,) * count, problems=told)
-
-
-def _picture(file: Path) -> Size | None:
-    return _size(read_pictures([file]), file)
+    names = tuple(whole)
+    return Seen(
+        sizes,
+        (label,) * count,
+        names,
+        (part,) * count,
+        names,
+        tuple(contents),
+        frozenset(kinds),
+        problems=told,
+    )

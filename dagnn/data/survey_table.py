@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.data.image_arrays import usable
+from dagnn.data.image_depth import about_depth, brightness, kinds_of, require_one_scale
 from dagnn.data.image_files import Block, texts
 from dagnn.errors import DataError, MismatchError
 from dagnn.records import IntArray
@@ -29,6 +30,7 @@ class Survey:
         groups: images of one object share it ``[n]``.
         parts: part of a split that the files name ``[n]``, or empty.
         mock: whether any of it is synthetic.
+        notes: what is odd about the images as a whole.
     """
 
     pixels: Array
@@ -37,6 +39,7 @@ class Survey:
     groups: Array
     parts: Array
     mock: bool
+    notes: tuple[str, ...] = ()
 
     def only(self, rows: Array) -> "Survey":
         """Return the survey with some of its images."""
@@ -47,6 +50,7 @@ class Survey:
             self.groups[rows],
             self.parts[rows],
             self.mock,
+            self.notes,
         )
 
     def sample(self, limit: int | None) -> "Survey":
@@ -70,12 +74,20 @@ def join_blocks(
         labels: of each, names of classes ``[n]``.
 
     Raises:
-        MismatchError: images differ in shape, or ids or groups in number.
+        MismatchError: images differ in shape or in the scale of their brightness, or ids or
+            groups in number.
     """
     shapes = {p.shape[1:]: b.path for p, b in zip(pixels, blocks, strict=True)}
     if len(shapes) > 1:
         listed = ", ".join(f"{path.name} {list(shape)}" for shape, path in shapes.items())
-        raise MismatchError(f"Images of one survey differ in shape: {listed}. Set data.size.")
+        raise MismatchError(
+            f"Images of one survey differ in shape ([channels, height, width]): {listed}. "
+            "data.size makes heights and widths equal; channels must be equal in the files."
+        )
+    kinds = frozenset().union(*(kinds_of(block.pixels) for block in blocks))
+    require_one_scale(kinds, " and ".join(dict.fromkeys(str(block.path) for block in blocks)))
+    if len({each.dtype for each in pixels}) > 1:
+        pixels = [brightness(each) for each in pixels]
     ids = [_one_per_image(b, "ids", b.ids, _rows(b)) for b in blocks]
     groups = [_one_per_image(b, "groups", b.groups, i) for b, i in zip(blocks, ids, strict=True)]
     parts = [np.array(b.parts or [""] * len(b.pixels)) for b in blocks]
@@ -86,6 +98,7 @@ def join_blocks(
         np.concatenate(groups),
         np.concatenate(parts),
         any(block.mock for block in blocks),
+        tuple(about_depth(kinds)),
     )
 
 
@@ -154,10 +167,10 @@ def keep_usable(
     return kept, numbers[keep], notes
 
 
-def cut_groups(survey: Survey) -> list[str]:
+def cut_groups(groups: Sequence[str], survey_parts: Sequence[str]) -> list[str]:
     """Warn where the files themselves put images of one object into several parts."""
     parts: dict[str, set[str]] = {}
-    for group, part in zip(survey.groups.tolist(), survey.parts.tolist(), strict=True):
+    for group, part in zip(groups, survey_parts, strict=True):
         parts.setdefault(group, set()).add(part)
     cut = sum(len(of_one - {""}) > 1 for of_one in parts.values())
     return [f"the files put {cut} objects into more than one part of the split"] if cut else []

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dagnn.catalogs.shards import Shard
 from dagnn.catalogs.tables import ParameterTable
+from dagnn.data.identical import about_identical
 from dagnn.data.image_arrays import LAYOUTS, channels_first, label_names, resized, usable
 from dagnn.data.image_files import Block, name_inside, read_array, read_blocks
 from dagnn.data.image_paths import (
@@ -72,6 +73,8 @@ class SurveyImages:
         for pattern in (images, labels, groups):
             if pattern is not None and "{suite}" not in pattern:
                 raise ValueError(f"the pattern {pattern!r} has no {{suite}} where the name stands")
+            if pattern is not None and Path(pattern).is_absolute():
+                raise ValueError(f"the pattern {pattern!r} must start below the data folder")
         both = {c.casefold() for c in classes or ()} & {u.casefold() for u in unknown or ()}
         if both:
             raise ValueError(f"{', '.join(sorted(both))} cannot be known and unknown at once")
@@ -184,7 +187,9 @@ class SurveyImages:
         dataset = Images(
             survey.pixels, survey.ids.tolist(), numbers, classes, survey.groups.tolist()
         )
-        notes += cut_groups(survey) + _about_labels(blocks, survey, request.labelled)
+        notes += [*survey.notes, *cut_groups(dataset.groups, survey.parts.tolist())]
+        notes += about_identical(dataset.ids, survey.labels.tolist(), dataset.contents)
+        notes += _about_labels(blocks, survey, request.labelled)
         notes += _about_unknown(survey.labels[numbers == len(classes)])
         if request.on_progress is not None:
             request.on_progress(len(dataset), len(dataset))

@@ -18,6 +18,7 @@ from dagnn.data.kinds import CATALOGUES, IMAGES, SPECTRA, other_kind
 from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.data.requests import Loaded, Request
 from dagnn.data.splits import PARTS, Split, split_items
+from dagnn.data.together import together
 from dagnn.data.truth import Truth
 from dagnn.errors import MismatchError, MissingDataError, UsageError, meant
 from dagnn.parameters import Scaling
@@ -61,9 +62,14 @@ def prepare(
     truth = truth or modality.truth(experiment.source, experiment.target, data.parameters, folder)
     suites: list[SuiteData] = []
     assigned: dict[str, str] = {}
-    for domain, (name, spelt) in enumerate(spelling.items()):
-        role = roles[name]
-        loaded = read_suite(experiment, spelt, folder, truth, console, labelled=role == "source")
+    read = {
+        name: read_suite(
+            experiment, spelt, folder, truth, console, labelled=roles[name] == "source"
+        )
+        for name, spelt in spelling.items()
+    }
+    for domain, (name, loaded) in enumerate(_together(read, modality, console).items()):
+        role, spelt = roles[name], spelling[name]
         split, number = None, 0
         if role != "other":
             ranges = data.target_prior if role == "target" else {}
@@ -105,9 +111,25 @@ def read_suite(
             loaded = modality.load(replace(request, on_progress=advance))
         except MissingDataError as error:
             raise _explained(error, modality, request) from None
-    for note in loaded.notes:
-        console.print(f"[yellow]{name}:[/] {escape(note)}", highlight=False, soft_wrap=True)
+    _show(name, loaded.notes, console)
     return loaded
+
+
+def _together(
+    read: dict[str, Loaded], modality: Modality, console: Console
+) -> Mapping[str, Loaded]:
+    """Return suites that share objects under common names of these."""
+    if not modality.shared_objects:
+        return read
+    found = together(read)
+    for name, before in read.items():
+        _show(name, found[name].notes[len(before.notes) :], console)
+    return found
+
+
+def _show(name: str, notes: Sequence[str], console: Console) -> None:
+    for note in notes:
+        console.print(f"[yellow]{name}:[/] {escape(note)}", highlight=False, soft_wrap=True)
 
 
 def within(

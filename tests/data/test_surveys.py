@@ -9,6 +9,7 @@ from PIL import Image
 from dagnn.data import MODALITIES, SurveyImages, split_items
 from dagnn.data.image_paths import find_images
 from dagnn.data.modalities import Request
+from dagnn.data.together import together
 from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError
 
 NAMES = ["smooth", "featured", "edgeon", "odd"]
@@ -278,4 +279,10 @@ def test_real_radio_surveys_share_one_archive(shared):
         assert one.dataset.sizes["channels"] == 1 and one.dataset.sizes["height"] == 64
         assert one.dataset.class_counts().tolist() == [264, 336]
     first, nvss = loaded.values()
-    assert len(set(first.dataset.groups) & set(nvss.dataset.groups)) == 543
+    assert len(set(first.dataset.objects) & set(nvss.dataset.objects)) == 543
+    assert "CoNFIG-FR2-134 = CoNFIG-FR2-182" in "".join(first.notes)
+    first, nvss = together(loaded).values()
+    of_object = dict(zip(first.dataset.objects, first.dataset.groups, strict=True))
+    there = zip(nvss.dataset.objects, nvss.dataset.groups, strict=True)
+    assert all(of_object.get(name, group) == group for name, group in there)
+    assert len(set(first.dataset.groups)) == len(set(first.dataset.objects)) - 2
