@@ -1,13 +1,14 @@
 """Small building blocks that several rooms share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from dagnn.errors import CheckpointError
 from dagnn.records import Logits, Moments, Output
 
 
@@ -33,6 +34,29 @@ def mlp(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
         if dropout:
             layers.append(nn.Dropout(dropout))
     return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
+
+
+def require_finite(weights: Mapping[str, Any], file: object) -> None:
+    """Refuse stored weights of which some are NaN or infinite.
+
+    Args:
+        weights: name → tensor; other entries are not looked at.
+        file: where they were read.
+
+    Raises:
+        CheckpointError: a tensor is not finite; the message names the first one.
+    """
+    bad = [
+        name
+        for name, value in weights.items()
+        if isinstance(value, Tensor) and not bool(torch.isfinite(value).all())
+    ]
+    if bad:
+        more = f" and {len(bad) - 1} more tensors" if len(bad) > 1 else ""
+        raise CheckpointError(
+            f"{file} holds NaN or infinite values in {bad[0]}{more}, so everything it predicts "
+            "would be wrong. Use an intact copy of the file, or another checkpoint."
+        )
 
 
 def at_least_float32(values: Tensor) -> Tensor:

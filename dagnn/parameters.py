@@ -157,6 +157,12 @@ class Scaling:
             tuple(p.name for p in known), tuple(p.low for p in known), tuple(p.high for p in known)
         )
 
+    @property
+    def limits(self) -> dict[str, tuple[float, float]]:
+        """Lower and upper end of the prior of every parameter."""
+        ends = zip(self.low, self.high, strict=True)
+        return dict(zip(self.names, ends, strict=True))
+
     def to_unit(self, values: Tensor) -> Tensor:
         """Scale physical values ``[..., P]`` to prior units."""
         low, high = values.new_tensor(self.low), values.new_tensor(self.high)

@@ -5,7 +5,7 @@ Symbols: ``B`` items in a batch, ``W`` width of the latent, ``P`` parameters,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -182,6 +182,11 @@ class Predictions:
     model: str = "model"
     groups: tuple[str, ...] = ()
 
+    def take(self, rows: Sequence[int]) -> "Predictions":
+        """Return the items of some rows, in their order."""
+        chosen = {name: getattr(self, name)[rows] for name in ("truth", "mean", "std", "latent")}
+        return replace(self, **chosen, **_names(self, rows))
+
 
 @dataclass(frozen=True)
 class ClassPredictions:
@@ -214,6 +219,17 @@ class ClassPredictions:
     model: str = "model"
     groups: tuple[str, ...] = ()
     novelty: FloatArray | None = None
+
+    def take(self, rows: Sequence[int]) -> "ClassPredictions":
+        """Return the items of some rows, in their order."""
+        chosen = {name: getattr(self, name)[rows] for name in ("truth", "probability", "latent")}
+        novelty = None if self.novelty is None else self.novelty[rows]
+        return replace(self, **chosen, **_names(self, rows), novelty=novelty)
+
+
+def _names(given: Predictions | ClassPredictions, rows: Sequence[int]) -> dict[str, Any]:
+    groups = tuple(given.groups[row] for row in rows) if given.groups else ()
+    return {"ids": tuple(given.ids[row] for row in rows), "groups": groups}
 
 
 @dataclass(frozen=True)

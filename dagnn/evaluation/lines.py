@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from dagnn.evaluation.alignment import Alignment
+from dagnn.evaluation.beyond import BeyondPrior, limits
 from dagnn.evaluation.calibration import Calibration
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.evaluation.wording import plain
@@ -13,6 +14,11 @@ MEASURES = MappingProxyType(
     {"domain_auc": "domain AUC", "mmd": "MMD²", "latent_distance": "distance"}
 )
 VIEWS = MappingProxyType({"pit": "PIT", "coverage": "coverage", "tarp": "TARP"})
+BEYOND = (
+    "How many predicted means lie outside the prior of the training set, and of how many others "
+    "the error bar of one standard deviation ends outside. The training set holds no truth there. "
+    "Every metric is computed from the predictions as they are."
+)
 
 
 class Lines(NamedTuple):
@@ -79,6 +85,21 @@ def calibration_lines(calibrations: Sequence[Calibration]) -> Lines | None:
         ("suite · parameter · network", *(VIEWS[name] for name in views), "limit"),
         [(_place(key), *_cells(row, views)) for key, row in found.items()],
     )
+
+
+def beyond_section(found: Sequence[BeyondPrior]) -> list[Section]:
+    """Lay out what reaches beyond the prior, one line per predictor; nothing where nothing does."""
+    lines: list[tuple[str, ...]] = [
+        (
+            _place((b.suite, b.role, b.split, b.parameter, b.model)),
+            limits(b.prior),
+            b.count(b.means),
+            b.count(b.bars),
+        )
+        for b in found
+    ]
+    columns = ("suite · parameter · predictor", "prior", "means outside", "more error bars")
+    return [Section("Beyond the prior", Lines(columns, lines), BEYOND)] if lines else []
 
 
 def _place(key: tuple[str, ...]) -> str:

@@ -136,7 +136,10 @@ class Novelty:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 numbers = {name: stored[name] for name in ("mean", "axes", "variance")}
-                return cls(**numbers, rest=float(stored["rest"]), unit=float(stored["unit"]))
+                rest, unit = float(stored["rest"]), float(stored["unit"])
+                if not all(np.isfinite(values).all() for values in (*numbers.values(), rest, unit)):
+                    raise ValueError("it holds NaN or infinite values")
+                return cls(**numbers, rest=rest, unit=unit)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(
                 f"{path} is damaged ({error}). Delete it: dagnn evaluate learns it again."

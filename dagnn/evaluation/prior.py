@@ -1,6 +1,7 @@
 """The distribution from which a suite's parameters were drawn."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,11 @@ class Prior:
         """Return the standard prior of a named parameter."""
         known = parameter(name)
         return cls(known.low, known.high, known.log)
+
+    @classmethod
+    def within(cls, limits: Mapping[str, Sequence[float]]) -> "dict[str, Prior]":
+        """Return the prior of every named parameter between given limits."""
+        return {name: cls(low, high, parameter(name).log) for name, (low, high) in limits.items()}
 
     def to_unit(self, values: FloatArray) -> FloatArray:
         """Map physical values to [0, 1], in which the prior is uniform.

@@ -28,7 +28,8 @@ CAPTIONS = MappingProxyType(
     {
         "truth": "Predicted against true value, item by item. Bars are one predicted standard "
         "deviation (of many items, only some have one); the dashed line is perfection. Metrics "
-        "stand in each panel.",
+        "stand in each panel. Dotted: the limits of the prior of the training set; crosses and "
+        "coloured ends of bars lie beyond them, where the training set holds no truth.",
         "calibration": "How often the truth lies within the central interval of each probability. "
         "On the dashed line the error bars are right; the grey band holds 95% of what a "
         "calibrated model would show with as many items.",

@@ -8,6 +8,8 @@ from types import MappingProxyType
 import numpy as np
 
 from dagnn.errors import MissingDataError, MissingFieldError, TableError
+from dagnn.evaluation.beyond import OUTSIDE_PRIOR, outside_texts
+from dagnn.evaluation.prior import Prior
 from dagnn.files import atomic_path
 from dagnn.records import Predictions, Result
 
@@ -20,6 +22,9 @@ PREDICTION_COLUMNS = (
 Remarks = Mapping[str, Mapping[str, str]]
 """Further columns of a table of predictions: name → item → what to say of it."""
 NO_REMARKS: Remarks = MappingProxyType({})
+Priors = Mapping[str, Prior]
+"""Prior of the training set by parameter."""
+NO_PRIORS: Priors = MappingProxyType({})
 MOCK = "mock"
 """Column that says True where mock data were trained on or measured; older files lack it."""
 
@@ -126,12 +131,20 @@ def said_of(item: str, remarks: Remarks) -> Iterator[str]:
     return (of_item.get(item, "") for of_item in remarks.values())
 
 
-def _prediction_rows(predictions: Predictions, remarks: Remarks) -> Iterator[tuple[str, ...]]:
+def _prediction_rows(
+    predictions: Predictions, remarks: Remarks, priors: Priors
+) -> Iterator[tuple[str, ...]]:
     p = predictions
+    beyond = {
+        column: outside_texts(priors[name], name, p.mean[:, column], p.std[:, column])
+        for column, name in enumerate(p.parameters)
+        if name in priors
+    }
     for row, item in enumerate(p.ids):
         for column, name in enumerate(p.parameters):
             numbers = (cell(values[row, column]) for values in (p.truth, p.mean, p.std))
-            told = said_of(item, remarks)
+            told = [beyond[column][row] if column in beyond else ""] if priors else []
+            told += said_of(item, remarks)
             yield (p.suite, p.role, p.split, item, name, *numbers, p.model, *told)
 
 
@@ -140,6 +153,7 @@ def write_predictions(
     predictions: Iterable[Predictions],
     remarks: Remarks = NO_REMARKS,
     *,
+    priors: Priors = NO_PRIORS,
     mock: bool | None = None,
 ) -> Path:
     """Write predictions, one row per item and parameter; latents are not part of the table.
@@ -148,10 +162,13 @@ def write_predictions(
         path: CSV file.
         predictions: of any suites and models.
         remarks: further columns, by name.
+        priors: of the training set; the column :data:`~dagnn.evaluation.beyond.OUTSIDE_PRIOR`
+            says what lies outside them. Without any there is no such column.
         mock: as in :func:`write_table`.
     """
-    rows = (row for each in predictions for row in _prediction_rows(each, remarks))
-    return write_table(path, (*PREDICTION_COLUMNS, *remarks), rows, mock)
+    rows = (row for each in predictions for row in _prediction_rows(each, remarks, priors))
+    further = (*((OUTSIDE_PRIOR,) if priors else ()), *remarks)
+    return write_table(path, (*PREDICTION_COLUMNS, *further), rows, mock)
 
 
 def read_predictions(path: Path | str) -> list[Predictions]:

@@ -16,6 +16,7 @@ from dagnn.errors import CheckpointError
 from dagnn.models.graph import GraphEncoder
 from dagnn.models.heads import SignedMomentsHead
 from dagnn.models.network import Network
+from dagnn.nn import require_finite
 
 _RENAMED = {
     r"^(?:module\.)?layers\.(\d+)\.edge_model\.edge_mlp\.": r"encoder.blocks.\1.edge_mlp.",
@@ -48,7 +49,8 @@ def load_published(path: Path | str) -> Network:
         path: a state dict written by ``torch.save``, also of a DataParallel model.
 
     Raises:
-        CheckpointError: the file is absent, cannot be read, or holds something else.
+        CheckpointError: the file is absent, cannot be read, holds something else, or values
+            that are not finite.
     """
     path = Path(path)
     state = _renamed(_read(path), path)
@@ -83,6 +85,7 @@ def _read(path: Path) -> dict[str, Tensor]:
             f"{path}: expected a plain state dict (names to tensors), got {type(state).__name__} "
             "with other contents."
         )
+    require_finite(state, path)
     return state
 
 

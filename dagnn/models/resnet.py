@@ -13,6 +13,7 @@ from torch.nn import functional
 from dagnn.errors import CheckpointError
 from dagnn.models.image import ImageEncoder
 from dagnn.models.normalize_images import ChannelNorm
+from dagnn.nn import require_finite
 
 
 def _conv(channels: int, following: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -150,7 +151,8 @@ def load_published_resnet(network: ResNet, path: Path) -> None:
         path: file of a state dictionary with torchvision's names.
 
     Raises:
-        CheckpointError: the file is absent or holds another network.
+        CheckpointError: the file is absent, or holds another network or values that are not
+            finite.
     """
     if not path.is_file():
         raise CheckpointError(f"There is no file of weights {path}.")
@@ -165,6 +167,7 @@ def load_published_resnet(network: ResNet, path: Path) -> None:
         raise CheckpointError(
             f"{path} is not such a network: {len(odd)} names differ ({', '.join(odd[:3])}, ...)."
         )
+    require_finite(weights, path)
     first = weights["conv1.weight"]
     if first.shape[1] != own["conv1.weight"].shape[1]:
         weights["conv1.weight"] = first.sum(1, keepdim=True) / own["conv1.weight"].shape[1]

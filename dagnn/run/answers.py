@@ -18,7 +18,7 @@ from dagnn.evaluation.calibration import Calibration
 from dagnn.evaluation.examination import Examination
 from dagnn.evaluation.latent import LatentMap
 from dagnn.evaluation.novelty import Novelty
-from dagnn.evaluation.storage import NO_REMARKS, Remarks
+from dagnn.evaluation.storage import NO_PRIORS, NO_REMARKS, Priors, Remarks
 from dagnn.evaluation.temperature import Temperature
 from dagnn.evaluation.variance import VarianceScale
 from dagnn.models import Network
@@ -68,16 +68,30 @@ class Answers(Protocol):
         ...
 
     def write(
-        self, path: Path, predictions: Sequence[Any], remarks: Remarks = NO_REMARKS, *, mock: bool
+        self,
+        path: Path,
+        predictions: Sequence[Any],
+        remarks: Remarks = NO_REMARKS,
+        *,
+        priors: Priors = NO_PRIORS,
+        mock: bool,
     ) -> Path:
-        """Write a table of predictions, with further columns of remarks and the mark of mocks."""
+        """Write a table of predictions, with further columns of remarks and the mark of mocks.
+
+        Args:
+            path: CSV file.
+            predictions: of any suites and models.
+            remarks: further columns.
+            priors: of the training set, which predicted parameters are compared with.
+            mock: whether mock data were trained on or measured.
+        """
         ...
 
     def read(self, path: Path) -> Sequence[AnyPredictions]:
         """Read it back."""
         ...
 
-    def show(self, predictions: Any, console: Console) -> None:
+    def show(self, predictions: Any, console: Console, priors: Priors = NO_PRIORS) -> None:
         """Print predictions."""
         ...
 

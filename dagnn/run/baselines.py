@@ -6,7 +6,6 @@ from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES
 from dagnn.evaluation.baselines import SummaryTable, summary_baselines
 from dagnn.evaluation.prior import Prior
-from dagnn.parameters import parameter
 from dagnn.records import FloatArray, Predictions
 from dagnn.run.prepared import Prepared, SuiteData
 
@@ -17,10 +16,7 @@ GALAXIES = "log10 galaxies"
 def priors(experiment: Experiment, prepared: Prepared, suite: str) -> dict[str, Prior]:
     """Return the prior of every inferred parameter in one suite."""
     modality = build(MODALITIES, experiment.data, "data")
-    return {
-        name: Prior(*modality.prior(suite, name), parameter(name).log)
-        for name in prepared.scaling.names
-    }
+    return Prior.within({name: modality.prior(suite, name) for name in prepared.scaling.names})
 
 
 def baseline_predictions(experiment: Experiment, prepared: Prepared) -> list[Predictions]:
@@ -33,10 +29,7 @@ def baseline_predictions(experiment: Experiment, prepared: Prepared) -> list[Pre
     if not (experiment.evaluation.baselines and prepared.scaling.names):
         return []
     scaling = prepared.scaling
-    widest = {
-        name: Prior(low, high, parameter(name).log)
-        for name, low, high in zip(scaling.names, scaling.low, scaling.high, strict=True)
-    }
+    widest = Prior.within(scaling.limits)
     tables = [_table(suite) for suite in prepared.suites]
     made = summary_baselines(tables, scaling.names, widest)
     return [each for each in made if each.split != "train"]

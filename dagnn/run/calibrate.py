@@ -90,11 +90,16 @@ def read_scale(folder: RunFolder, answers: Answers) -> AnyScale | None:
     if not folder.calibration.is_file():
         return None
     try:
-        return answers.read_scale(json.loads(folder.calibration.read_text(encoding="utf-8")))
+        text = folder.calibration.read_text(encoding="utf-8")
+        return answers.read_scale(json.loads(text, parse_constant=_refuse))
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"{folder.calibration} is damaged ({error}). Delete it to see uncalibrated answers."
         ) from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} stands where a number should")
 
 
 def calibrated(

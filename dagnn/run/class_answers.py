@@ -25,7 +25,7 @@ from dagnn.evaluation.figures import (
 )
 from dagnn.evaluation.latent import LatentMap, class_map
 from dagnn.evaluation.novelty import Novelty
-from dagnn.evaluation.storage import NO_REMARKS, Remarks
+from dagnn.evaluation.storage import NO_PRIORS, NO_REMARKS, Priors, Remarks
 from dagnn.evaluation.temperature import Temperature
 from dagnn.evaluation.unfamiliar import Unfamiliar, unfamiliar
 from dagnn.models import Network
@@ -79,6 +79,7 @@ class Classes:
         predictions: Sequence[ClassPredictions],
         remarks: Remarks = NO_REMARKS,
         *,
+        priors: Priors = NO_PRIORS,
         mock: bool,
     ) -> Path:
         """Write one row per item."""
@@ -88,7 +89,9 @@ class Classes:
         """Read them back."""
         return read_class_predictions(path)
 
-    def show(self, predictions: ClassPredictions, console: Console) -> None:
+    def show(
+        self, predictions: ClassPredictions, console: Console, priors: Priors = NO_PRIORS
+    ) -> None:
         """Print probabilities."""
         show_classes(predictions, console)
 

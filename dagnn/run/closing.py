@@ -9,11 +9,12 @@ from rich.markup import escape
 from dagnn.config import Experiment
 from dagnn.evaluation.class_lines import unknown_sentences
 from dagnn.evaluation.headline import count_items, too_few
+from dagnn.evaluation.table import MODEL
 from dagnn.records import Result
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text, stored_intervals
-from dagnn.run.outputs import show_table, stamped
+from dagnn.run.outputs import reaching_beyond, show_table, stamped
 
 
 def tell_results(
@@ -40,6 +41,9 @@ def tell_results(
         _tell(console, "[yellow]Note:[/]", few)
     for text in unknown_sentences(results):
         _tell(console, "[yellow]Note:[/]", text)
+    for each in reaching_beyond(predictions, facts):
+        if each.model == MODEL:
+            _tell(console, "[yellow]Note:[/]", each.sentence())
     for text in _restrictions(experiment):
         _tell(console, "[bold yellow]STRESS TEST:[/]", text)
     narrow = [alarm_text(each) for each in stored_intervals(facts) if each.alarm]

@@ -9,13 +9,14 @@ from rich.markup import escape
 
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.evaluation.comparison.console import comparison_console
-from dagnn.evaluation.comparison.notes import shared_splits
+from dagnn.evaluation.comparison.notes import beyond_priors, shared_splits
 from dagnn.evaluation.comparison.page import comparison_figures, write_comparison
 from dagnn.evaluation.comparison.runs import FinishedRun, Group, group_runs
 from dagnn.evaluation.comparison.stamps import warnings
 from dagnn.evaluation.comparison.storage import write_comparison_csv
 from dagnn.evaluation.console import NARROW
 from dagnn.evaluation.figures import save_figure
+from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.storage import read_results
 from dagnn.files import entries
 from dagnn.run.answers import answers_of
@@ -26,6 +27,8 @@ from dagnn.run.stamps import stamps_of
 
 PARTS = {"figures", "report.html"}
 """What of a comparison may be there without its table, if it was stopped."""
+NOTES_SHOWN = 4
+"""Notes on predictions beyond a prior that a screen is filled with; the page has them all."""
 DEEPEST = 3
 """How many folders below the one named are searched for runs: matrix, pair, seed."""
 
@@ -73,7 +76,10 @@ def compare(
     for told in warnings(groups):
         text = f"[bold yellow]{told.word}[/] {escape(told.rest)}"
         console.print(text, highlight=False, soft_wrap=True)
-    for note in shared_splits(groups):
+    beyond = list(beyond_priors(groups))
+    rest = len(beyond) - NOTES_SHOWN
+    more = [f"... and {rest} more such notes: {page}"] if rest > 0 else []
+    for note in (*shared_splits(groups), *beyond[:NOTES_SHOWN], *more):
         console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
     console.print(f"Comparison: {page}", highlight=False, soft_wrap=True)
     return page
@@ -222,4 +228,5 @@ def read_run(folder: RunFolder, name: str) -> FinishedRun:
         revision=facts.get("git_revision"),
         stamps=stamps_of(experiment, facts, held_out(predictions)),
         notes=tuple(facts["evaluation"]["notes"]),
+        priors=Prior.within(facts["priors"]),
     )

@@ -84,7 +84,7 @@ def run_facts(
             for each in prepared.intervals
         },
         "training_items": items,
-        "priors": {n: [low, high] for n, low, high in zip(*asdict(scaling).values(), strict=True)},
+        "priors": {name: list(ends) for name, ends in scaling.limits.items()},
         "inputs": prepared.suites[0].loaded.dataset.describe(),
         "classes": list(prepared.truth.classes),
         "members": members,

@@ -16,6 +16,7 @@ from dagnn.config import Experiment
 from dagnn.errors import DataError
 from dagnn.evaluation.alignment import Alignment, alignments
 from dagnn.evaluation.baselines import BASELINES
+from dagnn.evaluation.beyond import BeyondPrior, beyond_prior
 from dagnn.evaluation.console import NARROW, console_table
 from dagnn.evaluation.examination import examination_figures, read_examination
 from dagnn.evaluation.figures import (
@@ -25,7 +26,9 @@ from dagnn.evaluation.figures import (
 )
 from dagnn.evaluation.headline import count_items
 from dagnn.evaluation.history import read_epochs, training_facts
+from dagnn.evaluation.lines import beyond_section
 from dagnn.evaluation.model_card import write_model_card
+from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.report import write_report
 from dagnn.evaluation.robustness import robustness_section
 from dagnn.evaluation.storage import write_results
@@ -64,7 +67,8 @@ def write_tables(
         mock: whether mock data were trained on or measured; every row says so.
     """
     write_results(folder.results, results, mock=mock)
-    answers.write(folder.predictions, predictions, mock=mock)
+    priors = Prior.within(folder.read_environment()["priors"])
+    answers.write(folder.predictions, predictions, priors=priors, mock=mock)
     seen = [p for p in predictions if p.latent.shape[1]]
     latents: dict[str, Any] = {_latent_key(p): p.latent for p in seen}
     latents |= {_group_key(p): np.array(p.groups) for p in seen if p.groups not in ((), p.ids)}
@@ -106,6 +110,8 @@ def write_pages(
     oracle = chosen_by_oracle(experiment)
     seen = held_out(predictions)
     notes += [f"ALARM: {text}" for text in answers.alarms(seen)]
+    beyond = reaching_beyond(seen, facts)
+    notes += [each.sentence() for each in beyond if each.model == MODEL]
     figures = draw(folder, experiment, answers, seen, facts)
     examined = read_examination(folder.path)
     if examined is not None:
@@ -127,7 +133,10 @@ def write_pages(
         facts=training,
         alignments=how_aligned(seen, experiment.seed),
         calibrations=answers.calibrations(seen, facts, experiment.seed),
-        sections=[robustness_section(examined.rows)] if examined else [],
+        sections=[
+            *beyond_section(beyond),
+            *([robustness_section(examined.rows)] if examined else []),
+        ],
     )
     write_model_card(
         folder.model_card,
@@ -143,6 +152,13 @@ def write_pages(
         notes=notes,
     )
     return folder.report
+
+
+def reaching_beyond(
+    predictions: Sequence[AnyPredictions], facts: Mapping[str, Any]
+) -> list[BeyondPrior]:
+    """Count which held-out predictions of a run reach beyond the prior of its training set."""
+    return beyond_prior(held_out(predictions), Prior.within(facts["priors"]))
 
 
 def told_epochs(path: Path, experiment: Experiment) -> list[EpochRecord]:

@@ -6,8 +6,7 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
-from dagnn.parameters import Scaling
-from dagnn.records import ClassPredictions, Dataset, Predictions
+from dagnn.records import Dataset
 
 WARNINGS_SHOWN = 10
 FEATURES_SHOWN = 2
@@ -26,28 +25,6 @@ def outside_range(dataset: Dataset, ranges: Mapping[str, Sequence[float]]) -> di
             seen = f"{name} is {float(values[item]):.4g} (training: {low:.4g} to {high:.4g})"
             outside.setdefault(item, []).append(seen)
     return {dataset.ids[item]: "; ".join(outside[item]) for item in sorted(outside)}
-
-
-def beyond_prior(predictions: Predictions | ClassPredictions, scaling: Scaling) -> dict[str, str]:
-    """Return which predicted means lie where no truth of training did.
-
-    Args:
-        predictions: in physical units; of classes there is nothing to say.
-        scaling: names and priors of the parameters.
-
-    Returns:
-        Item → what was predicted and the prior; only items that have any such thing.
-    """
-    if isinstance(predictions, ClassPredictions):
-        return {}
-    found: dict[str, list[str]] = {}
-    priors = list(zip(scaling.names, scaling.low, scaling.high, strict=True))
-    for item, means in zip(predictions.ids, predictions.mean, strict=True):
-        for mean, (name, low, high) in zip(means, priors, strict=True):
-            if not low <= mean <= high:
-                said = f"predicted {name} is {mean:.4g} (prior: {low:g} to {high:g})"
-                found.setdefault(item, []).append(said)
-    return {item: "; ".join(said) for item, said in found.items()}
 
 
 def warn_outside(outside: Mapping[str, str], console: Console) -> None:

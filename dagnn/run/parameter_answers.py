@@ -21,11 +21,17 @@ from dagnn.evaluation.figures import (
 from dagnn.evaluation.latent import LatentMap, latent_map
 from dagnn.evaluation.predict import predict
 from dagnn.evaluation.prior import Prior
-from dagnn.evaluation.storage import NO_REMARKS, Remarks, read_predictions, write_predictions
+from dagnn.evaluation.storage import (
+    NO_PRIORS,
+    NO_REMARKS,
+    Priors,
+    Remarks,
+    read_predictions,
+    write_predictions,
+)
 from dagnn.evaluation.table import DRAWN, evaluate
 from dagnn.evaluation.variance import VarianceScale, fit_variance
 from dagnn.models import Network
-from dagnn.parameters import parameter
 from dagnn.records import Dataset, Predictions, Result
 from dagnn.run.baselines import baseline_predictions, priors
 from dagnn.run.prepared import Prepared, by_suite
@@ -76,18 +82,19 @@ class Parameters:
         predictions: Sequence[Predictions],
         remarks: Remarks = NO_REMARKS,
         *,
+        priors: Priors = NO_PRIORS,
         mock: bool,
     ) -> Path:
-        """Write one row per item and parameter."""
-        return write_predictions(path, predictions, remarks, mock=mock)
+        """Write one row per item and parameter, and what of it lies outside the prior."""
+        return write_predictions(path, predictions, remarks, priors=priors, mock=mock)
 
     def read(self, path: Path) -> list[Predictions]:
         """Read them back."""
         return read_predictions(path)
 
-    def show(self, predictions: Predictions, console: Console) -> None:
-        """Print means and standard deviations."""
-        show_predictions(predictions, console)
+    def show(self, predictions: Predictions, console: Console, priors: Priors = NO_PRIORS) -> None:
+        """Print means and standard deviations, marked where they reach beyond the prior."""
+        show_predictions(predictions, console, priors)
 
     def figures(
         self, predictions: Sequence[Predictions], facts: Mapping[str, Any], **stamp: bool
@@ -95,14 +102,15 @@ class Parameters:
         """Draw truth, coverage and PIT of each parameter, and TARP of several."""
         figures: dict[str, Figure] = {}
         known = [p for p in predictions if np.isfinite(p.truth).any()]
+        priors = Prior.within(facts["priors"])
         if not known:
             return figures
         for name in known[0].parameters:
-            figures[f"truth_{name}"] = truth_figure(known, name, **stamp)
+            figures[f"truth_{name}"] = truth_figure(known, name, priors[name], **stamp)
             figures[f"calibration_{name}"] = calibration_figure(known, name, **stamp)
             figures[f"pit_{name}"] = pit_figure(known, name, **stamp)
         if len(known[0].parameters) > 1:
-            figures["tarp"] = tarp_figure(known, _priors(facts), **stamp)
+            figures["tarp"] = tarp_figure(known, priors, **stamp)
         return figures
 
     def maps(self, predictions: Sequence[Predictions], method: str) -> dict[str, LatentMap]:
@@ -116,7 +124,7 @@ class Parameters:
     ) -> list[Calibration]:
         """Measure PIT, coverage and TARP of the networks."""
         ours = [p for p in predictions if p.model in DRAWN]
-        return calibrations(ours, _priors(facts), seed=seed)
+        return calibrations(ours, Prior.within(facts["priors"]), seed=seed)
 
     def alarms(self, predictions: Sequence[Predictions]) -> list[str]:
         """Return nothing: the guard has looked at inputs before training."""
@@ -127,9 +135,3 @@ class Parameters:
     ) -> None:
         """Return nothing: only images of classes are changed."""
         return
-
-
-def _priors(facts: Mapping[str, Any]) -> dict[str, Prior]:
-    return {
-        name: Prior(low, high, parameter(name).log) for name, (low, high) in facts["priors"].items()
-    }

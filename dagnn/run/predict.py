@@ -1,26 +1,31 @@
 """Predict new files with a finished run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.markup import escape
 
+from dagnn.catalogs.suites import guess_suite
 from dagnn.config import build
 from dagnn.data.kinds import kind_of
 from dagnn.data.modalities import MODALITIES, Loaded, Modality
 from dagnn.errors import DataError, MismatchError, UsageError
-from dagnn.evaluation.storage import NO_REMARKS, Remarks
+from dagnn.evaluation.beyond import beyond_prior
+from dagnn.evaluation.prior import Prior
+from dagnn.evaluation.storage import Remarks
 from dagnn.evaluation.variance import VarianceScale
-from dagnn.records import Dataset
+from dagnn.parameters import Scaling
+from dagnn.records import ClassPredictions, Dataset
 from dagnn.run.answers import Answers, AnyPredictions, answers_of
 from dagnn.run.calibrate import apply_scale, read_scale
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text, stored_intervals
 from dagnn.run.novelty import apply_novelty, read_familiar
-from dagnn.run.outside import beyond_prior, outside_range, warn_outside
+from dagnn.run.outside import outside_range, warn_outside
 from dagnn.run.predictions import adapt
 from dagnn.run.prepared import stored_truth
 from dagnn.run.show import tell_unknown
@@ -29,8 +34,10 @@ from dagnn.run.trained import Trained, uncalibrated
 
 OUTSIDE = "outside_training_range"
 """Column of a file of predictions: what of an input training has not seen; empty if nothing."""
-GUESS = "outside_prior"
-"""Column of a file of predictions: which means lie where no truth of training did."""
+UNKNOWN_SUITE = "unknown"
+"""How a file of predictions calls the suite of inputs whose paths name none."""
+SHARED = "shared"
+"""What stands in the column of statistics where all suites share them."""
 _OTHER = "Give another --out"
 FIRST_COLUMNS = "suite,role,split,id,"
 """How every file of predictions begins."""
@@ -62,8 +69,8 @@ def predict(
         adapt_statistics: estimate statistics from these files instead.
         out: CSV file; a table on the screen if None. Its last columns say what of an input
             lies outside the range of training (empty where nothing does), which predictions
-            lie outside the prior, through the statistics of which suite inputs are seen
-            (``shared`` by all), and whether network or inputs come of mock data.
+            or error bars reach beyond the prior, through the statistics of which suite inputs
+            are seen (``shared`` by all), and whether network or inputs come of mock data.
         console: where warnings go; standard error if None.
     """
     console = console or Console(stderr=True)
@@ -79,7 +86,7 @@ def predict(
         require_one(files, trained.checkpoint)
     asked = None if suite is None else modality.name(suite)
     loaded = _read(trained, modality, files, asked)
-    _say_notes(console, loaded.notes)
+    say_notes(console, loaded.notes)
     guessed = loaded.suite or named_by(files, trained.checkpoint.meta["domains"])
     chosen = choose_suite(asked, guessed, trained.checkpoint, adapt_statistics, console)
     told = [*uncalibrated(trained.folder, trained.experiment), *_without_novelty(trained)]
@@ -87,7 +94,7 @@ def predict(
     scale = read_scale(trained.folder, answers_of(stored_truth(trained.checkpoint.meta).classes))
     if isinstance(scale, VarianceScale) and not scale.fitted:
         told += scale.sentences()
-    _say_notes(console, [*told, *_alarms(trained.folder, chosen)])
+    say_notes(console, [*told, *_alarms(trained.folder, chosen)])
     outside = outside_range(loaded.dataset, trained.checkpoint.meta["training_range"])
     warn_outside(outside, console)
     mock = _say_mock(trained, loaded, console)
@@ -97,19 +104,33 @@ def predict(
     calibrated: AnyPredictions
     judged = apply_novelty(read_familiar(trained.folder), [raw])
     (calibrated,) = apply_scale(read_scale(trained.folder, answers), judged, labelled)
-    guesses = beyond_prior(calibrated, stored_truth(trained.checkpoint.meta).scaling)
-    _say_notes(console, _about_guesses(guesses, calibrated))
     domains = trained.checkpoint.meta["domains"]
     shared = trained.checkpoint.meta["statistics"] == 1
-    through = "shared" if shared else chosen or domains[0]
+    through = SHARED if shared else chosen or domains[0]
     through = "these files" if adapt_statistics else through
-    remarks = {
-        OUTSIDE: outside,
-        GUESS: guesses,
-        STATISTICS: dict.fromkeys(calibrated.ids, through),
-    }
-    deliver(answers, calibrated, out, console, remarks, mock=mock)
-    return calibrated
+    remarks = {OUTSIDE: outside, STATISTICS: dict.fromkeys(calibrated.ids, through)}
+    named = by_named_suite(calibrated, chosen or loaded.suite)
+    scaling = stored_truth(trained.checkpoint.meta).scaling
+    deliver(answers, named, out, console, remarks, scaling=scaling, mock=mock)
+    return named[0] if len(named) == 1 else calibrated
+
+
+def by_named_suite(predictions: AnyPredictions, suite: str | None) -> list[AnyPredictions]:
+    """Name the suite of predicted files where their paths do, one record for each suite.
+
+    Args:
+        predictions: of files; an item is called like its (first) file.
+        suite: of all of them, where that is known.
+    """
+    if suite is not None:
+        return [replace(predictions, suite=suite)]
+    if isinstance(predictions, ClassPredictions):
+        return [predictions]
+    rows: dict[str, list[int]] = {}
+    for row, item in enumerate(predictions.ids):
+        guessed = guess_suite(item)
+        rows.setdefault(guessed.short_name if guessed else UNKNOWN_SUITE, []).append(row)
+    return [replace(predictions.take(each), suite=name) for name, each in rows.items()]
 
 
 def _read(trained: Trained, modality: Modality, files: Sequence[Path], suite: str | None) -> Loaded:
@@ -140,25 +161,17 @@ def _predict(
         dataset,
         items,
         truth,
-        suite=suite or "unknown",
+        suite=suite or UNKNOWN_SUITE,
         role="other",
         split="all",
         domain=domain_of(suite, meta["domains"]),
     )
 
 
-def _say_notes(console: Console, notes: Sequence[str]) -> None:
+def say_notes(console: Console, notes: Sequence[str]) -> None:
+    """Print what qualifies predictions, one line each."""
     for note in notes:
         console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
-
-
-def _about_guesses(guesses: Mapping[str, str], predictions: AnyPredictions) -> list[str]:
-    if not guesses:
-        return []
-    return [
-        f"{len(guesses)} of {len(predictions.ids)} predictions lie outside the prior of training, "
-        "where each is a guess."
-    ]
 
 
 def _without_novelty(trained: Trained) -> list[str]:
@@ -234,26 +247,32 @@ def require_replaceable(out: Path | None) -> None:
 
 def deliver(
     answers: Answers,
-    predictions: AnyPredictions,
+    predictions: Sequence[AnyPredictions],
     out: Path | None,
     console: Console,
-    remarks: Remarks = NO_REMARKS,
+    remarks: Remarks,
     *,
+    scaling: Scaling,
     mock: bool,
 ) -> None:
     """Write predictions to a CSV file, with columns of remarks, or show them.
 
     Args:
         answers: parameters or classes.
-        predictions: what to deliver.
+        predictions: what to deliver, of one suite each.
         out: CSV file; the screen if None.
-        console: where to say which.
+        console: where to say which, and what reaches beyond the prior.
         remarks: further columns.
+        scaling: names and priors of the training set; none of classes.
         mock: whether network or inputs come of mock data; every row of the file says so.
     """
-    tell_unknown(predictions, console)
-    if out is None:
-        answers.show(predictions, Console())
-        return
-    answers.write(out, [predictions], remarks, mock=mock)
-    console.print(f"{len(predictions.ids)} predictions: {out}", highlight=False)
+    priors = Prior.within(scaling.limits)
+    say_notes(console, [each.sentence() for each in beyond_prior(predictions, priors)])
+    for each in predictions:
+        tell_unknown(each, console)
+        if out is None:
+            answers.show(each, Console(), priors)
+    if out is not None:
+        answers.write(out, predictions, remarks, priors=priors, mock=mock)
+        count = sum(len(each.ids) for each in predictions)
+        console.print(f"{count} predictions: {out}", highlight=False, soft_wrap=True)

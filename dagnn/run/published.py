@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from dagnn.catalogs.suites import guess_suite
 from dagnn.data.modalities import Galaxies
 from dagnn.errors import ConfigError, UsageError
 from dagnn.evaluation.predict import predict
@@ -20,7 +21,20 @@ from dagnn.models import (
 from dagnn.parameters import Scaling
 from dagnn.records import Predictions
 from dagnn.run.answers import answers_of
-from dagnn.run.predict import deliver, require_replaceable, wanted
+from dagnn.run.predict import (
+    OUTSIDE,
+    SHARED,
+    STATISTICS,
+    UNKNOWN_SUITE,
+    by_named_suite,
+    deliver,
+    require_replaceable,
+    say_notes,
+    wanted,
+)
+
+NOT_COMPARED = "unknown"
+"""What stands in the column of what lies outside the training range, which no one stored."""
 
 
 def predict_published(
@@ -43,10 +57,12 @@ def predict_published(
         linking_radius: in box units; read from the name of the weight file if None.
         parameters: what the file predicts, in its order.
         features: node features that it was trained on; None takes the first set of their number.
-        out: CSV file; a table on the screen if None.
+        out: CSV file with the columns that :func:`dagnn.run.predict.predict` writes; a table on
+            the screen if None.
         console: where progress goes; standard error if None.
 
     Raises:
+        CheckpointError: the weight file is damaged or holds values that are not finite.
         UsageError: the linking radius is neither given nor in the file's name.
         UsageError: the file predicts another number of parameters, or was trained on other
             node features than those named.
@@ -69,18 +85,40 @@ def predict_published(
         dataset,
         torch.arange(len(dataset)),
         scaling,
-        suite="unknown",
+        suite=UNKNOWN_SUITE,
         role="other",
         split="all",
         model=weights.name,
     )
     console = console or Console(stderr=True)
-    for note in loaded.notes:
-        console.print(f"Note: {note}", markup=False, highlight=False, soft_wrap=True)
+    named = by_named_suite(predictions, loaded.suite)
+    say_notes(console, [*loaded.notes, *_caveats(weights, [each.suite for each in named])])
     if loaded.mock:
         console.print("[bold yellow]These inputs are MOCK data.[/]")
-    deliver(answers_of(()), predictions, out, console, mock=loaded.mock)
-    return predictions
+    remarks = {
+        OUTSIDE: dict.fromkeys(predictions.ids, NOT_COMPARED),
+        STATISTICS: dict.fromkeys(predictions.ids, SHARED),
+    }
+    deliver(answers_of(()), named, out, console, remarks, scaling=scaling, mock=loaded.mock)
+    (first, *others) = named
+    return predictions if others or not isinstance(first, Predictions) else first
+
+
+def _caveats(weights: Path, suites: Sequence[str]) -> list[str]:
+    """Say what nobody knows of predictions by a weight file alone."""
+    trained = guess_suite(weights.name)
+    name = trained.short_name if trained else None
+    other = [suite for suite in suites if suite != name]
+    unseen = f"{' and '.join(suites)}: nothing in the file says which suite it was trained on"
+    if name is not None:
+        unseen = f"{' and '.join(other)}: the network was trained on {name}, by the file's name"
+    return [
+        f"Not calibrated: {weights.name} holds weights alone. The error bars are those of the "
+        "network, uncorrected, for every suite.",
+        f"Not compared with the training range, which {weights.name} does not hold: the column "
+        f"{OUTSIDE} says {NOT_COMPARED}.",
+        *([f"{unseen}. Neither means nor error bars are adjusted to it."] if other else []),
+    ]
 
 
 def _reader(

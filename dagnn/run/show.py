@@ -1,5 +1,6 @@
 """What verbs print: predictions, and what inspection found."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,31 +12,59 @@ from rich.text import Text
 from dagnn.catalogs.inspection import inspect_path
 from dagnn.data.inspect_images import inspect_images
 from dagnn.data.inspect_spectra import inspect_spectra
+from dagnn.evaluation.beyond import limits, outside
 from dagnn.evaluation.novelty import called_unknown
+from dagnn.evaluation.storage import NO_PRIORS, Priors
 from dagnn.records import ClassPredictions, Predictions
 
 SHOWN = 50
 """Rows of predictions that a screen is filled with."""
 
 
-def show_predictions(predictions: Predictions, console: Console) -> None:
-    """Print mean ± std of the first items, with the truth where it is known."""
-    table = Table(box=SIMPLE_HEAD)
+def show_predictions(
+    predictions: Predictions, console: Console, priors: Priors = NO_PRIORS
+) -> None:
+    """Print mean ± std of the first items, with the truth where it is known.
+
+    Args:
+        predictions: in physical units.
+        console: where to print.
+        priors: of the training set; what lies outside them is marked.
+    """
+    marks = [_marks(predictions, column, priors) for column in range(len(predictions.parameters))]
+    table = Table(box=SIMPLE_HEAD, caption=_legend(marks, priors))
     table.add_column("input", overflow="fold")
     for name in predictions.parameters:
         table.add_column(name, justify="right")
         if np.isfinite(predictions.truth).any():
             table.add_column("truth", justify="right")
     for row, name in enumerate(predictions.ids[:SHOWN]):
-        cells = []
+        cells: list[Text | str] = []
         for column in range(len(predictions.parameters)):
             mean, std = predictions.mean[row, column], predictions.std[row, column]
-            cells.append(f"{mean:.4f} ± {std:.4f}")
+            mark = marks[column][row]
+            cells.append(Text(f"{mean:.4f} ± {std:.4f}{mark}", style="yellow" if mark else ""))
             if np.isfinite(predictions.truth).any():
                 cells.append(f"{predictions.truth[row, column]:.4f}")
         table.add_row(Text(name), *cells)
     console.print(table)
     _tell_more(len(predictions.ids), console)
+
+
+def _marks(predictions: Predictions, column: int, priors: Priors) -> list[str]:
+    """Return what stands behind each item of one parameter."""
+    name = predictions.parameters[column]
+    if name not in priors:
+        return [""] * len(predictions.ids)
+    masks = outside(priors[name], predictions.mean[:, column], predictions.std[:, column])
+    return [" !!" if mean else " !" if bar else "" for mean, bar in zip(*masks, strict=True)]
+
+
+def _legend(marks: Sequence[Sequence[str]], priors: Priors) -> str | None:
+    if not any(map(any, marks)):
+        return None
+    ranges = ", ".join(f"{name} {limits(prior)}" for name, prior in priors.items())
+    return f"!! outside the prior ({ranges}) · ! the error bar (1σ) reaches beyond it"
 
 
 def show_classes(predictions: ClassPredictions, console: Console) -> None:

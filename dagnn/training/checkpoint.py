@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dagnn.errors import CheckpointError
 from dagnn.files import atomic_path
+from dagnn.nn import require_finite
 
 FORMAT = "dagnn checkpoint 1"
 State = dict[str, Any]
@@ -65,7 +66,8 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     """Read a checkpoint onto the CPU; nothing in the file is executed.
 
     Raises:
-        CheckpointError: the file is missing, cut short, or something else.
+        CheckpointError: the file is missing, cut short, something else, or holds weights that
+            are not finite.
     """
     path = Path(path)
     if not path.is_file():
@@ -85,7 +87,10 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     absent = {entry.name for entry in fields(Checkpoint)} - content.keys()
     if absent:
         raise CheckpointError(f"{path} lacks {', '.join(sorted(absent))}. Train again.")
-    return Checkpoint(**content)
+    found = Checkpoint(**content)
+    for stored in (found.network, found.selected, found.objective):
+        require_finite(stored, path)
+    return found
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Any], what: str = "network") -> None:

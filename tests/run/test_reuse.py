@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,15 +16,15 @@ from tiny_runs import load, weights
 
 from dagnn import run
 from dagnn.errors import (
+    CheckpointError,
     Interrupted,
     MismatchError,
     MissingDataError,
     UsageError,
 )
-from dagnn.parameters import PARAMETERS, Scaling
-from dagnn.records import Predictions
+from dagnn.models import GraphEncoder, Network, SignedMomentsHead
+from dagnn.parameters import PARAMETERS
 from dagnn.run.initial import inherited_notes
-from dagnn.run.outside import beyond_prior
 from dagnn.training import ProgressReport
 
 
@@ -126,6 +127,90 @@ def test_published_weights_through_the_verb(shared: Path, tmp_path: Path) -> Non
     std = 0.4 * np.abs(expected["IllustrisTNG/std_signed"])
     np.testing.assert_allclose(made.mean[:, 0], mean, rtol=1e-4)
     np.testing.assert_allclose(made.std[:, 0], std, rtol=1e-4)
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """Write a tiny network as the public programs do; it predicts 1.7 prior units."""
+    encoder = GraphEncoder(
+        {"node": 0, "edge": 3, "global": 1}, 8, 1, standardize=False, batch_norm=False
+    )
+    network = Network(encoder, SignedMomentsHead(encoder.width, 1, [8]))
+    names = {
+        r"encoder\.blocks\.(\d+)\.(edge|node)_mlp": r"layers.\1.\2_model.\2_mlp",
+        r"head\.layers": "outlayer",
+    }
+    state = {}
+    for name, value in network.named_parameters():
+        for ours, theirs in names.items():
+            name = re.sub(ours, theirs, name)
+        state[name] = torch.zeros_like(value)
+    last = [name for name in state if name.startswith("outlayer")][-1]
+    state[last] = torch.tensor([1.7, -0.2])
+    torch.save(state, tmp_path / "IllustrisTNG_LH_rlink_1.50e-02")
+    return tmp_path / "IllustrisTNG_LH_rlink_1.50e-02"
+
+
+def test_published_weights_give_the_columns_and_notes_of_a_run(
+    published: Path,
+    finished: run.RunResult,
+    universe: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    boxes = [
+        universe / f"FOF_Subfind/{suite}/L25n256/LH/LH_{number}/groups_090.hdf5"
+        for suite in ("SIMBA", "Astrid", "IllustrisTNG")
+        for number in (0, 1)
+    ]
+
+    def rows(predict: Callable[..., object], first: Path) -> list[dict[str, str]]:
+        predict(first, boxes, out=tmp_path / "p.csv")
+        with (tmp_path / "p.csv").open() as stream:
+            return list(csv.DictReader(stream))
+
+    of_run = rows(run.predict, finished.folder)
+    capsys.readouterr()
+    found = rows(run.predict_published, published)
+    told = " ".join(capsys.readouterr().err.split())
+    assert list(found[0]) == list(of_run[0])
+    suites = ["simba", "simba", "astrid", "astrid", "tng", "tng"]
+    assert [row["suite"] for row in found] == suites == [row["suite"] for row in of_run]
+    assert {row["outside_prior"] for row in found} == {
+        "predicted Omega_m is 0.78 (prior: 0.1 to 0.5)"
+    }
+    assert {row["statistics"] for row in found} == {"shared"}
+    assert {row["outside_training_range"] for row in found} == {"unknown"}
+    assert "2 of 2 (100%) predictions lie outside the prior of Ωₘ" in told
+    assert "Not calibrated" in told and "simba and astrid: the network was trained on tng" in told
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused_wherever_they_are_loaded(
+    published: Path, finished: run.RunResult, universe: Path, tmp_path: Path, value: float
+) -> None:
+    box = universe / "FOF_Subfind/SIMBA/L25n256/LH/LH_0/groups_090.hdf5"
+    state = torch.load(published, weights_only=True)
+    state["outlayer.0.weight"][0, 0] = value
+    torch.save(state, published)
+    copied = tmp_path / "copied"
+    shutil.copytree(finished.folder, copied)
+    best = copied / "checkpoints" / "best.pt"
+    content = torch.load(best, weights_only=True)
+    for stored in (content["network"], content["best_network"] or {}):
+        for name in stored:
+            if name.endswith("weight"):
+                stored[name].view(-1)[0] = value
+    torch.save(content, best)
+    for use in (
+        lambda: run.predict_published(published, [box]),
+        lambda: run.predict(copied, [box]),
+        lambda: run.evaluate(copied),
+        lambda: run.train(load(universe, init_from=copied), out=tmp_path / "next"),
+    ):
+        with pytest.raises(CheckpointError, match=r"NaN or infinite values in .*weight") as caught:
+            use()
+        assert caught.value.exit_code == 3
 
 
 def test_an_unseen_suite_can_bring_its_own_statistics(
@@ -261,17 +346,9 @@ def test_predictions_tell_their_statistics_and_what_is_a_guess(
     low, high = (PARAMETERS["Omega_m"].low, PARAMETERS["Omega_m"].high)
     guesses = [row for row in own if not low <= float(row["mean"]) <= high]
     assert [row for row in own if "predicted Omega_m is " in row["outside_prior"]] == guesses
-    assert (f"{len(guesses)} of {len(own)} predictions lie outside" in told) == bool(guesses)
-
-
-def test_means_beyond_the_prior_are_told() -> None:
-    means = np.array([[0.3, 0.8], [0.05, 0.8], [0.6, 1.2]])
-    names = ("Omega_m", "sigma_8")
-    said = Predictions("tng", "other", "all", ("a", "b", "c"), names, means, means, means, means)
-    found = beyond_prior(said, Scaling.of(names))
-    assert list(found) == ["b", "c"]
-    assert found["b"] == "predicted Omega_m is 0.05 (prior: 0.1 to 0.5)"
-    assert found["c"].count(";") == 1
+    share = f"{len(guesses)} of {len(own)} ({len(guesses) / len(own):.0%}) predictions lie outside"
+    assert (share in told) == bool(guesses)
+    assert {row["suite"] for row in own} == {"astrid"}
 
 
 @pytest.mark.parametrize("text", ["# About\n", "a,b\n1,2\n"])

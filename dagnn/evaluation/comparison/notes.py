@@ -1,8 +1,10 @@
 """What a reader must know before comparing: what is not the same, and what was left out."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 
+from dagnn.evaluation.beyond import BeyondPrior, beyond_prior
 from dagnn.evaluation.comparison.pairing import AnyPredictions, common_items, pairing_of
 from dagnn.evaluation.comparison.runs import FinishedRun, Group
 from dagnn.evaluation.table import HELD_OUT, MODEL
@@ -18,6 +20,7 @@ def comparability(groups: Sequence[Group]) -> list[str]:
         *_data(groups),
         *_seeds(groups),
         *_items(groups),
+        *beyond_priors(groups),
         *_marks(groups),
         *_revisions(groups),
         *_repeats(groups),
@@ -132,6 +135,23 @@ def _items(groups: Sequence[Group]) -> Iterator[str]:
                     f"{suite}: {len(one.ids)} and {len(two.ids)}, {common} of them in common. "
                     "Differences are taken on the common ones."
                 )
+
+
+def beyond_priors(groups: Sequence[Group]) -> Iterator[str]:
+    """Say of each group how many predictions of its model reach beyond the prior, in all seeds."""
+    for group in groups:
+        counts: dict[tuple[str, str], list[BeyondPrior]] = {}
+        for run in group.runs:
+            held_out = [p for p in run.predictions if p.split in HELD_OUT and p.model == MODEL]
+            for found in beyond_prior(held_out, run.priors):
+                counts.setdefault((found.suite, found.parameter), []).append(found)
+        for members in counts.values():
+            seeds = f", {len(members)} of {len(group.runs)} seeds" if len(group.runs) > 1 else ""
+            total = {
+                name: sum(getattr(each, name) for each in members)
+                for name in ("items", "means", "bars")
+            }
+            yield f"{group.label}{seeds}: {replace(members[0], **total).sentence()}"
 
 
 def _same_suite(

@@ -69,28 +69,15 @@ def _rows(given: AnyPredictions, items: Sequence[str]) -> list[int]:
     return [place[item] for item in items]
 
 
-def _groups(given: AnyPredictions, rows: Sequence[int]) -> tuple[str, ...]:
-    return tuple(given.groups[row] for row in rows) if given.groups else ()
-
-
 def _group_of(given: AnyPredictions) -> dict[str, str]:
     return dict(zip(given.ids, given.groups or given.ids, strict=True))
 
 
 def _restricted(given: Predictions, items: Sequence[str], names: Sequence[str]) -> Predictions:
     """Keep some items and parameters, in the order asked for."""
-    rows = _rows(given, items)
-    truth, mean, std = (values[rows] for values in _columns(given, names))
-    return replace(
-        given,
-        ids=tuple(items),
-        parameters=tuple(names),
-        truth=truth,
-        mean=mean,
-        std=std,
-        latent=np.zeros((len(rows), 0)),
-        groups=_groups(given, rows),
-    )
+    taken = given.take(_rows(given, items))
+    truth, mean, std = _columns(taken, names)
+    return replace(taken, parameters=tuple(names), truth=truth, mean=mean, std=std)
 
 
 class _OfClasses:
@@ -109,19 +96,8 @@ class _OfClasses:
     def differences(
         self, one: ClassPredictions, two: ClassPredictions, items: Sequence[str], seed: int
     ) -> list[Difference]:
-        left, right = (self._kept(each, items) for each in (one, two))
+        left, right = (each.take(_rows(each, items)) for each in (one, two))
         return paired_class_bootstrap(left, right, seed=seed, groups=_group_of(left))
-
-    def _kept(self, given: ClassPredictions, items: Sequence[str]) -> ClassPredictions:
-        rows = _rows(given, items)
-        return replace(
-            given,
-            ids=tuple(items),
-            truth=given.truth[rows],
-            probability=given.probability[rows],
-            latent=np.zeros((len(rows), 0)),
-            groups=_groups(given, rows),
-        )
 
 
 _PAIRINGS: MappingProxyType[type, Pairing] = MappingProxyType(

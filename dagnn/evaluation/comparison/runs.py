@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from dagnn.evaluation.prior import Prior
 from dagnn.records import ClassPredictions, Predictions, Result
 
 NOT_SETTINGS = ("seed", "data.path", "data.workers", "training.device")
@@ -53,6 +54,7 @@ class FinishedRun:
         revision: of the code that made it, where known.
         stamps: what its numbers are stamped with, besides MOCK and ORACLE.
         notes: what else its last evaluation had to say.
+        priors: prior of the training set by parameter.
     """
 
     name: str
@@ -68,6 +70,7 @@ class FinishedRun:
     revision: str | None = None
     stamps: tuple[Stamp, ...] = ()
     notes: tuple[str, ...] = ()
+    priors: Mapping[str, Prior] = field(default_factory=dict)
 
     def settings(self) -> Settings:
         """Return dotted key → value of everything that is a choice."""
