@@ -56,7 +56,7 @@ def inspect_data_folder(path: Path) -> Inspection:
                 warnings += [] if table or troubles else [_without_table(suite, set_name, volume)]
             elif table:
                 tables[f"{suite.name} {volume}"].append(f"{set_name} ({table.split()[0]})")
-            if usable:
+            if usable and not troubles:
                 redshift = redshift_there(suite, list(usable))
                 there.append(There(suite.short_name, set_name, volume, redshift, bool(table)))
     facts += [

@@ -134,6 +134,12 @@ def _reading(line: Line, n_numbers: int, seed_last: bool, path: Path) -> tuple[s
         words = [" ".join(words[:2]), *words[2:]]
     named = _fold(words[0]) in _NAMES
     first_known = canonical_name(words[0]) is not None or _fold(words[0]) in _SEEDS
+    later = next((word for word in words[1:] if _fold(word) in _NAMES - {""}), None)
+    if later is not None and not named:
+        raise TableError(
+            f"{path}, line {line.number}: the header names the simulations by {later!r}, which is "
+            "not its first word, but rows begin with them. Put that word first."
+        )
     if not (named or first_known) and len(words) <= n_numbers:
         raise TableError(
             f"{path}, line {line.number}: the header can be read in two ways. Either {words[0]!r} "

@@ -158,8 +158,8 @@ def read_table(path: str | Path) -> ParameterTable:
     )
     if header is None:
         _check_headerless(table)
-    elif SEED not in header and all(_WHOLE.fullmatch(row.cells[-1]) for row in rows):
-        _check_last(table)
+    elif SEED not in header:
+        _check_seedless(table, rows)
     return table
 
 
@@ -258,15 +258,17 @@ def _check_headerless(table: ParameterTable) -> None:
             )
 
 
-def _check_last(table: ParameterTable) -> None:
-    """Refuse a header with as many words as columns whose last column is a seed without a word."""
-    wrong = _impossible(table, -1)
-    if wrong:
-        raise TableError(
-            f"{table.path}: the header can be read in two ways. Either the last column is "
-            f"{table.spellings[-1]}, though it holds {wrong}; or it is the seed, which the header "
-            "does not name, and another word names no column. Name every column, the seed too."
-        )
+def _check_seedless(table: ParameterTable, rows: Sequence[Line]) -> None:
+    """Refuse a header with as many words as columns of which one is a seed without a word."""
+    for column, spelling in enumerate(table.spellings):
+        whole = all(_WHOLE.fullmatch(row.cells[column + 1]) for row in rows)
+        wrong = _impossible(table, column) if whole else ""
+        if wrong:
+            raise TableError(
+                f"{table.path}: the header can be read in two ways. Either column {column + 2} is "
+                f"{spelling}, though it holds {wrong}; or it is the seed, which the header does "
+                "not name, and another word names no column. Name every column, the seed too."
+            )
 
 
 def _impossible(table: ParameterTable, column: int) -> str:

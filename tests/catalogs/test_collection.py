@@ -139,8 +139,9 @@ def test_table_of_another_suite_is_refused(tmp_path):
         with pytest.raises(MismatchError, match=expected) as raised:
             load_suite("tng", tmp_path, labelled=labelled)
         assert raised.value.exit_code == 3
-    (problem,) = inspect_path(tmp_path).problems
-    assert problem == str(raised.value)
+    found = inspect_path(tmp_path)
+    assert found.problems == (str(raised.value),)
+    assert found.commands == ()
 
 
 def test_one_box_of_another_cosmology_is_a_warning(tmp_path):

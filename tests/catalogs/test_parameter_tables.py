@@ -128,6 +128,7 @@ def test_the_words_of_a_header_tell_its_columns(tmp_path, name, seed):
         (f"#Name {' '.join(WORDS[:-2])}", "names 5 columns.*rows hold 7"),
         (f"#Name {' '.join(WORDS)} more", "names 8 columns.*rows hold 7"),
         (f"#Name Omega_m (matter) {' '.join(WORDS[1:-1])}", "two ways.*A_AGN2.*7 for LH_0.*seed"),
+        (f"# mine Name {' '.join(WORDS[:-1])}", "'Name', which is not its first word"),
         ("#Name Omega_m sigma_8 x A_AGN1 A_SN2 A_AGN2", "names 6 columns"),
         ("\n".join(f"# {k} {word}" for k, word in enumerate(WORDS)), "two ways"),
         (f"#Name {' '.join(WORDS)}\n#Name {' '.join(reversed(WORDS))}", "header may be"),
