@@ -10,7 +10,13 @@ from dagnn.catalogs.catalog import Catalog
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.tables import ParameterTable
 from dagnn.errors import TableError
-from dagnn.parameters import PARAMETERS, canonical_name, is_far_outside, position_in_range
+from dagnn.parameters import (
+    PARAMETERS,
+    Parameter,
+    canonical_name,
+    is_far_outside,
+    position_in_range,
+)
 from dagnn.records import FloatArray
 
 # Header attribute and absolute tolerance of the parameters that headers state. Headers and
@@ -77,36 +83,41 @@ def range_problems(
         known = PARAMETERS.get(canonical_name(parameter) or "")
         if known is None:
             continue
-        sets = [simulation.split("_")[0] for simulation in simulations]
-        ends = {
-            name: suite.value_range(known.name, name) if suite else (known.low, known.high)
-            for name in sets
-        }
-        low, high = np.array([ends[name] for name in sets]).reshape(-1, 2).T
-        values = table.truth(simulations, [known.name])[:, 0]
-        place = position_in_range(values, low, high, known.log)
-        outside = (place < -_ROUNDING) | (place > 1 + _ROUNDING)
-        far = is_far_outside(place)
-        if not outside.any():
-            continue
-        wrong = far if far.any() else outside
-        spelling = table.spellings[table.columns.index(known.name)]
-        shown = [f"{simulations[k]} {values[k]:g}" for k in np.flatnonzero(wrong)[:4]]
-        first = int(np.flatnonzero(wrong)[0])
-        text = (
-            f"{table.path}, column {spelling}: {wrong.sum()} of {len(values)} values lie "
-            f"{'far ' if far.any() else ''}outside the prior of {known.name}, {low[first]:g} to "
-            f"{high[first]:g}: {', '.join(shown)}{', ...' if wrong.sum() > 4 else ''}."
-        )
-        systematic = len(values) >= _FEW and outside.mean() > _SYSTEMATIC
-        if (far.any() or systematic) and (suite is not None or not known.log):
+        text, usable = _outside(table, simulations, known, suite)
+        if text and not usable and (suite is not None or not known.log):
             problems.append(
                 f"{text} Check that table, header and suite belong together; a suite whose prior "
                 "is wider gives it under `priors` in its YAML file."
             )
-        else:
+        elif text:
             warnings.append(text)
     return tuple(problems), tuple(warnings)
+
+
+def _outside(
+    table: ParameterTable, simulations: Sequence[str], known: Parameter, suite: Suite | None
+) -> tuple[str, bool]:
+    """Return which labels of a parameter lie outside its range, and whether they can be used."""
+    sets = [simulation.split("_")[0] for simulation in simulations]
+    standard = (known.low, known.high)
+    ends = {name: suite.value_range(known.name, name) if suite else standard for name in sets}
+    low, high = np.array([ends[name] for name in sets]).reshape(-1, 2).T
+    values = table.truth(simulations, [known.name])[:, 0]
+    place = position_in_range(values, low, high, known.log)
+    outside = (place < -_ROUNDING) | (place > 1 + _ROUNDING)
+    far = is_far_outside(place)
+    wrong = np.flatnonzero(far if far.any() else outside)
+    if not len(wrong):
+        return "", True
+    spelling = table.spellings[table.columns.index(known.name)]
+    shown = ", ".join(f"{simulations[row]} {values[row]:g}" for row in wrong[:4])
+    text = (
+        f"{table.path}, column {spelling}: {len(wrong)} of {len(values)} values lie "
+        f"{'far ' if far.any() else ''}outside the prior of {known.name}, {low[wrong[0]]:g} to "
+        f"{high[wrong[0]]:g}: {shown}{', ...' if len(wrong) > 4 else ''}."
+    )
+    systematic = len(values) >= _FEW and outside.mean() > _SYSTEMATIC
+    return text, not (far.any() or systematic)
 
 
 def header_differences(header: Mapping[str, Any], labels: Mapping[str, float]) -> str:
