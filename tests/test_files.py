@@ -1,11 +1,13 @@
 """Files appear whole or not at all."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import dagnn
 from dagnn.catalogs.chunks import catalog_files
 from dagnn.catalogs.layouts import existing, find_layouts
 from dagnn.catalogs.suites import find_suite
@@ -109,3 +111,10 @@ def test_a_hidden_data_folder_is_taken_at_its_word(tmp_path: Path) -> None:
     (data / "a").mkdir(parents=True)
     assert entries(data) == [data / "a"] == matching(data, "*")
     assert matching(data / "a", "../*") == [data / "a/../a"]
+
+
+def test_every_walk_leaves_clutter_out() -> None:
+    walks = re.compile(r"\.iterdir\(|\.rglob\(|os\.walk|scandir\(|listdir\(|\.glob\(f?\"\*[^.]")
+    files = Path(dagnn.__file__).parent.rglob("*.py")
+    found = [path.name for path in files if walks.search(path.read_text())]
+    assert found == ["files.py"], "walk folders by dagnn.files.entries and matching"

@@ -1,6 +1,6 @@
 """Surveys that one run reads: one scale of brightness, and one name for every object."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -9,9 +9,11 @@ from dagnn.data.image_depth import kinds_of
 from dagnn.data.images import Images
 from dagnn.data.requests import Loaded
 from dagnn.errors import MismatchError
+from dagnn.records import Dataset
 
 _SCALED = {"8-bit", "unit"}
 _SHOWN = 3
+_FAR = 10
 
 
 def together(loaded: Mapping[str, Loaded]) -> dict[str, Loaded]:
@@ -38,6 +40,31 @@ def together(loaded: Mapping[str, Loaded]) -> dict[str, Loaded]:
     for name, told in notes.items():
         found[name] = replace(found[name], notes=(*found[name].notes, *told))
     return found
+
+
+def require_trained_scale(dataset: Dataset, seen: Mapping[str, Sequence[float]]) -> None:
+    """Refuse images that are counts where training saw fractions of 1, or the reverse.
+
+    Args:
+        dataset: new images; anything else is not looked at.
+        seen: summary → smallest and largest in training.
+
+    Raises:
+        MismatchError: they are, and lie a factor of ten off.
+    """
+    if not isinstance(dataset, Images):
+        return
+    low, high = seen["mean brightness"]
+    typical = float(dataset.summaries()["mean brightness"].median())
+    kinds = kinds_of(dataset.pixels.cpu().numpy())
+    counts = "counts" in kinds and not kinds & _SCALED and high <= 1
+    scaled = "counts" not in kinds and bool(kinds & _SCALED) and low > 1
+    if (counts and typical > _FAR * high) or (scaled and _FAR * typical < low):
+        raise MismatchError(
+            f"These images have a mean brightness of {typical:.3g}, those that the run was trained "
+            f"on {low:.3g} to {high:.3g}: they are on another scale. Give them as training had "
+            "them; 8-bit and 16-bit integers are read as 0 to 1, floats as they are."
+        )
 
 
 def _scales(images: Mapping[str, Images]) -> dict[str, list[str]]:

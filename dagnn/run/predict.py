@@ -13,6 +13,7 @@ from dagnn.catalogs.suites import guess_suite
 from dagnn.config import build
 from dagnn.data.kinds import kind_of
 from dagnn.data.modalities import MODALITIES, Loaded, Modality
+from dagnn.data.together import require_trained_scale
 from dagnn.errors import DataError, MismatchError, UsageError
 from dagnn.evaluation.beyond import beyond_prior
 from dagnn.evaluation.prior import Prior
@@ -146,6 +147,7 @@ def _read(trained: Trained, modality: Modality, files: Sequence[Path], suite: st
             f"These files give inputs of size {dict(loaded.dataset.sizes)}, the run was trained on "
             f"{meta['sizes']}. Give files like those of the run."
         )
+    require_trained_scale(loaded.dataset, meta["training_range"])
     return loaded
 
 

@@ -16,7 +16,7 @@ from dagnn.data.inspect_images import inspect_images
 from dagnn.data.requests import Request
 from dagnn.data.splits import split_groups
 from dagnn.data.surveys import SurveyImages
-from dagnn.data.together import together
+from dagnn.data.together import require_trained_scale, together
 from dagnn.errors import DataError, MismatchError
 
 GREY = np.random.default_rng(0).integers(0, 256, (9, 9), dtype=np.uint8)
@@ -323,3 +323,15 @@ def test_an_image_in_two_surveys_is_one_object(tmp_path):
     told = "\n".join(found["other"].notes)
     assert "1 images are also in one under other names" in told
     assert "other[0] is 0, in one one[1] is 1" in told
+
+
+def test_new_images_on_another_scale_than_training_are_refused(tmp_path):
+    pair = np.stack([GREY, OTHER])
+    found = two_surveys(tmp_path, pair, FOREIGN["float 0-255"](pair))
+    scaled, counts = (found[name].dataset for name in ("one", "other"))
+    for dataset, low, high in ((counts, 0.1, 0.6), (scaled, 90.0, 140.0)):
+        with pytest.raises(MismatchError, match="on another scale"):
+            require_trained_scale(dataset, {"mean brightness": [low, high]})
+    require_trained_scale(scaled, {"mean brightness": [0.1, 0.6]})
+    require_trained_scale(counts, {"mean brightness": [90.0, 140.0]})
+    require_trained_scale(counts, {"mean brightness": [0.1, 130.0]})
