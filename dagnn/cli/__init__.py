@@ -15,6 +15,7 @@ from dagnn.cli.preparing import prepare
 from dagnn.cli.processes import alone, leave
 from dagnn.cli.training import matrix, train
 from dagnn.cli.tuning import tune_app
+from dagnn.console import make_readable
 
 app = typer.Typer(
     name="dagnn",
@@ -37,6 +38,8 @@ app.add_typer(tune_app, name="tune")
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        make_readable(stream)
     try:
         app()
     except SystemExit as end:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, ParamSpec
 
 import typer
-from rich.console import Console
 
+from dagnn.console import log
 from dagnn.errors import DagnnError, Interrupted
 
 Params = ParamSpec("Params")
@@ -43,7 +43,7 @@ def guarded(verb: Callable[Params, None]) -> Callable[Params, None]:
 
 
 def _fail(message: str, code: int) -> None:
-    console = Console(stderr=True)
+    console = log()
     if code != Interrupted.exit_code:  # who pressed Ctrl-C has made no error
         console.print("[bold red]Error:[/] ", end="")
     console.print(message, markup=False, highlight=False, soft_wrap=True)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dagnn.cli.common import guarded, split_names
+from dagnn.console import log, screen
 
 
 @guarded
@@ -13,8 +14,9 @@ def doctor() -> None:
     """Show versions, devices, and which optional accelerators are active."""
     from dagnn.environment import doctor_lines
 
+    console = screen()
     for line in doctor_lines():
-        typer.echo(line)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @guarded
@@ -59,13 +61,11 @@ def sky(
     ] = None,
 ) -> None:
     """Make mock surveys of galaxy images. They are not observations and say so."""
-    from rich.console import Console
-
     from dagnn.mocks import sky as skies
     from dagnn.run.progress import progress_bar
 
     name = skies.sky_kind(kind).name
-    with progress_bar(Console(stderr=True), f"Making MOCK images of {name}") as advance:
+    with progress_bar(log(), f"Making MOCK images of {name}") as advance:
         folder = skies.make_sky(
             name, out, count=count, seed=seed, workers=workers, on_progress=advance
         )

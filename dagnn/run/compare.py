@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from dagnn.console import log, screen
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.evaluation.comparison.console import comparison_console
 from dagnn.evaluation.comparison.notes import beyond_priors, shared_splits
@@ -56,7 +57,7 @@ def compare(
         MissingDataError: a path is no run and holds none, or a run is unfinished.
         UsageError: ``out`` is one of the runs; some infer parameters and some tell classes.
     """
-    console = console or Console(stderr=True)
+    console = console or log()
     folders, unfinished = find_runs(paths)
     out = out or _place(paths, folders)
     require_place(out)
@@ -119,11 +120,8 @@ def _place(paths: Sequence[Path], folders: Sequence[RunFolder]) -> Path:
 
 def show(groups: Sequence[Group], title: str) -> None:
     """Print the summary to standard output."""
-    screen = Console()
-    if not screen.is_terminal:
-        # A log has no width of its own, and names of runs are long.
-        screen = Console(width=130)
-    screen.print(comparison_console(groups, title, narrow=screen.width < NARROW))
+    console = screen(130)  # names of runs are long
+    console.print(comparison_console(groups, title, narrow=console.width < NARROW))
 
 
 def heading(groups: Iterable[Group]) -> str:

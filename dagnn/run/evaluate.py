@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dagnn.config import Experiment, build
+from dagnn.console import log
 from dagnn.data.modalities import MODALITIES
 from dagnn.errors import MissingDataError
 from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
@@ -47,7 +48,7 @@ def evaluate(
     Raises:
         DagnnError: the run or its data cannot be used.
     """
-    console = console or Console(stderr=True)
+    console = console or log()
     trained = Trained.open(path)
     experiment = _widened(trained.experiment, suites, data)
     if data is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dagnn.config import Experiment
+from dagnn.console import log
 from dagnn.evaluation.history import read_epochs
 from dagnn.evaluation.storage import read_results
 from dagnn.run.answers import answers_of
@@ -28,7 +29,7 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
     Raises:
         DagnnError: there is no such run, or its data have changed.
     """
-    console = console or Console(stderr=True)
+    console = console or log()
     folder = RunFolder.open(path)
     if not is_complete(folder):
         _forget_evaluation(folder)

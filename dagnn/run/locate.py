@@ -8,6 +8,7 @@ from rich.console import Console
 
 from dagnn.catalogs.cache import default_cache
 from dagnn.config import Experiment, build
+from dagnn.console import log
 from dagnn.data.mocking import CACHES, universes
 from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.data.requests import Mocks
@@ -85,7 +86,7 @@ def make_mocks(
         console: where progress goes; standard error if None.
     """
     made = universes(suites, count, table=table, seed=seed)
-    return _fill(made, out, workers, console or Console(stderr=True))
+    return _fill(made, out, workers, console or log())
 
 
 def is_mock_cache(path: Path) -> bool:

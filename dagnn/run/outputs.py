@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from dagnn.catalogs.suites import SUITE_FILES
 from dagnn.config import Experiment
+from dagnn.console import screen
 from dagnn.errors import DataError
 from dagnn.evaluation.alignment import Alignment, alignments
 from dagnn.evaluation.baselines import BASELINES
@@ -83,10 +83,7 @@ def chosen_by_oracle(experiment: Experiment) -> bool:
 
 def show_table(experiment: Experiment, results: Sequence[Result], mock: bool) -> None:
     """Print the results on held-out items to standard output."""
-    console = Console()
-    if not console.is_terminal:
-        # A log has no width of its own; the table needs about a hundred columns.
-        console = Console(width=NARROW)
+    console = screen(NARROW)
     oracle, narrow = chosen_by_oracle(experiment), console.width < NARROW
     console.print(console_table(results, title(experiment), mock, oracle=oracle, narrow=narrow))
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from dagnn.catalogs.suites import guess_suite
 from dagnn.config import build
+from dagnn.console import log, screen
 from dagnn.data.kinds import kind_of
 from dagnn.data.modalities import MODALITIES, Loaded, Modality
 from dagnn.data.together import require_trained_scale
@@ -74,7 +75,7 @@ def predict(
             are seen (``shared`` by all), and whether network or inputs come of mock data.
         console: where warnings go; standard error if None.
     """
-    console = console or Console(stderr=True)
+    console = console or log()
     if suite is not None and adapt_statistics:
         raise UsageError(
             "--suite names the statistics to use and --adapt-statistics estimates others. Give "
@@ -273,8 +274,8 @@ def deliver(
     for each in predictions:
         tell_unknown(each, console)
         if out is None:
-            answers.show(each, Console(), priors)
+            answers.show(each, screen(), priors)
     if out is not None:
         answers.write(out, predictions, remarks, priors=priors, mock=mock)
         count = sum(len(each.ids) for each in predictions)
-        console.print(f"{count} predictions: {out}", highlight=False, soft_wrap=True)
+        console.print(f"{count} predictions: {out}", markup=False, highlight=False, soft_wrap=True)

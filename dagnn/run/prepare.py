@@ -9,6 +9,7 @@ from rich.console import Console
 from dagnn.catalogs.cache import default_cache
 from dagnn.catalogs.shards import Shard
 from dagnn.config import Experiment, build
+from dagnn.console import log
 from dagnn.data.modalities import MODALITIES, Modality, Request
 from dagnn.errors import MissingDataError
 from dagnn.run.assemble import check
@@ -34,7 +35,7 @@ def prepare(
     Raises:
         DagnnError: the experiment or the data cannot be used; mocks are not made here.
     """
-    console, shard = console or Console(stderr=True), shard or Shard()
+    console, shard = console or log(), shard or Shard()
     check(experiment)
     place = experiment.data.path or default_data()
     if not place.is_dir():

@@ -7,6 +7,7 @@ import torch
 from rich.console import Console
 
 from dagnn.catalogs.suites import guess_suite
+from dagnn.console import log
 from dagnn.data.modalities import Galaxies
 from dagnn.errors import ConfigError, UsageError
 from dagnn.evaluation.predict import predict
@@ -90,7 +91,7 @@ def predict_published(
         split="all",
         model=weights.name,
     )
-    console = console or Console(stderr=True)
+    console = console or log()
     named = by_named_suite(predictions, loaded.suite)
     say_notes(console, [*loaded.notes, *_caveats(weights, [each.suite for each in named])])
     if loaded.mock:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dagnn.console import log
 from dagnn.evaluation.storage import read_results
 from dagnn.run.answers import answers_of
 from dagnn.run.closing import tell_results
@@ -13,7 +14,7 @@ from dagnn.run.outputs import with_latents, write_pages
 
 def report(path: Path, *, console: Console | None = None) -> Path:
     """Write the report of a run again from its stored results."""
-    console = console or Console(stderr=True)
+    console = console or log()
     folder = RunFolder.open(path)
     experiment = folder.read_experiment()
     results = read_results(folder.results)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dagnn.catalogs.inspection import inspect_path
+from dagnn.console import screen
 from dagnn.data.inspect_images import inspect_images
 from dagnn.data.inspect_spectra import inspect_spectra
 from dagnn.evaluation.beyond import limits, outside
@@ -115,7 +116,7 @@ def inspect(path: Path, *, console: Console | None = None) -> bool:
     Returns:
         Whether anything is wrong.
     """
-    console = console or Console()
+    console = console or screen()
     known = (inspect_images, inspect_spectra) if path.exists() else ()
     found = next((seen for look in known if (seen := look(path))), None) or inspect_path(path)
     console.print(Text(f"{found.kind}: {found.title}", style="italic"), soft_wrap=True)

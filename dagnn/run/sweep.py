@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from dagnn.catalogs.suites import find_suite, known_suites
 from dagnn.config import Experiment
+from dagnn.console import log
 from dagnn.errors import DagnnError, Interrupted, UsageError
 from dagnn.evaluation.comparison.notes import shared_split
 from dagnn.evaluation.comparison.runs import Settings, differing, flatten
@@ -66,7 +67,7 @@ def train_seeds(
         DagnnError: the experiment, the data or a run cannot be used.
     """
     out = out or Path("runs") / f"{experiment.name}-seeds"
-    console = console or Console(stderr=True)
+    console = console or log()
     _say_what_is_shared(experiment, seeds, console)
     return run_plans(_seeds(experiment, seeds, out), out, mock=mock, console=console)
 
@@ -101,7 +102,7 @@ def train_matrix(
         DagnnError: the experiment, the data or a run cannot be used.
     """
     out = out or Path("runs") / f"{experiment.name}-matrix"
-    console = console or Console(stderr=True)
+    console = console or log()
     _say_what_is_shared(experiment, seeds, console)
     plans = []
     for sources, target in pairings(suites, leave_one_out):
@@ -177,7 +178,7 @@ def run_plans(
         UsageError: a folder holds a run of other settings.
         Interrupted: Ctrl-C was pressed.
     """
-    console = console or Console(stderr=True)
+    console = console or log()
     for plan in plans:  # before hours are spent on the first
         check(plan.experiment)
         _require_same(plan)

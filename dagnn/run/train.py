@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dagnn.config import Experiment
+from dagnn.console import log
 from dagnn.errors import Interrupted
 from dagnn.evaluation.examination import write_examination
 from dagnn.evaluation.table import DRAWN, MODEL, ORACLE, SOURCE_ONLY
@@ -74,7 +75,7 @@ def train(
     Raises:
         DagnnError: the experiment, the data or the run cannot be used.
     """
-    console = console or Console(stderr=True)
+    console = console or log()
     check(experiment)
     require_free(out)  # before minutes are spent on data
     initial = load_initial(experiment)
@@ -101,7 +102,7 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
     Raises:
         DagnnError: there is no such run, or its data have changed.
     """
-    console = console or Console(stderr=True)
+    console = console or log()
     folder = RunFolder.open(path)
     experiment = _moved_here(folder.read_experiment(), console)
     check(experiment)

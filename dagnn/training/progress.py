@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from dagnn.console import log
 from dagnn.files import write_text
 from dagnn.records import EpochRecord
 from dagnn.training.callbacks import Callback, Plan
@@ -95,7 +96,7 @@ class ProgressReport(Callback):
         title: str = "training",
         silent: Collection[str] = (),
     ) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console or log()
         self.every = every
         self.title = title
         self.silent = frozenset(silent)

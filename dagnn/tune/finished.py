@@ -7,6 +7,7 @@ import optuna
 from rich.console import Console
 
 from dagnn.config import experiment_from
+from dagnn.console import log
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.files import write_text
 from dagnn.run.folder import RunFolder
@@ -87,7 +88,7 @@ def best(
         UsageError: nothing is complete, or there is no such choice.
         MissingDataError: the folder of the trial is not on this machine.
     """
-    console = console or Console(stderr=True)
+    console = console or log()
     opened = open_study(path, storage)
     taken = choose(opened.outcomes, by, trial)
     folder = RunFolder(opened.folder.trial(taken.folder).path)

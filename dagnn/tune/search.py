@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from dagnn.console import log
 from dagnn.errors import DagnnError, Interrupted
 from dagnn.run.locate import locate_data
 from dagnn.run.prepared import Prepared
@@ -86,7 +87,7 @@ def tune(
         DagnnError: the study, the data or the storage cannot be used; all that can be
             known before the first trial is.
     """
-    console = console or Console(stderr=True)
+    console = console or log()
     study = read_study(source, data=data, trials=trials, hours=hours, overrides=overrides)
     folder = StudyFolder.create(out or Path("studies") / study.name)
     require_same_folder(folder, study)
@@ -174,7 +175,7 @@ def _begin_apart(
 ) -> None:
     """Be one of several workers: say in a line what went wrong, and end with its exit code."""
     torch.set_num_threads(threads)
-    console = Console(stderr=True, force_terminal=False, width=200)
+    console = log(force_terminal=False, width=200)
     try:
         begin(study, folder, url, heartbeat, SharedData(place, console), console)
     except (KeyboardInterrupt, Interrupted):

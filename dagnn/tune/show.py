@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dagnn.console import screen
 from dagnn.evaluation.wording import heading
 from dagnn.tune.choices import Chosen, choices, verdict
 from dagnn.tune.outcomes import Outcome
@@ -55,12 +56,6 @@ def state(outcome: Outcome) -> str:
     return outcome.state
 
 
-def _screen() -> Console:
-    screen = Console()
-    # A log has no width of its own.
-    return screen if screen.is_terminal else Console(width=130)
-
-
 def show_study(
     study: Study, outcomes: Sequence[Outcome], importance: Mapping[str, float], address: str
 ) -> None:
@@ -72,17 +67,17 @@ def show_study(
         importance: of each key.
         address: what optuna-dashboard takes.
     """
-    screen = _screen()
+    console = screen(130)
     mock = any(outcome.mock for outcome in outcomes)
-    screen.print(_trials(study, outcomes, mock))
+    console.print(_trials(study, outcomes, mock))
     if importance:
-        screen.print(_importances(importance, study.objectives[0]))
+        console.print(_importances(importance, study.objectives[0]))
     found = choices(study, outcomes)
     if found:
-        screen.print(_choices(found, study.scores))
-        screen.print(verdict(found), highlight=False)
-        screen.print(ORACLE_NOTE, style="dim")
-    screen.print(
+        console.print(_choices(found, study.scores))
+        console.print(verdict(found), highlight=False)
+        console.print(ORACLE_NOTE, style="dim")
+    console.print(
         f"\nLook closer: optuna-dashboard {address}   (pip install optuna-dashboard)",
         highlight=False,
         soft_wrap=True,
