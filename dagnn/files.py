@@ -46,7 +46,8 @@ def matching(folder: Path, pattern: str) -> list[Path]:
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Give a temporary path beside ``path`` and rename it into place at the end.
 
-    A reader never meets half a file; if the block raises, the old file stays.
+    A reader never meets half a file; if the block raises, the old file stays, and an error
+    of the system names ``path``.
 
     Args:
         path: where the file shall be; its folder is made.
@@ -62,16 +63,44 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        # mkstemp makes private files; results are meant to be read by colleagues.
-        temporary.chmod(0o644)
-        temporary.replace(final)
+        with named_errors(final, temporary):
+            yield temporary
+            # mkstemp makes private files; results are meant to be read by colleagues.
+            temporary.chmod(0o644)
+            temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def named_errors(path: Path, *others: Path) -> Iterator[None]:
+    """Let an error of the system, such as a full disk, name the file that was being written.
+
+    Args:
+        path: the file.
+        others: names that stand for it meanwhile.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or Path(error.filename) in others:
+            why = error.strerror or str(error)
+            raise OSError(error.errno, why, str(path)) from error
+        raise
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be written to a folder that is there or can be made."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
 def write_text(path: Path | str, text: str) -> Path:
-    """Write a UTF-8 text file atomically and return its path."""
+    r"""Write a UTF-8 text file atomically and return its path.
+
+    Names of files that are not UTF-8 stand in it with their bytes written as ``\xff``.
+    """
+    content = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content.encode())
     return Path(path)

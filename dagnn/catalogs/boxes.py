@@ -10,6 +10,7 @@ from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.suite import Suite
 from dagnn.errors import EmptyCatalogError
+from dagnn.workers import without_main
 
 Files = Mapping[str, Sequence[Path]]
 Progress = Callable[[int, int], None]
@@ -97,6 +98,8 @@ def _results(request: Request, boxes: list[_Box], workers: int) -> Iterator[Cata
         return
     executor = ProcessPoolExecutor(workers)
     try:
-        yield from executor.map(partial(_read, request), boxes, chunksize=4)
+        with without_main():
+            results = executor.map(partial(_read, request), boxes, chunksize=4)
+        yield from results
     finally:
         executor.shutdown(cancel_futures=True)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 import warnings
 import zipfile
 from dataclasses import asdict, fields
@@ -15,13 +16,28 @@ from numpy.typing import NDArray
 from dagnn.catalogs.boxes import Files, Reading, Request
 from dagnn.catalogs.catalog import Catalog
 from dagnn.catalogs.reader import READER_VERSION
-from dagnn.files import atomic_path
+from dagnn.files import atomic_path, is_writable
 
 
 def default_cache() -> Path:
-    """Return ``$DAGNN_CACHE``, or ``~/.cache/dagnn`` where it is not set."""
+    """Return ``$DAGNN_CACHE``, or ``~/.cache/dagnn`` where it is not set.
+
+    Without a home directory that can be written, it is a folder of the user's own among the
+    temporary files, with a warning.
+    """
     chosen = os.environ.get("DAGNN_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "dagnn"
+    if chosen:
+        return Path(chosen)
+    home = Path("~").expanduser()
+    if home.is_absolute() and home != home.parent and is_writable(home / ".cache" / "dagnn"):
+        return home / ".cache" / "dagnn"
+    own = Path(tempfile.gettempdir()) / f"dagnn-{getattr(os, 'getuid', int)()}"
+    warnings.warn(
+        f"No home directory can be written, so the cache is {own}, which may not last. Let "
+        "$DAGNN_CACHE name a folder to keep it in.",
+        stacklevel=2,
+    )
+    return own
 
 
 def cache_key(request: Request, files: Files) -> str:

@@ -3,12 +3,14 @@
 Heavy imports stay inside the verbs, so that ``--help`` answers at once.
 """
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from dagnn import __version__
+from dagnn.cli.common import guarded
 from dagnn.cli.finished import evaluate, inspect, predict, report
 from dagnn.cli.making import doctor, sky, universe
 from dagnn.cli.preparing import prepare
@@ -40,8 +42,10 @@ def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
         make_readable(stream)
+    # Figures go to files in a style of their own: no window, notebook or matplotlibrc has a say.
+    os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
     try:
-        app()
+        guarded(app)()
     except SystemExit as end:
         if not alone():
             leave(end.code)

@@ -32,12 +32,13 @@ def guarded(verb: Callable[Params, None]) -> Callable[Params, None]:
         except KeyboardInterrupt:
             again = "Interrupted. The same command begins again; what is in caches is kept."
             _fail(again, Interrupted.exit_code)
-        except BrokenPipeError:
-            # The reader (head, less) has gone; nothing is left to tell anyone.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(1) from None
         except OSError as error:
-            _fail(f"{error.strerror or error}: {error.filename or 'no file named'}.", 1)
+            if error.filename is None:
+                # Nobody reads on (head, less), or the disk is full: Python shall not try again.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if not isinstance(error, BrokenPipeError):
+                _fail(f"{error.strerror or error}: {error.filename or 'standard output'}.", 1)
+            raise SystemExit(1) from None
 
     return run
 
@@ -47,7 +48,7 @@ def _fail(message: str, code: int) -> None:
     if code != Interrupted.exit_code:  # who pressed Ctrl-C has made no error
         console.print("[bold red]Error:[/] ", end="")
     console.print(message, markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(code)
+    raise SystemExit(code)
 
 
 def split_names(names: list[str] | None) -> list[str] | None:

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,7 @@ def read_examination(folder: Path) -> Examination | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{folder / TABLE} or {PICTURES} beside it is damaged ({error}). Make them again "
-            f"with: dagnn evaluate {folder}"
+            f"with: dagnn evaluate {quote(str(folder))}"
         ) from error
 
 

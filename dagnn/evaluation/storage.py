@@ -1,6 +1,7 @@
 """``results.csv`` and ``predictions.csv``: written whole, read back to the same numbers."""
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -10,7 +11,7 @@ import numpy as np
 from dagnn.errors import MissingDataError, MissingFieldError, TableError
 from dagnn.evaluation.beyond import OUTSIDE_PRIOR, outside_texts
 from dagnn.evaluation.prior import Prior
-from dagnn.files import atomic_path
+from dagnn.files import write_text
 from dagnn.records import Predictions, Result
 
 RESULT_COLUMNS = (
@@ -50,14 +51,11 @@ def write_table(
             with rows that are copied elsewhere; None leaves the column out.
     """
     mark = () if mock is None else (str(mock),)
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow((*columns, *(MOCK for _ in mark)))
-        writer.writerows((*row, *mark) for row in rows)
-    return Path(path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((*columns, *(MOCK for _ in mark)))
+    writer.writerows((*row, *mark) for row in rows)
+    return write_text(path, text.getvalue())
 
 
 def read_table(path: Path | str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
 
+from dagnn.workers import without_main
+
 Result = TypeVar("Result")
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -46,7 +48,8 @@ def each(
         return
     spawn = get_context("spawn")
     with _single_threads(), ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        jobs = {pool.submit(function, *task): number for number, task in enumerate(tasks)}
+        with without_main():
+            jobs = {pool.submit(function, *task): number for number, task in enumerate(tasks)}
         try:
             for job in as_completed(jobs):
                 yield jobs[job], job.result()

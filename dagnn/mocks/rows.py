@@ -1,6 +1,5 @@
 """Which universes a suite holds: rows of a CAMELS parameter table, read or drawn, and written."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from dagnn.errors import MissingDataError, TableError, UsageError
+from dagnn.files import write_text
 from dagnn.mocks.suites import Relations
 from dagnn.parameters import canonical_name, parameter
 
@@ -92,7 +92,4 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
         f"{row.name:>7} {' '.join(f'{value:.5f}' for value in row.values)} {row.seed}"
         for row in rows
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text("\n".join([title, *lines]) + "\n")
-    temporary.replace(path)
+    write_text(path, "\n".join([title, *lines]) + "\n")

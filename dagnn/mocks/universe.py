@@ -1,7 +1,6 @@
 """Whole mock suites on disk, in the layout of CAMELS, made by several processes."""
 
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dagnn.errors import UsageError
+from dagnn.files import write_text
 from dagnn.mocks.box import make_box, write_box
 from dagnn.mocks.processes import each
 from dagnn.mocks.rows import Row, hypercube_rows, read_rows, write_rows
@@ -75,10 +75,7 @@ def _claim(out: Path, suite: Relations, rows: Sequence[Row], seed: int) -> list[
     kept = max(known, list(rows), key=len)
     manifest = {"mock": True, "suite": suite.name, "recipe": recipe(suite), "seed": seed}
     text = json.dumps(manifest | {"rows": [astuple(row) for row in kept]}, indent=1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(text + "\n")
-    temporary.replace(path)
+    write_text(path, text + "\n")
     return kept
 
 

@@ -1,6 +1,6 @@
 """Write a mock catalogue as a CAMELS group file: same groups, fields, types and units."""
 
-import os
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.catalogs.hdf5 import MOCK_MARK
+from dagnn.files import atomic_path
 from dagnn.mocks.cosmology import CRITICAL_DENSITY, HUBBLE, OMEGA_B
 from dagnn.mocks.field import BOX
 from dagnn.mocks.galaxies import Galaxies
@@ -89,11 +90,12 @@ def write_catalog(path: Path, galaxies: Galaxies, omega_m: float) -> None:
 
     The file appears under its name only when it is complete.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with h5py.File(temporary, "w") as file:
+    # In memory first: a full disk makes HDF5 fail in ways of its own.
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
         file.create_group("Header").attrs.update(header(len(galaxies), omega_m))
         group = file.create_group("Subhalo")
         for name, values in subhalo_fields(galaxies, omega_m).items():
             group.create_dataset(name, data=values, track_times=False)
-    temporary.replace(path)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 
 from dagnn.config import Experiment
 from dagnn.errors import DataError
@@ -124,7 +125,7 @@ def calibrated(
     scale = fit_scale(answers, predict_all(network, plan.prepared, plan.label, plan.known))
     if isinstance(scale, VarianceScale) and not scale.fitted:
         (said,) = scale.sentences()
-        console.print(f"[yellow]Note:[/] {said}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]Note:[/] {escape(said)}", highlight=False, soft_wrap=True)
     elif isinstance(scale, VarianceScale) and plan.experiment.target:
         made = surrogates(plan.experiment, plan.prepared, console)
         scale = scale.inflated([_excess_on(each, plan, initial, console, root) for each in made])

@@ -49,7 +49,7 @@ def tell_results(
     narrow = [alarm_text(each) for each in stored_intervals(facts) if each.alarm]
     for text in (*narrow, *answers_of(facts.get("classes", ())).alarms(predictions)):
         _tell(console, "[bold yellow]Alarm:[/]", text)
-    console.print(f"Report: {report}", highlight=False, soft_wrap=True)
+    console.print(f"Report: {report}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _restrictions(experiment: Experiment) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 
 from rich.console import Console
 from rich.markup import escape
@@ -66,7 +67,7 @@ def compare(
     title = title or heading(groups)
     notes = [f"{path} is unfinished and left out." for path in unfinished]
     for note in notes:
-        console.print(f"[yellow]Note:[/] {note}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
     with busy(console, "Drawing the comparison"):
         write_comparison_csv(out / "comparison.csv", groups)
         figures = comparison_figures(groups)
@@ -82,7 +83,7 @@ def compare(
     more = [f"... and {rest} more such notes: {page}"] if rest > 0 else []
     for note in (*shared_splits(groups), *beyond[:NOTES_SHOWN], *more):
         console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
-    console.print(f"Comparison: {page}", highlight=False, soft_wrap=True)
+    console.print(f"Comparison: {page}", markup=False, highlight=False, soft_wrap=True)
     return page
 
 
@@ -169,7 +170,8 @@ def require_finished(folder: RunFolder) -> None:
     """
     if not folder.is_finished():
         raise MissingDataError(
-            f"{folder.path} is unfinished. Finish it with: dagnn train --resume {folder.path}"
+            f"{folder.path} is unfinished. Finish it with: dagnn train --resume "
+            f"{quote(str(folder.path))}"
         )
 
 

@@ -129,7 +129,7 @@ def _together(
 
 def _show(name: str, notes: Sequence[str], console: Console) -> None:
     for note in notes:
-        console.print(f"[yellow]{name}:[/] {escape(note)}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]{escape(name)}:[/] {escape(note)}", highlight=False, soft_wrap=True)
 
 
 def within(

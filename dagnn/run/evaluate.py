@@ -121,7 +121,7 @@ def _note(trained: Trained, prepared: Prepared, adapted: bool, console: Console)
     notes += alarms_of_adapted(trained.experiment, prepared) if adapted else []
     notes += unfinished(trained.folder, trained.experiment)
     for note in notes:
-        console.print(note, highlight=False, soft_wrap=True)
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
     evaluation = {"mock": prepared.mock, "notes": notes}
     facts = trained.folder.read_environment() | {"evaluation": evaluation}
     trained.folder.write_environment(facts)

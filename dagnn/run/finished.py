@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 from rich.console import Console
 
@@ -87,12 +88,13 @@ def _is_trained(folder: RunFolder, experiment: Experiment) -> bool:
 
 def _nothing_to_do(folder: RunFolder) -> str:
     epochs, path = len(read_epochs(folder.metrics)), folder.path
+    quoted = quote(str(path))
     return (
         f"{path} is finished: trained for {epochs} epochs and measured. Nothing is left to "
         "resume.\n"
-        f"Measure it again, also on other suites: dagnn evaluate {path}\n"
-        f"Draw its report again:                  dagnn report {path}\n"
-        f"Train on, as a new run:                 dagnn train --config {folder.config} "
-        f"--init-from {path}\n"
+        f"Measure it again, also on other suites: dagnn evaluate {quoted}\n"
+        f"Draw its report again:                  dagnn report {quoted}\n"
+        f"Train on, as a new run:                 dagnn train --config {quote(str(folder.config))} "
+        f"--init-from {quoted}\n"
         f"Report: {folder.report}"
     )

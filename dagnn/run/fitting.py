@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -67,11 +68,12 @@ def fit_network(
     last = folder.checkpoints / "last.pt"
     inherited = inherited_notes(initial, [suite.name for suite in prepared.of_role("target")])
     meta = checkpoint_meta(experiment, prepared, made.statistics, inherited)
-    checkpoints = Checkpoints(folder.checkpoints, meta, f"dagnn train --resume {root}")
+    checkpoints = Checkpoints(folder.checkpoints, meta, f"dagnn train --resume {quote(str(root))}")
     console.print(
         f"Training {label}: {_sizes(experiment, made)}, "
         f"{_counted(made.settings.epochs, 'epoch')} of {_counted(made.domains.steps, 'step')} on "
         f"{made.device}{_together()}",
+        markup=False,
         highlight=False,
         soft_wrap=not console.is_terminal,
     )

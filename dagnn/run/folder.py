@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from dagnn.config import Experiment, experiment_from
@@ -138,7 +139,7 @@ def require_free(path: Path | None) -> None:
         if (path / "config.yaml").is_file():
             raise UsageError(
                 f"{path} is a run already. {_OTHER}, or continue it with: dagnn train --resume "
-                f"{path}"
+                f"{quote(str(path))}"
             )
         raise UsageError(f"{path} exists and holds something else than a run. {_OTHER}.")
 

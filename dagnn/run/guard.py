@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
+from rich.markup import escape
 
 from dagnn.config import Experiment
 from dagnn.evaluation.label_shift import (
@@ -42,7 +43,7 @@ def guarded(experiment: Experiment, prepared: Prepared, console: Console) -> Pre
         intervals = tuple(_intervals(prepared, prepared.of_role("target"), ("train", "valid")))
     for interval in intervals:
         if interval.alarm:
-            console.print(f"[bold yellow]Alarm:[/] {alarm_text(interval)}", soft_wrap=True)
+            console.print(f"[bold yellow]Alarm:[/] {escape(alarm_text(interval))}", soft_wrap=True)
     return replace(prepared, intervals=intervals)
 
 

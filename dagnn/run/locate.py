@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from dagnn.catalogs.cache import default_cache
 from dagnn.config import Experiment, build
@@ -58,8 +59,8 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
         ) from None
     if not mock:
         console.print(
-            f"[bold yellow]No data in {place}: using MOCK {mocks.what}.[/] They are not "
-            f"{mocks.unlike}; tables and figures will say MOCK. Name real data with --data."
+            f"[bold yellow]No data in {escape(str(place))}: using MOCK {mocks.what}.[/] They are "
+            f"not {mocks.unlike}; tables and figures will say MOCK. Name real data with --data."
         )
     return _fill(mocks, mocks.folder, workers, console)
 

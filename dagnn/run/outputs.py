@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -280,5 +281,5 @@ def _stored_latents(folder: RunFolder) -> Iterator[Mapping[str, Any]]:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{folder.latents} is missing or damaged ({error}). Write it again with: "
-            f"dagnn evaluate {folder.path}"
+            f"dagnn evaluate {quote(str(folder.path))}"
         ) from error

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 import torch
 from rich.console import Console
@@ -183,7 +184,7 @@ def _without_novelty(trained: Trained) -> list[str]:
         return []
     return [
         f"No novelty: {trained.folder.novelty} is absent. Learn it again with: dagnn evaluate "
-        f"{trained.folder.path}"
+        f"{quote(str(trained.folder.path))}"
     ]
 
 

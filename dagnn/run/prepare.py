@@ -52,7 +52,7 @@ def prepare(
             read = modality.prepare(replace(request, on_progress=advance), shard)
         found[name] = None if read is None else (found.get(name) or 0) + read
     for name, read in found.items():
-        console.print(_said(name, read), highlight=False, soft_wrap=True)
+        console.print(_said(name, read), markup=False, highlight=False, soft_wrap=True)
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from dagnn.errors import UsageError, nearest
 from dagnn.training import Checkpoint
@@ -70,13 +71,14 @@ def choose_suite(
         return guessed if guessed in domains else None
     chosen = guessed if guessed in domains else None
     why = (
-        f"Seen through the statistics of {chosen}, which the paths name."
+        f"Seen through the statistics of {escape(chosen)}, which the paths name."
         if chosen
-        else f"[yellow]Note:[/] Seen through the statistics of {domains[0]}, as the paths name no "
-        "suite of the run. Files of another suite are then predicted as if nothing were aligned."
+        else f"[yellow]Note:[/] Seen through the statistics of {escape(domains[0])}, as the paths "
+        "name no suite of the run. Files of another suite are then predicted as if nothing were "
+        "aligned."
     )
     console.print(
-        f"{why} Others: --suite {' or '.join(domains)}, or --adapt-statistics.",
+        f"{why} Others: --suite {escape(' or '.join(domains))}, or --adapt-statistics.",
         highlight=False,
         soft_wrap=True,
     )

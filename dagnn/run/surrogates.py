@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES, Modality
@@ -64,7 +65,7 @@ def surrogates(experiment: Experiment, prepared: Prepared, console: Console) -> 
     if not made and lacking:
         console.print(
             f"[yellow]Note:[/] error bars of suites without labels are calibrated on the source "
-            f"alone: {', and '.join(lacking)}.",
+            f"alone: {escape(', and '.join(lacking))}.",
             highlight=False,
             soft_wrap=True,
         )

@@ -187,7 +187,7 @@ def run_plans(
         _require_data(plans)
     names = run_names([plan.folder for plan in plans])
     for number, (plan, name) in enumerate(zip(plans, names, strict=True), start=1):
-        console.rule(f"{number} of {len(plans)} · {name}")
+        console.rule(f"{number} of {len(plans)} · {escape(name)}")
         try:
             _run(plan, mock, console)
         except (Interrupted, KeyboardInterrupt) as interruption:
@@ -195,6 +195,7 @@ def run_plans(
         except DagnnError as error:
             console.print(
                 f"{name} failed; {_count(plans)} are finished. The same command goes on with it.",
+                markup=False,
                 highlight=False,
                 soft_wrap=True,
             )
@@ -219,9 +220,16 @@ def _run(plan: Plan, mock: bool, console: Console) -> None:
     """Skip, resume or train one run."""
     folder = RunFolder(plan.folder)
     if is_complete(folder):
-        console.print(f"{plan.folder} is finished and kept.", highlight=False, soft_wrap=True)
+        console.print(
+            f"{plan.folder} is finished and kept.", markup=False, highlight=False, soft_wrap=True
+        )
     elif folder.environment.is_file():
-        console.print(f"{plan.folder} was interrupted: going on.", highlight=False, soft_wrap=True)
+        console.print(
+            f"{plan.folder} was interrupted: going on.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
         resume(plan.folder, console=console)
     else:
         # Stopped between its first two files: nothing but the configuration is there.

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from rich.console import Console
 
 from dagnn.config import Experiment
 from dagnn.console import log
-from dagnn.errors import Interrupted
+from dagnn.errors import DagnnError, Interrupted
 from dagnn.evaluation.examination import write_examination
 from dagnn.evaluation.table import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.files import write_text
@@ -80,7 +81,9 @@ def train(
     require_free(out)  # before minutes are spent on data
     initial = load_initial(experiment)
     console.print(
-        f"{experiment.name}: {title(experiment)}, seed {experiment.seed}", highlight=False
+        f"{experiment.name}: {title(experiment)}, seed {experiment.seed}",
+        markup=False,
+        highlight=False,
     )
     place = locate_data(experiment, mock, console)
     others = experiment.evaluation.suites
@@ -129,6 +132,7 @@ def _moved_here(stored: Experiment, console: Console) -> Experiment:
         console.print(
             f"Note: the device of this run, {stored.training.device}, is not here; it goes on on "
             f"{choose_device(experiment.training.device)}.",
+            markup=False,
             highlight=False,
             soft_wrap=True,
         )
@@ -142,13 +146,19 @@ def _run(
     initial: Checkpoint | None,
     console: Console,
 ) -> RunResult:
-    """Train what is not trained, and measure; Ctrl-C outside a training names its run as well."""
+    """Train what is not trained, and measure; say how to go on after Ctrl-C or on a full disk."""
+    go_on = f"dagnn train --resume {quote(str(folder.path))}"
     try:
         return _train_and_measure(experiment, prepared, folder, initial, console)
     except KeyboardInterrupt as interruption:
-        raise Interrupted(
-            f"Interrupted. Continue with: dagnn train --resume {folder.path}"
-        ) from interruption
+        raise Interrupted(f"Interrupted. Continue with: {go_on}") from interruption
+    except OSError as error:
+        if error.filename is None:  # standard output, not a file of the run
+            raise
+        raise DagnnError(
+            f"{error.strerror}: {error.filename}. What was written before is kept. Make room, or "
+            f"put right what is wrong there, then continue with: {go_on}"
+        ) from error
 
 
 def _train_and_measure(

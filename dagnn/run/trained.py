@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from dagnn.config import Experiment
 from dagnn.errors import CheckpointError
@@ -51,7 +52,7 @@ def load_network(folder: RunFolder, experiment: Experiment) -> tuple[Network, Ch
     if not best.is_file():
         raise CheckpointError(
             f"{folder.path} has no trained network yet. Finish it with: "
-            f"dagnn train --resume {folder.path}"
+            f"dagnn train --resume {quote(str(folder.path))}"
         )
     checkpoint = load_checkpoint(best)
     meta = checkpoint.meta
@@ -79,5 +80,5 @@ def uncalibrated(folder: RunFolder, experiment: Experiment) -> list[str]:
         return []
     return [
         f"Not calibrated: {folder.calibration} is absent. How sure the network says it is, is "
-        f"uncorrected. Finish the run with: dagnn train --resume {folder.path}"
+        f"uncorrected. Finish the run with: dagnn train --resume {quote(str(folder.path))}"
     ]

@@ -1,9 +1,11 @@
 """Checkpoints: whole or absent, tensors and plain values only."""
 
+import io
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -58,8 +60,11 @@ class Checkpoint:
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint; a reader never meets half of one."""
     content = {entry.name: getattr(checkpoint, entry.name) for entry in fields(checkpoint)}
+    # In memory first: a full disk makes torch fail in ways of its own.
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **content}, buffer)
     with atomic_path(path) as temporary:
-        torch.save({"format": FORMAT, **content}, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -131,7 +136,9 @@ class Checkpoints:
         self.folder = Path(folder)
         self.meta = dict(meta or {})
         _require_plain(self.meta, "meta")
-        self.resume_command = resume_command or f"dagnn train --resume {self.folder.parent}"
+        self.resume_command = (
+            resume_command or f"dagnn train --resume {quote(str(self.folder.parent))}"
+        )
         self.epoch: int | None = None
 
     @property

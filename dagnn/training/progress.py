@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Column
 
 from dagnn.console import log
-from dagnn.files import write_text
+from dagnn.files import named_errors, write_text
 from dagnn.records import EpochRecord
 from dagnn.training.callbacks import Callback, Plan
 
@@ -165,9 +166,14 @@ class MetricsLog(Callback):
         write_text(self.path, "".join(_json_line(record) for record in history))
 
     def on_epoch(self, record: EpochRecord) -> None:
-        """Append one line."""
-        with self.path.open("a", encoding="utf-8") as lines:
-            lines.write(_json_line(record))
+        """Append one line, or none where the disk is full."""
+        before = self.path.stat().st_size
+        try:
+            with named_errors(self.path), self.path.open("a", encoding="utf-8") as lines:
+                lines.write(_json_line(record))
+        except OSError:
+            os.truncate(self.path, before)
+            raise
 
 
 def _json_line(record: EpochRecord) -> str:

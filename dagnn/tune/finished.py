@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import optuna
 from rich.console import Console
@@ -111,7 +112,9 @@ def best(
             number = choose(opened.outcomes, other).number
             also = "the same" if number == taken.number else f"trial {number}"
             console.print(f"Taken by {by}; --by {other} would take {also}.", highlight=False)
-    console.print(f"dagnn train --config {out}", highlight=False, soft_wrap=True)
+    console.print(
+        f"dagnn train --config {quote(str(out))}", markup=False, highlight=False, soft_wrap=True
+    )
     return out
 
 

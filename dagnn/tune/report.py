@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import optuna
@@ -72,7 +73,7 @@ def write_study_report(
         trials=_trial_lines(study, outcomes),
         pictures=[picture(name, figure, CAPTIONS[name]) for name, figure in figures.items()],
         study_yaml=study.to_yaml(),
-        path=str(folder.path),
+        path=quote(str(folder.path)),
     )
     return write_text(folder.report, page)
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from shlex import quote
 
 import torch
 from rich.console import Console
@@ -33,6 +34,7 @@ from dagnn.tune.storage import (
 from dagnn.tune.study import Study, read_study, require_edges
 from dagnn.tune.trial import SharedData
 from dagnn.tune.worker import begin, finished_trials
+from dagnn.workers import without_main
 
 PATIENCE_S = 20.0
 """How long workers have to end after Ctrl-C before they are asked again, then ended."""
@@ -98,6 +100,7 @@ def tune(
     console.print(
         f"{study.name}: {len(study.space.keys)} keys, {study.trials()} trials, minimising "
         f"{', '.join(study.objectives)}; {len(finished_trials(joined))} are done. {folder.path}",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )
@@ -122,8 +125,11 @@ def tune(
     if any(outcome.state == "complete" for outcome in outcomes):
         with console.status("Drawing the report"), _all_done(folder):
             report = write_study_report(study, joined, folder, outcomes)
-        console.print(f"Report: {report}", highlight=False, soft_wrap=True)
-        console.print(f"Next: dagnn tune best {folder.path} --out best.yaml", highlight=False)
+        for line in (
+            f"Report: {report}",
+            f"Next: dagnn tune best {quote(str(folder.path))} --out best.yaml",
+        ):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     return StudyResult(folder.path, outcomes, report)
 
 
@@ -152,8 +158,9 @@ def _begin_several(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     given = (study, folder, url, heartbeat, place, threads)
     workers = [context.Process(target=_begin_apart, args=given) for _ in range(jobs)]
-    for worker in workers:
-        worker.start()
+    with without_main():
+        for worker in workers:
+            worker.start()
     try:
         for worker in workers:
             worker.join()

@@ -1,6 +1,7 @@
 """``comparison.csv``: every number of a comparison page, one row each."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
@@ -9,7 +10,7 @@ from dagnn.evaluation.comparison.differences import Change, to_first, to_no_adap
 from dagnn.evaluation.comparison.runs import Group
 from dagnn.evaluation.comparison.stamps import marks
 from dagnn.evaluation.comparison.summary import summarise
-from dagnn.files import atomic_path
+from dagnn.files import write_text
 
 COLUMNS = (
     "kind", "group", "model", "reference", "suite", "role", "reference_role", "split", "parameter",
@@ -24,22 +25,19 @@ _Row = dict[str, object]
 def write_comparison_csv(path: Path | str, groups: Sequence[Group]) -> Path:
     """Write means with their spread, and differences with their uncertainty."""
     mock = any(run.mock for group in groups for run in group.runs)
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as stream,
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    for group in groups:
+        writer.writerows(_written(row) for row in _metrics(group))
+    for kind, found in (
+        ("difference", to_first(groups)),
+        ("adaptation", to_no_adaptation(groups)),
+        ("oracle_gap", to_oracle(groups)),
     ):
-        writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        for group in groups:
-            writer.writerows(_written(row) for row in _metrics(group))
-        for kind, found in (
-            ("difference", to_first(groups)),
-            ("adaptation", to_no_adaptation(groups)),
-            ("oracle_gap", to_oracle(groups)),
-        ):
-            for change in found:
-                writer.writerow(_written(_change(kind, change) | {"mock": mock}))
-    return Path(path)
+        for change in found:
+            writer.writerow(_written(_change(kind, change) | {"mock": mock}))
+    return write_text(path, text.getvalue())
 
 
 def _metrics(group: Group) -> Iterator[_Row]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -32,7 +33,13 @@ class Told(Protocol):
 
 AnyPredictions = TypeVar("AnyPredictions", bound=Told)
 
-STYLE: dict[Any, Any] = {
+# What a user's matplotlibrc changes (LaTeX, fonts, units of dates) must not change or break ours.
+_DEFAULTS = {
+    key: value
+    for key, value in matplotlib.rcParamsDefault.items()
+    if not key.startswith("backend") and key not in ("date.epoch", "interactive")
+}
+STYLE: dict[Any, Any] = _DEFAULTS | {
     "axes.axisbelow": True,
     "axes.edgecolor": "#555555",
     "axes.grid": True,
