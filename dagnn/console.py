@@ -26,7 +26,7 @@ def in_ascii(character: str) -> str:
     """Write one character in ASCII; a question mark where nothing resembles it.
 
     Example:
-        >>> "".join(map(in_ascii, "Ω_m=0.3±0.1")), in_ascii("χ") + in_ascii("²"), in_ascii("é")
+        >>> "".join(map(in_ascii, "Ωₘ=0.3±0.1")), in_ascii("χ") + in_ascii("²"), in_ascii("é")
         ('Omega_m=0.3+-0.1', 'chi2', 'e')
     """
     if character.isascii():
@@ -38,7 +38,8 @@ def in_ascii(character: str) -> str:
         if name.startswith(_GREEK.format(size)):
             return spell(name.split()[-1])
     alike = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    return alike or "?"
+    below = "_" if unicodedata.decomposition(character).startswith("<sub>") else ""
+    return below + alike if alike else "?"
 
 
 def make_readable(stream: TextIO | None) -> None:
