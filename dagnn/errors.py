@@ -63,6 +63,10 @@ class MismatchError(DataError):
     """Two sources disagree: box size, redshift, parameters, or shapes."""
 
 
+class ImplausibleError(MismatchError):
+    """Values that no such data can hold: other units, or a part of a box."""
+
+
 class UnknownSimulationError(DataError):
     """A simulation is absent from the parameter table."""
 

@@ -280,3 +280,64 @@ class EpochRecord:
     train: dict[str, float]
     valid: dict[str, float] = field(default_factory=dict)
     best: bool = False
+
+
+RECORDED_NAMES = 20
+"""Names of items left out that a run record keeps per reason."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many items of a suite there are, and why some are not used.
+
+    Attributes:
+        found: items that are there, under whatever name.
+        left_out: reason → names of the items.
+        remarks: what else does not match, such as rows of a table without an item.
+        item: what one is called.
+    """
+
+    found: int
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    item: str = "boxes"
+
+    @property
+    def used(self) -> int:
+        """The number of items that are used."""
+        return self.found - sum(map(len, self.left_out.values()))
+
+    def __str__(self) -> str:
+        """Return one line.
+
+        Example:
+            >>> print(Coverage(20, {"no galaxies": ("LH_3", "LH_4")}))
+            20 boxes found, 18 used; left out: 2 (no galaxies: LH_3, LH_4)
+        """
+        lines = [f"{self.found} {self.item} found, {self.used} used"]
+        lines += [
+            f"left out: {len(names)} ({reason}: {few_names(names)})"
+            for reason, names in self.left_out.items()
+            if names
+        ]
+        return "; ".join((*lines, *self.remarks))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for the run record."""
+        left_out = {
+            reason: {"count": len(names), "first": list(names[:RECORDED_NAMES])}
+            for reason, names in self.left_out.items()
+            if names
+        }
+        counts = {"found": self.found, "used": self.used, "left_out": left_out}
+        return counts | {"remarks": list(self.remarks)}
+
+
+def few_names(names: Sequence[str], shown: int = 3) -> str:
+    """Return the first few of some names.
+
+    Example:
+        >>> few_names(["LH_0", "LH_1", "LH_2", "LH_3"])
+        'LH_0, LH_1, LH_2, ...'
+    """
+    return ", ".join((*names[:shown], *(["..."] if len(names) > shown else [])))

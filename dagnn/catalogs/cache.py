@@ -6,6 +6,7 @@ import os
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 
 from dagnn.catalogs.boxes import Files, Reading, Request
 from dagnn.catalogs.catalog import Catalog
-from dagnn.catalogs.reader import READER_VERSION
-from dagnn.files import atomic_path, is_writable
+from dagnn.catalogs.reader import READER_VERSION, peek_redshift
+from dagnn.files import atomic_path, is_writable, write_text
 
 
 def default_cache() -> Path:
@@ -85,13 +86,37 @@ def save_cached(folder: Path, key: str, reading: Reading) -> None:
         warnings.warn(f"The cache {folder} cannot be written: {error}.", stacklevel=2)
 
 
+def header_redshift(files: Sequence[Path], folder: Path | None = None) -> float | None:
+    """Return the redshift in the header of a catalogue; one that was read before opens no HDF5.
+
+    Args:
+        files: of the catalogue.
+        folder: of the cache; None opens the file.
+    """
+    if folder is None:
+        return peek_redshift(files)
+    state = json.dumps([READER_VERSION, _state(files[0])]).encode()
+    path = folder / f"redshift-{hashlib.blake2b(state, digest_size=12).hexdigest()}.json"
+    try:
+        stored = json.loads(path.read_bytes())
+        return None if stored is None else float(stored)
+    except (OSError, ValueError, TypeError):
+        redshift = peek_redshift(files)
+    try:
+        write_text(path, json.dumps(redshift))
+    except OSError as error:
+        warnings.warn(f"The cache {folder} cannot be written: {error}.", stacklevel=2)
+    return redshift
+
+
 _DESCRIBED = tuple(field.name for field in fields(Catalog) if field.name != "columns")
 
 
 def _packed(reading: Reading) -> dict[str, NDArray[Any]]:
     """Return columns end to end, and everything else as JSON."""
     described = [{name: getattr(c, name) for name in _DESCRIBED} for c in reading.catalogs]
-    text = json.dumps({"catalogs": described, "skipped": reading.skipped}, default=str)
+    told = {"skipped": reading.skipped, "implausible": reading.implausible}
+    text = json.dumps({"catalogs": described, **told}, default=str)
     packed: dict[str, NDArray[Any]] = {
         "description": np.frombuffer(text.encode(), dtype=np.uint8),
         "lengths": np.array([len(catalog) for catalog in reading.catalogs], dtype=np.int64),
@@ -114,7 +139,10 @@ def _unpacked(packed: dict[str, NDArray[Any]]) -> Reading:
         _catalog(described, {name: parts[k] for name, parts in split.items()})
         for k, described in enumerate(content["catalogs"])
     )
-    return Reading(catalogs, tuple((sim, reason) for sim, reason in content["skipped"]))
+    skipped, implausible = (
+        tuple((sim, reason) for sim, reason in content[told]) for told in ("skipped", "implausible")
+    )
+    return Reading(catalogs, skipped, implausible)
 
 
 def _catalog(described: dict[str, Any], columns: dict[str, NDArray[Any]]) -> Catalog:

@@ -10,6 +10,11 @@ from dagnn.catalogs.suite import same_redshift
 from dagnn.errors import MismatchError, MissingFieldError
 from dagnn.records import FloatArray
 
+HUBBLE = 0.6711
+"""Of every CAMELS simulation."""
+SMALLEST_BOX = 1000.0
+"""In ckpc/h: no simulation of many galaxies is smaller."""
+
 
 def wrap(positions: NDArray[Any], box_size: float) -> FloatArray:
     """Return positions ``[n, 3]`` in [0, box_size), as float64.
@@ -56,10 +61,31 @@ def box_size_of(raw: RawCatalog, expected: float | None) -> float:
         raise MismatchError(f"The header of {raw.files[0]} states a BoxSize of {box:g} ckpc/h.")
     if expected is not None and abs(box / expected - 1) > 1e-3:
         raise MismatchError(
-            f"Header/BoxSize of {raw.files[0]} is {box:g} ckpc/h where {expected:g} was expected. "
+            f"Header/BoxSize of {raw.files[0]} is {box:g} where {expected:g} ckpc/h was expected. "
+            f"{_unit_of_box(box, expected, raw)}"
             "Choose the volume that the file belongs to (L25n256 is 25000, L50n512 is 50000)."
         )
+    if box < SMALLEST_BOX:
+        raise MismatchError(
+            f"Header/BoxSize of {raw.files[0]} is {box:g}; {SMALLEST_BOX:g} ckpc/h or more was "
+            "expected. Is it in Mpc/h? Convert header and positions to comoving kpc/h."
+        )
     return box
+
+
+def _unit_of_box(box: float, expected: float, raw: RawCatalog) -> str:
+    """Name the unit that would explain a box length, if a usual one does."""
+    hubble = float(raw.header.get("HubbleParam") or HUBBLE)
+    units = {
+        1e-3: "Mpc/h",
+        1e-3 / hubble: "Mpc without h",
+        1 / hubble: "kpc without h",
+        1 / expected: "units of the box",
+    }
+    found = [unit for ratio, unit in units.items() if abs(box / expected / ratio - 1) < 0.01]
+    if not found:
+        return ""
+    return f"Is it in {found[0]}? Convert header and positions to comoving kpc/h. "
 
 
 def redshift_of(raw: RawCatalog, expected: float | None) -> float:
@@ -78,13 +104,16 @@ def redshift_of(raw: RawCatalog, expected: float | None) -> float:
     return redshift
 
 
-def check_positions(raw: RawCatalog, positions: NDArray[Any], box_size: float) -> None:
-    """Refuse positions in other units than the box, which would wrap into nonsense."""
-    low, high = float(positions.min()), float(positions.max())
-    too_wide = low < -0.5 * box_size or high > 1.5 * box_size
-    too_narrow = len(positions) >= 10 and float(np.ptp(positions, axis=0).max()) < 0.01 * box_size
-    if too_wide or too_narrow:
-        raise MismatchError(
-            f"Positions in {raw.files[0]} run from {low:g} to {high:g} where the box is "
-            f"{box_size:g} ckpc/h. Are they in other units? Set `factor` in the suite's YAML."
-        )
+def odd_time(raw: RawCatalog, redshift: float) -> tuple[str, ...]:
+    """Warn where the scale factor of a header contradicts its redshift.
+
+    It is no error: some codes store the time in their own units under that name.
+    """
+    time = float(raw.header.get("Time") or 0)
+    if "Redshift" not in raw.header or time <= 0 or same_redshift(1 / time - 1, redshift):
+        return ()
+    return (
+        f"Header/Time of {raw.files[0]} is {time:g}, which is the scale factor of z = "
+        f"{1 / time - 1:.3g}, where Header/Redshift is {redshift:.3g}; Redshift is used. Check "
+        "which snapshot the file is of.",
+    )

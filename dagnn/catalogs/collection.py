@@ -2,25 +2,24 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from dagnn.catalogs.boxes import Progress, Reading, Request, read_boxes
-from dagnn.catalogs.cache import cache_key, save_cached
+from dagnn.catalogs.boxes import Progress, Reading, Request, read_boxes, require_plausible
+from dagnn.catalogs.cache import cache_key, header_redshift, save_cached
 from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.columns import GALAXY_COLUMNS
 from dagnn.catalogs.labels import check_header, header_problems, read_labels, stated_labels
-from dagnn.catalogs.layouts import Layout, find_layouts, find_table
-from dagnn.catalogs.reader import peek_redshift
+from dagnn.catalogs.layouts import BoxFiles, find_layouts, find_table, merge_layouts
 from dagnn.catalogs.shards import recall
-from dagnn.catalogs.suite import Suite, same_redshift
+from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite
 from dagnn.catalogs.tables import ParameterTable, read_table
 from dagnn.errors import EmptyCatalogError, MismatchError, MissingDataError
-from dagnn.records import FloatArray
+from dagnn.records import Coverage, FloatArray, few_names
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,9 @@ class SuiteCatalogs:
         catalogs: one per simulation.
         parameters: names of the ``P`` parameters.
         truth: ``[n, P]`` in the table's units; NaN where nothing is known.
-        skipped: simulation and reason of every box without galaxies.
+        skipped: simulation and reason of every box without galaxies, or with values that cannot
+            be.
+        coverage: how many boxes there are, and why some are not used.
         mock: whether any file says that it is not from a simulation.
         box_size: box length in comoving kpc/h.
         redshift: of the first box.
@@ -49,6 +50,7 @@ class SuiteCatalogs:
     parameters: tuple[str, ...]
     truth: FloatArray
     skipped: tuple[tuple[str, str], ...]
+    coverage: Coverage
     mock: bool
     box_size: float
     redshift: float
@@ -71,27 +73,6 @@ class SuiteCatalogs:
             f"SuiteCatalogs({self.suite.short_name} {self.set} z={self.redshift:.2f}{stamp}: "
             f"{len(self)} boxes, {galaxies:.0f} galaxies each, {len(self.skipped)} skipped)"
         )
-
-
-def choose_layout(layouts: Sequence[Layout], redshift: float) -> Layout:
-    """Return the first layout whose header agrees with a redshift.
-
-    A single candidate is returned unopened: the reader checks it anyway.
-
-    Raises:
-        MismatchError: none of several agrees.
-    """
-    if len(layouts) == 1:
-        return layouts[0]
-    found = []
-    for layout in layouts:
-        stored = peek_redshift(next(iter(layout.files.values())))
-        if stored is None or same_redshift(stored, redshift):
-            return layout
-        found.append(f"{layout.pattern} with snapshot {layout.snapshot:03d} is z = {stored:.2f}")
-    raise MismatchError(
-        f"No file is at redshift {redshift:g}: {'; '.join(found)}. Ask for one of these redshifts."
-    )
 
 
 def _open_table(
@@ -154,37 +135,74 @@ def load_suite(
     """
     known = find_suite(suite)
     request = Request(known, set, redshift, volume, selection or Selection(), tuple(columns))
-    layouts = first_layouts(known, data, set, redshift, volume, template, limit)
+    there = find_boxes(request, data, template, cache)
+    files = dict(islice(there.files.items(), limit))
     truths = _open_table(request, Path(data), table, labelled)
     if truths is not None:
-        truths.truth(list(layouts[0].files), ())  # fails early where a simulation is unknown
-    reading = _recalled(request, layouts, cache) if cache is not None else None
+        truths.truth(list(files), ())  # fails early where a simulation is unknown
+    key = cache_key(request, files) if cache is not None else ""
+    reading = recall(cache, key, files) if cache is not None else None
     if reading is None:
-        files = choose_layout(layouts, redshift).files
         reading = read_boxes(request, files, workers, on_progress)
         if cache is not None:
-            save_cached(cache, cache_key(request, files), reading)
-    return _collected(request, reading, truths, tuple(parameters))
+            save_cached(cache, key, reading)
+    require_plausible(request, reading)
+    return _collected(request, reading, truths, tuple(parameters), there)
 
 
-def first_layouts(
-    suite: Suite,
-    data: str | Path,
-    set: str,  # noqa: A002 - what CAMELS calls it
-    redshift: float,
-    volume: str,
-    template: str | None,
-    limit: int | None,
-) -> list[Layout]:
-    """Return what :func:`find_layouts` finds, of each layout the first so many simulations."""
-    candidates = find_layouts(suite, data, set, redshift, volume, template)
-    return [replace(one, files=dict(islice(one.files.items(), limit))) for one in candidates]
+def find_boxes(
+    request: Request, data: str | Path, template: str | None, cache: Path | None
+) -> BoxFiles:
+    """Find the files of every box of a set, in whatever layouts.
+
+    Args:
+        request: which set, redshift and volume of which suite.
+        data: data root.
+        template: a path pattern of the user's own, see :func:`find_layouts`.
+        cache: remembers redshifts of headers; None opens one per layout.
+
+    Raises:
+        MissingDataError: nothing is there.
+        MismatchError: files are at other redshifts only.
+    """
+    layouts = find_layouts(
+        request.suite, data, request.set, request.redshift, request.volume, template
+    )
+    # The reader checks the redshift of a single layout anyway.
+    stored: list[float | None] = [None]
+    if len(layouts) > 1:
+        first = [next(iter(layout.files.values())) for layout in layouts]
+        stored = [header_redshift(files, cache) for files in first]
+    return merge_layouts(layouts, request.redshift, stored)
 
 
-def _recalled(request: Request, layouts: Sequence[Layout], cache: Path) -> Reading | None:
-    """Return what an earlier start read, whichever of the layouts it chose."""
-    recalled = (recall(cache, cache_key(request, one.files), one.files) for one in layouts)
-    return next((reading for reading in recalled if reading is not None), None)
+def _coverage(
+    request: Request, reading: Reading, table: ParameterTable | None, there: BoxFiles
+) -> Coverage:
+    """Count the boxes of a set, and say why some are not used."""
+    read = (
+        *(catalog.simulation for catalog in reading.catalogs),
+        *(name for name, _ in (*reading.skipped, *reading.implausible)),
+    )
+    left_out = {
+        "no galaxies": tuple(name for name, _ in reading.skipped),
+        "implausible values": tuple(name for name, _ in reading.implausible),
+        "beyond the limit": tuple(there.files)[len(read) :],
+        "only at another redshift": there.elsewhere,
+    }
+    remarks = []
+    if there.twice:
+        remarks.append(
+            f"{len(there.twice)} of them lie under two names and are used once "
+            f"({few_names(there.twice)})"
+        )
+    if there.strange:
+        remarks.append(f"names of no box: {len(there.strange)} ({few_names(there.strange)})")
+    if table is not None:
+        listed = [name for name in table.names if name.startswith(f"{request.set}_")]
+        absent = len({*listed} - {*there.files, *there.elsewhere})
+        remarks += [f"{absent} rows of {table.path.name} have no box"] if absent else []
+    return Coverage(len(there.files) + len(there.elsewhere), left_out, tuple(remarks))
 
 
 def _collected(
@@ -192,6 +210,7 @@ def _collected(
     reading: Reading,
     table: ParameterTable | None,
     parameters: tuple[str, ...],
+    there: BoxFiles,
 ) -> SuiteCatalogs:
     """Join boxes with their truth by name."""
     if not reading.catalogs:
@@ -220,7 +239,8 @@ def _collected(
         catalogs=catalogs,
         parameters=parameters,
         truth=truth,
-        skipped=reading.skipped,
+        skipped=(*reading.skipped, *reading.implausible),
+        coverage=_coverage(request, reading, table, there),
         mock=any(catalog.mock for catalog in catalogs),
         box_size=catalogs[0].box_size,
         redshift=catalogs[0].redshift,

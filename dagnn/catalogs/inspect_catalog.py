@@ -73,7 +73,7 @@ def _subhalos(files: tuple[Path, ...]) -> tuple[Facts, list[str]]:
 
 def _galaxies(files: tuple[Path, ...]) -> tuple[Facts, list[str]]:
     """Return what the reader makes of the files."""
-    catalog = read_catalog(files, suite=guess_suite(files[0]) or generic_suite())
+    catalog = read_catalog(files, suite=guess_suite(files[0]) or generic_suite(), strict=False)
     facts: Facts = [
         ("redshift", f"{catalog.redshift:.4f}"),
         ("box", f"{catalog.box_size:g} ckpc/h"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from dagnn.catalogs.findings import Facts, Inspection
 from dagnn.catalogs.hdf5 import MOCK_MARK, open_hdf5, read_header
+from dagnn.catalogs.inspect_boxes import inspect_boxes
 from dagnn.catalogs.inspect_strange import inspect_strange
 from dagnn.catalogs.inspect_use import There, how_to_train, redshift_there
 from dagnn.catalogs.labels import header_problems, range_problems
@@ -42,7 +43,8 @@ def inspect_data_folder(path: Path) -> Inspection:
     tables: dict[str, list[str]] = defaultdict(list)
     for suite in known_suites().values():
         for set_name, volume in product(suite.sets, suite.volumes):
-            files = _files_of(suite, path, set_name, volume)
+            every = _files_of(suite, path, set_name, volume)
+            files = [match for match in every if match.is_box]
             found, (broken, headers, mocks) = _simulations(files), _looked_into(files)
             usable = _simulations(match for match in files if match.path not in broken)
             table, troubles, odd = _table(suite, path, set_name, volume, found, headers)
@@ -52,7 +54,12 @@ def inspect_data_folder(path: Path) -> Inspection:
                 facts.append((label, f"{_counts(found)}; {table or 'no parameter table'}"))
                 if mocks:
                     facts.append(("  MOCK", f"{mocks} of these files are synthetic"))
-                warnings += odd
+                what = f"{set_name} boxes of {suite.name}"
+                readable = [match for match in files if match.path not in broken]
+                held, wrong, unusual = inspect_boxes(suite, volume, what, readable)
+                facts += held
+                problems += wrong
+                warnings += [*odd, *unusual, *_strange(every)]
                 warnings += [] if table or troubles else [_without_table(suite, set_name, volume)]
             elif table:
                 tables[f"{suite.name} {volume}"].append(f"{set_name} ({table.split()[0]})")
@@ -113,6 +120,12 @@ def _files_of(suite: Suite, root: Path, set_name: str, volume: str) -> list[Matc
     patterns = below(suite.catalog_roots, catalog_patterns(suite, volume, None))
     known = [Known(suite=each, volume=volume, set=set_name) for each in suite.spellings]
     return [match for pair in product(patterns, known) for match in matches(root, *pair)]
+
+
+def _strange(files: Iterable[Match]) -> list[str]:
+    """Name what lies beside the boxes and is none."""
+    names = sorted({match.sim for match in files if not match.is_box})
+    return [f"Not read, as no simulation has such a name: {', '.join(names)}."] if names else []
 
 
 def _simulations(files: Iterable[Match]) -> Found:

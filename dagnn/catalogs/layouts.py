@@ -1,13 +1,13 @@
 """Finding the catalogues and the parameter table of a suite under a data root."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
 
 from dagnn.catalogs.patterns import Known, Match, matches, placeholders
-from dagnn.catalogs.suite import Suite
-from dagnn.errors import MissingDataError, UsageError, nearest
+from dagnn.catalogs.suite import Suite, same_redshift
+from dagnn.errors import MismatchError, MissingDataError, UsageError, nearest
 from dagnn.files import entries
 
 
@@ -19,11 +19,13 @@ class Layout:
         pattern: the pattern, with the root below the data folder.
         snapshot: the snapshot number in it; -1 where the pattern has none.
         files: simulation → its file or its chunks, in natural order.
+        strange: names beside them that are those of no simulation, such as ``LH_0_copy``.
     """
 
     pattern: str
     snapshot: int
     files: dict[str, tuple[Path, ...]]
+    strange: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of simulations."""
@@ -58,6 +60,73 @@ def _gathered(found: Sequence[Match]) -> dict[str, tuple[Path, ...]]:
     return files
 
 
+@dataclass(frozen=True)
+class BoxFiles:
+    """The files of a set, from all of its layouts.
+
+    Attributes:
+        files: simulation → its file or its chunks, in natural order.
+        elsewhere: simulations of which the files are at another redshift.
+        twice: simulations that a later layout holds as well; those files are not used.
+        strange: names beside them that are those of no simulation.
+    """
+
+    files: dict[str, tuple[Path, ...]]
+    elsewhere: tuple[str, ...] = ()
+    twice: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
+
+
+def merge_layouts(
+    layouts: Sequence[Layout], redshift: float, stored: Sequence[float | None]
+) -> BoxFiles:
+    """Return every simulation of some layouts once, from the first that has it.
+
+    Args:
+        layouts: of one set, the preferred one first.
+        redshift: wanted redshift; layouts at another are left out.
+        stored: redshift in a header of each layout; None is taken for the right one, because
+            the reader checks it.
+
+    Raises:
+        MismatchError: none of several is at the redshift.
+    """
+    agrees = [z is None or same_redshift(z, redshift) for z in stored]
+    if not any(agrees):
+        found = "; ".join(
+            f"{layout.pattern} with snapshot {layout.snapshot:03d} is z = {z:.2f}"
+            for layout, z in zip(layouts, stored, strict=True)
+        )
+        raise MismatchError(
+            f"No file is at redshift {redshift:g}: {found}. Ask for one of these redshifts."
+        )
+    files: dict[str, tuple[Path, ...]] = {}
+    twice: set[str] = set()
+    for layout in (each for each, good in zip(layouts, agrees, strict=True) if good):
+        twice |= {
+            sim
+            for sim, paths in layout.files.items()
+            if sim in files and not _same_files(files[sim], paths)
+        }
+        files = {**layout.files, **files}
+    every = {sim for layout in layouts for sim in layout.files}
+    strange = {name for layout in layouts for name in layout.strange}
+    return BoxFiles(
+        {sim: files[sim] for sim in _ordered(files)},
+        _ordered(every - set(files)),
+        _ordered(twice),
+        tuple(sorted(strange)),
+    )
+
+
+def _same_files(one: Sequence[Path], other: Sequence[Path]) -> bool:
+    return [path.resolve() for path in one] == [path.resolve() for path in other]
+
+
+def _ordered(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(names, key=natural_order))
+
+
 def catalog_patterns(suite: Suite, volume: str, template: str | None) -> list[str]:
     """Return the patterns to try below every root, in order.
 
@@ -81,8 +150,8 @@ def find_layouts(
     """Find the catalogues of one set at one redshift, in every layout.
 
     Snapshot numbers are ambiguous (33 is z = 0 in the old numbering and 2.9 in
-    the current one), so more than one candidate may come back; the header's
-    redshift decides between them.
+    the current one), and a set may be stored half in one layout and half in another,
+    so more than one may come back: see :func:`merge_layouts`.
 
     Args:
         suite: the suite.
@@ -147,12 +216,14 @@ def _search(
         spellings = suite.spellings if "suite" in placeholders(pattern) else suite.spellings[:1]
         for number, spelling in product(numbers, spellings):
             known = Known(suite=spelling, volume=volume, set=set_name, snap=number)
-            files = _gathered(list(matches(root, pattern, known)))
+            found = list(matches(root, pattern, known))
+            files = _gathered([match for match in found if match.is_box])
+            strange = sorted({match.sim for match in found if not match.is_box})
             # On a disk that ignores case, two spellings may be one folder.
             first = tuple(path.resolve() for path in next(iter(files.values()), ()))
             if files and first not in seen:
                 seen.add(first)
-                yield Layout(pattern, number, files)
+                yield Layout(pattern, number, files, tuple(strange))
 
 
 def _nothing_found(

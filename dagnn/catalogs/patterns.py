@@ -26,6 +26,12 @@ FOUND = ("sim", "i", "chunk")
 KNOWN = ("suite", "volume", "set", "snap")
 
 
+# LH_12, 1P_p1_n2, 1P_3_2; a copy, a backup or a padded number beside them is no simulation.
+_OF_BOX = r"(?:0|[1-9]\d*|p?\d+_n?\d+)"
+# A template of the user's own may pad its numbers.
+_NUMBER = re.compile(r"\d+|p?\d+_n?\d+")
+
+
 @dataclass(frozen=True)
 class Match:
     """One file that fits a pattern.
@@ -35,12 +41,15 @@ class Match:
         sim: simulation name.
         snap: snapshot number, where the search left it open.
         chunk: chunk number, or None for a whole catalogue.
+        is_box: whether ``sim`` is the name of a simulation, and not of a copy or a backup
+            such as ``LH_0_copy``.
     """
 
     path: Path
     sim: str
     snap: int | None
     chunk: int | None
+    is_box: bool = True
 
 
 def placeholders(pattern: str) -> frozenset[str]:
@@ -66,8 +75,8 @@ def _expressions(known: Known) -> dict[str, tuple[str, str]]:
     """Return glob and regular expression of every placeholder whose value is open."""
     own_set = known["set"]
     return {
-        "sim": (f"{glob.escape(own_set)}_*", rf"{re.escape(own_set)}_[A-Za-z0-9_]+?"),
-        "i": ("*", r"[A-Za-z0-9_]+?"),
+        "sim": (f"{glob.escape(own_set)}_*", rf"{re.escape(own_set)}_[^/]+?"),
+        "i": ("*", r"[^/]+?"),
         "chunk": ("*", r"\d+"),
         "snap": ("*", r"\d+"),
     }
@@ -95,7 +104,7 @@ def _compile(pattern: str, known: Known) -> tuple[str, re.Pattern[str]]:
 
 
 def matches(root: Path, pattern: str, known: Known) -> Iterator[Match]:
-    """Yield every file below a root that fits a pattern.
+    """Yield every file below a root that fits a pattern, those of copies and backups as well.
 
     Args:
         root: where relative patterns begin.
@@ -103,6 +112,7 @@ def matches(root: Path, pattern: str, known: Known) -> Iterator[Match]:
         known: values that are the same for all files.
     """
     as_glob, regex = _compile(pattern, known)
+    simulation = re.compile(rf"{re.escape(known['set'])}_{_OF_BOX}")
     # Unlike Path.glob, this also takes absolute templates and `..`.
     for found in glob.iglob(as_glob, root_dir=root):  # noqa: PTH207
         match = regex.fullmatch(found)
@@ -110,9 +120,12 @@ def matches(root: Path, pattern: str, known: Known) -> Iterator[Match]:
         if match is None or any(map(is_clutter, stray)):
             continue
         groups = match.groupdict()
+        number = groups.get("i")
+        sim = groups.get("sim") or f"{known['set']}_{number or ''}"
         yield Match(
             path=root / found,
-            sim=groups.get("sim") or f"{known['set']}_{groups.get('i', '')}",
+            sim=sim,
             snap=int(groups["snap"]) if "snap" in groups else None,
             chunk=int(groups["chunk"]) if "chunk" in groups else None,
+            is_box=bool(simulation.fullmatch(sim) if number is None else _NUMBER.fullmatch(number)),
         )

@@ -1,11 +1,12 @@
 """Reading a suite into the column cache before anybody needs it."""
 
+from itertools import islice
 from pathlib import Path
 
-from dagnn.catalogs.boxes import Progress, Request, read_boxes
+from dagnn.catalogs.boxes import Progress, Request, read_boxes, require_plausible
 from dagnn.catalogs.cache import cache_key, load_cached, save_cached
 from dagnn.catalogs.catalog import Selection
-from dagnn.catalogs.collection import choose_layout, first_layouts
+from dagnn.catalogs.collection import find_boxes
 from dagnn.catalogs.columns import GALAXY_COLUMNS
 from dagnn.catalogs.shards import Shard, recall
 from dagnn.catalogs.suite import Suite
@@ -56,18 +57,18 @@ def prepare_suite(
     """
     known = find_suite(suite)
     request = Request(known, set, redshift, volume, selection or Selection(), GALAXY_COLUMNS)
-    layouts = first_layouts(known, data, set, redshift, volume, template, limit)
-    keys = [cache_key(request, layout.files) for layout in layouts]
-    for key, layout in zip(keys, layouts, strict=True):
-        cached = recall(cache, key, layout.files) or load_cached(cache, shard.key(key))
-        if cached is not None:
-            return 0
-    chosen = choose_layout(layouts, redshift)
-    key = keys[layouts.index(chosen)]
-    own = shard.own(chosen.files)
-    save_cached(cache, shard.key(key), read_boxes(request, own, workers, on_progress))
+    files = dict(islice(find_boxes(request, data, template, cache).files.items(), limit))
+    key = cache_key(request, files)
+    cached = recall(cache, key, files) or load_cached(cache, shard.key(key))
+    if cached is not None:
+        require_plausible(request, cached)
+        return 0
+    own = shard.own(files)
+    reading = read_boxes(request, own, workers, on_progress)
+    save_cached(cache, shard.key(key), reading)
+    require_plausible(request, reading)
     # The last share to arrive makes the whole, which takes the shares' place.
-    if recall(cache, key, chosen.files) is None and not _is_stored(cache, shard.key(key)):
+    if recall(cache, key, files) is None and not _is_stored(cache, shard.key(key)):
         raise UsageError(
             f"The cache {cache} cannot be written. Let $DAGNN_CACHE name a folder that can."
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.checks import (
     box_size_of,
-    check_positions,
+    odd_time,
     redshift_in,
     redshift_of,
     wrap,
@@ -20,12 +20,13 @@ from dagnn.catalogs.chunks import RawCatalog, catalog_files, read_raw
 from dagnn.catalogs.columns import COLUMNS, GALAXY_COLUMNS
 from dagnn.catalogs.hdf5 import MOCK_MARK, open_hdf5, read_header
 from dagnn.catalogs.labels import check_header
+from dagnn.catalogs.plausible import implausible
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
-from dagnn.errors import ConfigError, EmptyCatalogError, nearest
+from dagnn.errors import ConfigError, EmptyCatalogError, ImplausibleError, nearest
 
 #: Raise it whenever the same file would give a different catalogue: caches then expire.
-READER_VERSION = 1
+READER_VERSION = 2
 
 _SIMULATION = re.compile(
     r"(?<![A-Za-z0-9])(1P_p?\d+_n?\d+|1P_\d+|(?:LH|CV|EX|BE|SB\d+)_\d+)(?![0-9])"
@@ -84,6 +85,7 @@ def read_catalog(
     omega_m: float | None = None,
     simulation: str | None = None,
     columns: Sequence[str] = GALAXY_COLUMNS,
+    strict: bool = True,
 ) -> Catalog:
     """Read the galaxies of one box.
 
@@ -96,6 +98,8 @@ def read_catalog(
         omega_m: the parameter table's value, to be compared with the header's.
         simulation: its name; None guesses it from the path.
         columns: which canonical columns are needed.
+        strict: whether values that no such catalogue can hold (other units, a part of the
+            box) are an error; otherwise they are warnings of the catalogue.
 
     Raises:
         NotHDF5Error: the file holds something else, often a web page.
@@ -103,15 +107,21 @@ def read_catalog(
         MissingFieldError: a field is absent; the message lists what exists.
         MissingChunkError: a chunk is absent.
         MismatchError: box, redshift, units or lengths disagree.
+        ImplausibleError: values are in other units, or positions do not fill the box.
         EmptyCatalogError: no galaxy is left.
     """
     first = catalog_files(path)[0]
     known, warnings = _suite_of(suite, first)
     raw = read_raw(path, known, _needed_columns(columns, known))
     box, z = box_size_of(raw, box_size), redshift_of(raw, redshift)
-    galaxies, n_nonfinite = _finite_galaxies(raw, selection or Selection())
+    selection = selection or Selection()
+    # Before the selection: masses in other units would leave no galaxy, or each.
+    troubles = implausible(raw, known, selection, box, z)
+    if troubles and strict:
+        raise ImplausibleError(" ".join(troubles))
+    warnings += (*odd_time(raw, z), *troubles)
+    galaxies, n_nonfinite = _finite_galaxies(raw, selection)
     stored = galaxies["position"]
-    check_positions(raw, stored, box)
     if n_nonfinite:
         warnings += (f"{first}: {n_nonfinite} galaxies with NaN or infinite values were dropped.",)
     catalog = Catalog(

@@ -64,7 +64,7 @@ def _first_boxes(data: Path, pattern: str, known: Known) -> list[str]:
     """Return the pattern of each of the first few simulations, read off one folder."""
     parts = pattern.split("/")
     depth = next((k for k, part in enumerate(parts, 1) if _BOX.search(part)), len(parts))
-    names = {match.sim for match in matches(data, "/".join(parts[:depth]), known)}
+    names = {match.sim for match in matches(data, "/".join(parts[:depth]), known) if match.is_box}
     few = sorted(names, key=natural_order)[:FEW]
     return [
         _BOX.sub(partial(_spelt, {"sim": sim, "i": sim.removeprefix(f"{known['set']}_")}), pattern)

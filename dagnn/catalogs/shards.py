@@ -93,9 +93,11 @@ def _stored(folder: Path, key: str) -> list[Path]:
 def _joined(folder: Path, key: str, files: Files, parts: Sequence[Reading]) -> Reading:
     catalogs = {catalog.simulation: catalog for part in parts for catalog in part.catalogs}
     skipped = {simulation: reason for part in parts for simulation, reason in part.skipped}
+    implausible = {name: reason for part in parts for name, reason in part.implausible}
     whole = Reading(
         tuple(catalogs[name] for name in files if name in catalogs),
         tuple((name, skipped[name]) for name in files if name in skipped),
+        tuple((name, implausible[name]) for name in files if name in implausible),
     )
     save_cached(folder, key, whole)
     if (folder / f"{key}.npz").is_file():

@@ -87,6 +87,8 @@ class Suite(_Strict):
         priors: departures from the standard priors, by canonical parameter name.
         set_ranges: ranges of sets that leave the prior on purpose, by set and parameter name.
         wrong_headers: sets whose headers are known to state another cosmology than was run.
+        plausible: lowest and highest median over the galaxies of a box, by canonical column,
+            where the suite departs from those in :mod:`dagnn.catalogs.columns`.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Suite(_Strict):
     priors: dict[str, Prior] = {}
     set_ranges: dict[str, dict[str, Prior]] = {}
     wrong_headers: tuple[str, ...] = ()
+    plausible: dict[str, tuple[float, float]] = {}
 
     @field_validator("fields")
     @classmethod
@@ -131,6 +134,19 @@ class Suite(_Strict):
         cls, ranges: dict[str, dict[str, Prior]]
     ) -> dict[str, dict[str, Prior]]:
         return {name: cls._priors_are_canonical(each) for name, each in ranges.items()}
+
+    @field_validator("plausible")
+    @classmethod
+    def _plausible_ranges(
+        cls, ranges: dict[str, tuple[float, float]]
+    ) -> dict[str, tuple[float, float]]:
+        for name, (low, high) in ranges.items():
+            if name == "position" or name not in COLUMNS:
+                checked = [column for column in COLUMNS if column != "position"]
+                raise ValueError(f"no range for the column {name!r}. {nearest(name, checked)}")
+            if not low < high:
+                raise ValueError(f"the range of {name} is empty: [{low:g}, {high:g}]")
+        return ranges
 
     @model_validator(mode="after")
     def _default_volume_is_listed(self) -> Self:
@@ -225,6 +241,10 @@ class Suite(_Strict):
         """
         own = self.set_ranges.get(set, {}).get(parameter(name).name)
         return (own.low, own.high) if own else self.prior(name)
+
+    def plausible_range(self, column: str) -> tuple[float, float]:
+        """Return the lowest and the highest plausible median of a column in a box."""
+        return self.plausible.get(column, COLUMNS[column].plausible)
 
     def __repr__(self) -> str:
         volumes = ", ".join(self.volumes)

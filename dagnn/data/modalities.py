@@ -150,7 +150,7 @@ class Galaxies(_Simulations):
             request.workers,
         )
         notes = (*_few(boxes.skipped), *boxes.notes, *_odd(boxes.catalogs))
-        return Loaded(graphs, boxes.mock, boxes.fingerprint, notes)
+        return Loaded(graphs, boxes.mock, boxes.fingerprint, notes, coverage=boxes.coverage)
 
     def read(
         self,
@@ -253,7 +253,8 @@ class PowerSpectra(_Simulations):
             labelled=request.labelled,
         )
         dropped = [f"left out {name}: power not positive and finite" for name in spectra.dropped]
-        return Loaded(spectra, False, spectra.fingerprint, (*_few(dropped), *spectra.notes))
+        notes = (*_few(dropped), *spectra.notes)
+        return Loaded(spectra, False, spectra.fingerprint, notes, coverage=spectra.coverage)
 
     def read(
         self,

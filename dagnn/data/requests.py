@@ -10,7 +10,7 @@ from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.tables import ParameterTable
 from dagnn.data.truth import NO_PARAMETERS, Truth
 from dagnn.parameters import Scaling
-from dagnn.records import Dataset
+from dagnn.records import Coverage, Dataset
 
 Progress = Callable[[int, int], None]
 Job = Callable[[Path, int, Progress], object]
@@ -79,6 +79,7 @@ class Loaded:
         fingerprint: hash of what was read.
         notes: skipped boxes, warnings.
         suite: short name of the suite that loose files all name in their paths, if they do.
+        coverage: how many items there are, and why some are not used; None of loose files.
         parts: part of a split that the files assign each item to, empty where they do not;
             see :func:`dagnn.data.splits.split_items`.
     """
@@ -89,6 +90,7 @@ class Loaded:
     notes: tuple[str, ...] = ()
     suite: str | None = None
     parts: tuple[str, ...] = ()
+    coverage: Coverage | None = None
 
 
 class Modality(Protocol):

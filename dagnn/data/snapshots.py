@@ -8,13 +8,14 @@ from pathlib import Path
 
 from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.collection import SuiteCatalogs, load_suite
+from dagnn.catalogs.layouts import natural_order
 from dagnn.catalogs.preparation import prepare_suite
 from dagnn.catalogs.reader import guess_simulation
 from dagnn.catalogs.shards import Shard
 from dagnn.catalogs.suite import same_redshift
 from dagnn.data.requests import Progress, Request
 from dagnn.errors import ConfigError, MismatchError, MissingDataError, UsageError
-from dagnn.records import FloatArray
+from dagnn.records import Coverage, FloatArray
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Boxes:
         fingerprint: hash of what was read.
         skipped: what was left out, and why.
         notes: what is odd about the truth.
+        coverage: how many boxes there are, and why some are not used.
     """
 
     ids: tuple[str, ...]
@@ -37,6 +39,7 @@ class Boxes:
     mock: bool
     fingerprint: str
     skipped: tuple[str, ...]
+    coverage: Coverage
     notes: tuple[str, ...] = ()
 
 
@@ -135,6 +138,7 @@ def _common(suites: Sequence[SuiteCatalogs], redshifts: Sequence[float]) -> Boxe
         fingerprint=_fingerprint(suites),
         skipped=skipped,
         notes=first.notes,
+        coverage=_coverage(suites, redshifts, ids),
     )
 
 
@@ -146,6 +150,27 @@ def _skipped(suites: Sequence[SuiteCatalogs], redshifts: Sequence[float]) -> tup
         for name in every.keys() - set(suite.ids) - reasons.keys():
             reasons[name] = f"there is no catalogue at z={redshift:g}"
     return tuple(f"left out {name}: {reason}" for name, reason in reasons.items())
+
+
+def _coverage(
+    suites: Sequence[SuiteCatalogs], redshifts: Sequence[float], ids: Sequence[str]
+) -> Coverage:
+    """Count boxes over all redshifts: each is left out once, for the first reason there is."""
+    if len(suites) == 1:
+        return suites[0].coverage
+    names: dict[str, str] = {}
+    for suite in suites:
+        for reason, without in suite.coverage.left_out.items():
+            names |= {name: reason for name in without if name not in names}
+    absent = {name for suite in suites for name in suite.ids} - {*ids, *names}
+    left_out = {reason: tuple(n for n in names if names[n] == reason) for reason in names.values()}
+    left_out["not at every redshift"] = tuple(sorted(absent, key=natural_order))
+    remarks = dict.fromkeys(
+        f"z={redshift:g}: {remark}"
+        for suite, redshift in zip(suites, redshifts, strict=True)
+        for remark in suite.coverage.remarks
+    )
+    return Coverage(len(ids) + len(names) + len(absent), left_out, tuple(remarks))
 
 
 def _fingerprint(suites: Sequence[SuiteCatalogs]) -> str:

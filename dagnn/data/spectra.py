@@ -21,7 +21,7 @@ from dagnn.data.power import SAME_REDSHIFT, find_power, read_power, read_wavenum
 from dagnn.data.truth import checked_truth, truth_groups
 from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError
 from dagnn.parameters import Scaling
-from dagnn.records import FloatArray
+from dagnn.records import Coverage, FloatArray
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Spectra:
         dropped: names of simulations left out because a power was not positive
             and finite.
         notes: what a person should know about how they were read.
+        coverage: how many spectra there are, and why some are not used; None of loose files.
 
     Raises:
         DataError: there is no item.
@@ -67,6 +68,7 @@ class Spectra:
         groups: Sequence[str] | None = None,
         dropped: Sequence[str] = (),
         notes: Sequence[str] = (),
+        coverage: Coverage | None = None,
     ) -> None:
         self.x = torch.as_tensor(np.array(x, dtype=np.float32))
         if len(self.x) == 0:
@@ -77,6 +79,7 @@ class Spectra:
         self.scaling = scaling
         self.dropped = tuple(dropped)
         self.notes = tuple(notes)
+        self.coverage = coverage
         self._scaled = scaling.to_unit(self.y).float()
 
     @property
@@ -169,7 +172,8 @@ def load_spectra(
     numbers = _numbers(table, set) if table else None
     found = [find_power(data, suite, z, set) for z in redshifts]
     files = [file for file, _ in found]
-    rows = (np.arange(len(read_power(files[0]))) if numbers is None else numbers)[:limit]
+    every = np.arange(len(read_power(files[0]))) if numbers is None else numbers
+    rows = every[:limit]
     wanted = [f"{set}_{row}" for row in rows]
     power = [_rows_of(file, rows) for file in files]
     usable = np.all([(np.isfinite(p) & (p > 0)).all(1) for p in power], axis=0)
@@ -189,7 +193,19 @@ def load_spectra(
     if table is not None:
         truth, odd = read_labels(table, ids, scaling.names, suite)
         notes += [*odd, *_surplus(files[0], table, set, limit)]
-    return Spectra(np.concatenate(columns, 1), ids, truth, scaling, dropped=dropped, notes=notes)
+    left_out = {
+        "power not positive and finite": tuple(dropped),
+        "beyond the limit": tuple(f"{set}_{row}" for row in every[len(rows) :]),
+    }
+    return Spectra(
+        np.concatenate(columns, 1),
+        ids,
+        truth,
+        scaling,
+        dropped=dropped,
+        notes=notes,
+        coverage=Coverage(len(every), left_out, item="spectra"),
+    )
 
 
 def _surplus(file: Path, table: ParameterTable, set_name: str, limit: int | None) -> list[str]:

@@ -29,7 +29,7 @@ from dagnn.data.survey_table import UNWANTED, Survey, cut_groups, join_blocks, k
 from dagnn.data.truth import NO_PARAMETERS, Truth
 from dagnn.errors import ConfigError, DagnnError, DataError, MismatchError, UsageError, nearest
 from dagnn.parameters import Scaling
-from dagnn.records import IntArray
+from dagnn.records import Coverage, IntArray
 
 Array = NDArray[Any]
 
@@ -181,7 +181,8 @@ class SurveyImages:
         name = self.name(str(request.suite))
         classes = request.classes or self.truth([name], [], [], request.data).classes
         blocks = self._blocks(name, request.data)
-        survey = self._survey(blocks).sample(request.limit)
+        every = self._survey(blocks)
+        survey = sampled = every.sample(request.limit)
         numbers = self._numbers(survey.labels, classes, name)
         survey, numbers, notes = keep_usable(survey, numbers, len(classes), request.labelled, name)
         dataset = Images(
@@ -194,7 +195,10 @@ class SurveyImages:
         if request.on_progress is not None:
             request.on_progress(len(dataset), len(dataset))
         parts = tuple(survey.parts.tolist())
-        return Loaded(dataset, survey.mock, dataset.fingerprint, tuple(notes), parts=parts)
+        coverage = _coverage(every, sampled, survey)
+        return Loaded(
+            dataset, survey.mock, dataset.fingerprint, tuple(notes), parts=parts, coverage=coverage
+        )
 
     def read(
         self,
@@ -270,6 +274,16 @@ class SurveyImages:
                 f"--set 'data.classes=[{', '.join(named)}]'"
             )
         return found.astype(np.int64)
+
+
+def _coverage(every: Survey, sampled: Survey, used: Survey) -> Coverage:
+    """Count the images of a survey, and say why some are not used."""
+    chosen, kept = set(sampled.ids.tolist()), set(used.ids.tolist())
+    left_out = {
+        "beyond the limit": tuple(name for name in every.ids.tolist() if name not in chosen),
+        "not usable": tuple(name for name in sampled.ids.tolist() if name not in kept),
+    }
+    return Coverage(len(every.ids), left_out, item="images")
 
 
 def _looked_for(blocks: Sequence[Block]) -> str:

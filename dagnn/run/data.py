@@ -111,6 +111,8 @@ def read_suite(
             loaded = modality.load(replace(request, on_progress=advance))
         except MissingDataError as error:
             raise _explained(error, modality, request) from None
+    if loaded.coverage is not None:
+        console.print(escape(f"{name}: {loaded.coverage}"), highlight=False, soft_wrap=True)
     _show(name, loaded.notes, console)
     return loaded
 

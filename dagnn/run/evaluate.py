@@ -15,7 +15,7 @@ from dagnn.models import Network
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.calibrate import apply_scale, on_target_labels, read_scale
 from dagnn.run.data import prepare, require_present
-from dagnn.run.facts import require_same_data
+from dagnn.run.facts import coverage_of, require_same_data
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarms_of_adapted, stored_intervals
 from dagnn.run.locate import locate_data
@@ -118,12 +118,17 @@ def _note(trained: Trained, prepared: Prepared, adapted: bool, console: Console)
         for suite in prepared.of_role("other")
         if not _labelled(suite)
     ]
+    counted = {suite.name: suite.loaded.coverage for suite in prepared.of_role("other")}
+    counts = [f"{name}: {coverage}" for name, coverage in counted.items() if coverage]
     notes += alarms_of_adapted(trained.experiment, prepared) if adapted else []
     notes += unfinished(trained.folder, trained.experiment)
     for note in notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
-    evaluation = {"mock": prepared.mock, "notes": notes}
-    facts = trained.folder.read_environment() | {"evaluation": evaluation}
+    before = trained.folder.read_environment()
+    facts = before | {
+        "evaluation": {"mock": prepared.mock, "notes": [*counts, *notes]},
+        "coverage": before.get("coverage", {}) | coverage_of(prepared),
+    }
     trained.folder.write_environment(facts)
 
 

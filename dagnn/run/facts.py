@@ -10,7 +10,7 @@ from dagnn.errors import CheckpointError
 from dagnn.run.assemble import choose_device
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text
-from dagnn.run.prepared import Prepared
+from dagnn.run.prepared import Prepared, SuiteData
 
 
 def checkpoint_meta(
@@ -66,10 +66,7 @@ def run_facts(
     environment = collect_environment(
         seed=experiment.seed, device=str(choose_device(experiment.training.device)), data=data
     )
-    items = {
-        f"{suite.role} {suite.name}": ", ".join(f"{len(i)} {p}" for p, i in suite.parts().items())
-        for suite in prepared.suites
-    }
+    items = {f"{suite.role} {suite.name}": _items_of(suite) for suite in prepared.suites}
     encoder, scaling = experiment.model.encoder.name, prepared.scaling
     members = experiment.model.members
     article = "an" if encoder[0] in "aeiou" else "a"
@@ -84,6 +81,7 @@ def run_facts(
             for each in prepared.intervals
         },
         "training_items": items,
+        "coverage": coverage_of(prepared),
         "priors": {name: list(ends) for name, ends in scaling.limits.items()},
         "inputs": prepared.suites[0].loaded.dataset.describe(),
         "classes": list(prepared.truth.classes),
@@ -91,6 +89,19 @@ def run_facts(
         "description": f"{what.capitalize()} {encoder} encoder with "
         f"{experiment.loss.task.name} loss; domain terms: {terms or 'none'}.",
     }
+
+
+def coverage_of(prepared: Prepared) -> dict[str, Any]:
+    """Return by suite how many of its items were found and used, and why others were not."""
+    found = {suite.name: suite.loaded.coverage for suite in prepared.suites}
+    return {name: coverage.to_dict() for name, coverage in found.items() if coverage is not None}
+
+
+def _items_of(suite: SuiteData) -> str:
+    """Say how many items each part of a suite has, and how many there are."""
+    parts = ", ".join(f"{len(rows)} {part}" for part, rows in suite.parts().items())
+    coverage = suite.loaded.coverage
+    return parts if coverage is None else f"{parts}; {coverage}"
 
 
 def require_same_data(folder: RunFolder, prepared: Prepared) -> None:

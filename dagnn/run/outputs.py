@@ -46,7 +46,8 @@ MODELS = (SOURCE_ONLY, MODEL)
 FEWEST_TO_TELL_APART = 20
 SMALLEST_MAP = 3
 TOLD_ELSEWHERE = (
-    "notes", "evaluation", "priors", "description", "inputs", "training_items", "prior_intervals",
+    "notes", "evaluation", "priors", "description", "inputs", "training_items", "coverage",
+    "prior_intervals",
 )  # fmt: skip
 
 
