@@ -192,10 +192,7 @@ def _coverage(
     }
     remarks = []
     if there.twice:
-        remarks.append(
-            f"{len(there.twice)} of them lie under two names and are used once "
-            f"({few_names(there.twice)})"
-        )
+        remarks.append(f"under two names, used once: {len(there.twice)} ({few_names(there.twice)})")
     if there.strange:
         remarks.append(f"names of no box: {len(there.strange)} ({few_names(there.strange)})")
     if table is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dagnn.catalogs.findings import Facts
+from dagnn.catalogs.layouts import natural_order
 from dagnn.catalogs.patterns import Match
 from dagnn.catalogs.reader import peek_redshift, read_catalog
 from dagnn.catalogs.suite import Suite
@@ -34,17 +35,13 @@ def inspect_boxes(
         Facts, problems and warnings.
     """
     chunks: dict[tuple[str, int | None, Path], list[Path]] = defaultdict(list)
-    for match in files:
+    for match in sorted(files, key=lambda match: natural_order(match.sim)):
         # Chunks of one catalogue lie together; two catalogues of a box do not count as chunks.
         place = match.path if match.chunk is None else match.path.parent
         chunks[match.sim, match.snap, place].append(match.path)
     boxes = {key: tuple(paths) for key, paths in chunks.items()}
     problems, warnings = _values(suite, volume, what, list(boxes.values()))
-    return (
-        _layouts({(sim, place): paths for (sim, _, place), paths in boxes.items()}),
-        problems,
-        warnings,
-    )
+    return _layouts(boxes), problems, warnings
 
 
 def _values(
@@ -66,26 +63,28 @@ def _values(
     warnings = [f"{len(empty)} of {len(rows)} {what} have no galaxies: {empty[0]}"] if empty else []
     if not wrong:
         return [], warnings
-    told = f"{len(wrong)} of {len(rows)} {what} hold values that no such catalogue can. {wrong[0]}"
-    return (
-        ([told], warnings) if 2 * len(wrong) > len(rows) - len(empty) else ([], [told, *warnings])
+    told = (
+        f"{len(wrong)} of the {len(rows)} {what} that were read hold values that no such "
+        f"catalogue can. {wrong[0]}"
     )
+    most = 2 * len(wrong) > len(rows) - len(empty)
+    return ([told], warnings) if most else ([], [told, *warnings])
 
 
-def _layouts(boxes: Mapping[tuple[str, Path], Box]) -> Facts:
+def _layouts(boxes: Mapping[tuple[str, int | None, Path], Box]) -> Facts:
     """Say of a redshift that several layouts hold how many boxes they hold together."""
-    at: dict[float, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for (sim, place), files in boxes.items():
-        at[round(peek_redshift(files) or 0.0, 2)][sim].append(place.name)
+    at: dict[float, dict[str, set[int | None]]] = defaultdict(lambda: defaultdict(set))
+    twice: dict[float, list[str]] = defaultdict(list)
+    for (sim, snapshot, _), files in boxes.items():
+        redshift = round(peek_redshift(files) or 0.0, 2)
+        if sim in at[redshift]:
+            twice[redshift].append(sim)
+        at[redshift][sim].add(snapshot)
     facts: Facts = []
     for redshift, found in sorted(at.items()):
-        twice = [sim for sim, names in found.items() if len(names) > 1]
-        if (
-            twice
-            or len({name.rpartition("_")[2] for names in found.values() for name in names}) > 1
-        ):
-            text = f"{len(found)} boxes together, {len(twice)} of them under two names"
-            facts.append(
-                (f"  at z = {redshift:.2f}", text + (f" ({few_names(twice)})" * bool(twice)))
-            )
+        copies = list(dict.fromkeys(twice[redshift]))
+        if copies or len(set().union(*found.values())) > 1:
+            text = f"{len(found)} boxes together, {len(copies)} of them under several names"
+            shown = f" ({few_names(copies)})" if copies else ""
+            facts.append((f"  at z = {redshift:.2f}", text + shown))
     return facts

@@ -130,7 +130,7 @@ def _unit_of_length(spans: FloatArray, box_size: float, redshift: float, hubble:
         1 / box_size: "units of the box",
         1 / hubble: "kpc without h",
         1e-3 / hubble: "Mpc without h",
-        hubble: "divided by h twice",
+        hubble: "comoving kpc/h multiplied by h",
     }
     if redshift > 0.1:
         units |= {physical: "physical kpc/h", physical / hubble: "physical kpc"}
@@ -172,14 +172,9 @@ def _column(name: str, values: NDArray[Any], suite: Suite) -> str:
 
 
 def _unit_of(median: float, mistaken: Mapping[float, str], low: float, high: float) -> str:
-    """Name the unit that would explain a median best."""
-    middle = np.sqrt(low * high)
-    fits = {
-        abs(np.log(median / factor / middle)): unit
-        for factor, unit in mistaken.items()
-        if low <= median / factor <= high
-    }
-    return f" (in {fits[min(fits)]}?)" if fits else ""
+    """Name the units that would explain a median."""
+    fits = [unit for factor, unit in mistaken.items() if low <= median / factor <= high]
+    return f" (in {' or '.join(fits)}?)" if fits else ""
 
 
 def pooled_trouble(positions: Sequence[FloatArray]) -> str:

@@ -53,22 +53,24 @@ def prepare_suite(
 
     Raises:
         UsageError: the cache cannot be written.
+        ImplausibleError: all shares are there, and most boxes hold values that cannot be.
         DataError: a catalogue is missing or broken.
     """
     known = find_suite(suite)
     request = Request(known, set, redshift, volume, selection or Selection(), GALAXY_COLUMNS)
     files = dict(islice(find_boxes(request, data, template, cache).files.items(), limit))
     key = cache_key(request, files)
-    cached = recall(cache, key, files) or load_cached(cache, shard.key(key))
-    if cached is not None:
-        require_plausible(request, cached)
+    whole = recall(cache, key, files)
+    if whole is None and load_cached(cache, shard.key(key)) is not None:
         return 0
-    own = shard.own(files)
-    reading = read_boxes(request, own, workers, on_progress)
-    save_cached(cache, shard.key(key), reading)
-    require_plausible(request, reading)
-    # The last share to arrive makes the whole, which takes the shares' place.
-    if recall(cache, key, files) is None and not _is_stored(cache, shard.key(key)):
+    own = {} if whole is not None else shard.own(files)
+    if whole is None:
+        save_cached(cache, shard.key(key), read_boxes(request, own, workers, on_progress))
+        # The last share to arrive makes the whole, which takes the shares' place.
+        whole = recall(cache, key, files)
+    if whole is not None:
+        require_plausible(request, whole)
+    elif not _is_stored(cache, shard.key(key)):
         raise UsageError(
             f"The cache {cache} cannot be written. Let $DAGNN_CACHE name a folder that can."
         )

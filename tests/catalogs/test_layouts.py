@@ -1,7 +1,7 @@
 import pytest
 from tiny_catalogs import subhalos, write_catalog, write_table
 
-from dagnn.catalogs import find_layouts, find_suite, find_table, load_suite
+from dagnn.catalogs import find_layouts, find_suite, find_table, inspect_path, load_suite
 from dagnn.catalogs.layouts import natural_order
 from dagnn.errors import MismatchError, MissingChunkError, MissingDataError, UsageError
 
@@ -179,3 +179,91 @@ def test_names_are_ordered_by_number():
     assert sorted(names, key=natural_order) == ["LH_0", "LH_9", "LH_10", "LH_100"]
     names = ["1P_p10_0", "1P_p2_1", "1P_p2_n1", "1P_p2_0"]
     assert sorted(names, key=natural_order) == ["1P_p2_n1", "1P_p2_0", "1P_p2_1", "1P_p10_0"]
+
+
+NEW = "FOF_Subfind/IllustrisTNG/L25n256/LH/{}/groups_090.hdf5"
+OLD = "FOF_Subfind/IllustrisTNG/LH/{}/fof_subhalo_tab_033.hdf5"
+TABLE_FILE = "CosmoAstroSeed_params_IllustrisTNG.txt"
+
+
+def halves(root, new, old, rows=12):
+    for number in new:
+        write_catalog(root / NEW.format(f"LH_{number}"), subhalos(8, 5, seed=number))
+    for number in old:
+        write_catalog(root / OLD.format(f"LH_{number}"), subhalos(8, 6, seed=100 + number))
+    write_table(root / TABLE_FILE, [f"LH_{number}" for number in range(rows)])
+
+
+def test_a_set_in_two_layouts_is_read_whole_and_each_box_once(tmp_path):
+    halves(tmp_path, new=(0, 2, 10), old=(1, 2, 3))
+    suite = load_suite("tng", tmp_path, cache=tmp_path / "cache")
+    assert suite.ids == ("LH_0", "LH_1", "LH_2", "LH_3", "LH_10")
+    assert suite.truth[:, 0].tolist() == [0.3, 0.30001, 0.30002, 0.30003, 0.3001]
+    # LH_2 lies under both names: the current one is preferred.
+    assert [len(catalog) for catalog in suite.catalogs] == [5, 6, 5, 6, 5]
+    assert suite.coverage.found == suite.coverage.used == 5
+    told = str(suite.coverage)
+    assert "under two names, used once: 1 (LH_2)" in told
+    assert f"7 rows of {TABLE_FILE} have no box" in told
+    again = load_suite("tng", tmp_path, cache=tmp_path / "cache")
+    assert (again.fingerprint, str(again.coverage)) == (suite.fingerprint, told)
+
+
+def test_a_second_half_that_comes_later_is_not_hidden_by_the_cache(tmp_path):
+    halves(tmp_path, new=(0, 1), old=())
+    assert len(load_suite("tng", tmp_path, cache=tmp_path / "cache")) == 2
+    halves(tmp_path, new=(0, 1), old=(2, 3))
+    assert len(load_suite("tng", tmp_path, cache=tmp_path / "cache")) == 4
+
+
+def test_the_limit_counts_over_all_layouts(tmp_path):
+    halves(tmp_path, new=(1, 3), old=(0, 2), rows=4)
+    suite = load_suite("tng", tmp_path, limit=3)
+    assert suite.ids == ("LH_0", "LH_1", "LH_2")
+    assert str(suite.coverage) == "4 boxes found, 3 used; left out: 1 (beyond the limit: LH_3)"
+
+
+def test_layouts_at_another_redshift_are_not_mixed_in(tmp_path):
+    halves(tmp_path, new=(0, 1), old=(2,), rows=4)
+    # In the current numbering, 33 is z = 2.9.
+    for sim in ("LH_1", "LH_3"):
+        path = tmp_path / NEW.format(sim).replace("090", "033")
+        write_catalog(path, Redshift=2.896)
+    suite = load_suite("tng", tmp_path)
+    assert suite.ids == ("LH_0", "LH_1", "LH_2")
+    assert "4 boxes found, 3 used" in str(suite.coverage)
+    assert dict(suite.coverage.left_out)["only at another redshift"] == ("LH_3",)
+
+
+@pytest.mark.parametrize("name", ["LH_0_copy", "LH_0.bak", "LH_00", "LH_0~", "LH_0 (1)", "LH_old"])
+def test_what_lies_beside_boxes_is_no_box_and_is_named(tmp_path, name):
+    halves(tmp_path, new=(0, 1), old=(), rows=2)
+    write_catalog(tmp_path / NEW.format(name))
+    write_catalog(tmp_path / NEW.format(".LH_1"))
+    suite = load_suite("tng", tmp_path)
+    assert suite.ids == ("LH_0", "LH_1")
+    assert str(suite.coverage) == f"2 boxes found, 2 used; names of no box: 1 ({name})"
+    assert any(name in text for text in inspect_path(tmp_path).warnings)
+
+
+def test_names_of_the_one_parameter_set(tmp_path):
+    names = ["1P_p1_n2", "1P_p1_0", "1P_p10_1", "1P_3_2", "1P_12"]
+    for name in (*names, "1P_p1_n2_old", "1P_p1"):
+        write_catalog(tmp_path / f"IllustrisTNG/L25n256/1P/{name}/groups_090.hdf5")
+    (layout,) = find_layouts(TNG, tmp_path, "1P", 0.0)
+    assert sorted(layout.files) == sorted(names)
+    assert layout.strange == ("1P_p1", "1P_p1_n2_old")
+
+
+def test_boxes_without_galaxies_are_counted(tmp_path):
+    halves(tmp_path, new=(0,), old=(1,), rows=2)
+    write_catalog(tmp_path / OLD.format("LH_1"), subhalos(n_galaxies=0))
+    told = "2 boxes found, 1 used; left out: 1 (no galaxies: LH_1)"
+    assert str(load_suite("tng", tmp_path).coverage) == told
+
+
+def test_inspect_counts_boxes_over_layouts(tmp_path):
+    halves(tmp_path, new=(0, 1, 2), old=(2, 3))
+    facts = dict(inspect_path(tmp_path).facts)
+    assert "2 at snapshot 033, 3 at snapshot 090" in facts["IllustrisTNG L25n256 LH"]
+    assert facts["  at z = 0.00"] == "4 boxes together, 1 of them under several names (LH_2)"

@@ -135,6 +135,8 @@ def test_boxes_missing_at_any_redshift_are_left_out_and_named(data):
     assert "left out LH_2: there is no catalogue at z=0.5" in notes
     assert "left out LH_3: None of the 8 subhaloes" in notes
     assert len(loaded.notes) == 3
+    told = "5 boxes found, 2 used; left out: 1 (no galaxies: LH_3); left out: 2 (not at every "
+    assert str(loaded.coverage).startswith(f"{told}redshift: LH_1, LH_2); z=0: 1 rows of")
 
 
 def test_no_box_at_every_redshift_is_an_error(data):

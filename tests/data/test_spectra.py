@@ -66,7 +66,10 @@ def test_batch_has_scaled_truth_and_carries_its_domain(data):
 
 
 def test_limit_takes_the_first_simulations_of_the_table(data):
-    assert load_spectra("simba", data, bins=4, limit=2).ids == ("LH_0", "LH_1")
+    spectra = load_spectra("simba", data, bins=4, limit=2)
+    assert spectra.ids == ("LH_0", "LH_1")
+    told = str(spectra.coverage)
+    assert told == "6 spectra found, 2 used; left out: 4 (beyond the limit: LH_2, LH_3, LH_4, ...)"
 
 
 def test_labels_far_outside_the_prior_are_refused(data):

@@ -55,6 +55,7 @@ def test_classes_are_wanted_unknown_or_left_out(archives):
     loaded = dropping.load(request)
     assert loaded.dataset.y.tolist() == [1, 0, 0, 1]
     assert loaded.notes == ("left out 1 of 5 images of a class that is not asked for",)
+    assert (loaded.coverage.found, loaded.coverage.used) == (5, 4)
     source = SurveyImages(classes=["featured", "smooth"], unknown=["odd"])
     labelled = source.load(Request("decals", archives, labelled=True))
     assert labelled.dataset.y.tolist() == [1, 0, 0, 1]
@@ -142,6 +143,7 @@ def test_limit_draws_from_all_classes_and_the_same_each_time(tmp_path):
     assert set(one.dataset.y.tolist()) == {0, 1}
     assert one.dataset.ids == two.dataset.ids
     assert len(one.parts) == 10
+    assert "40 images found, 10 used; left out: 30 (beyond the limit: " in str(one.coverage)
 
 
 def test_targets_need_no_labels_and_sources_do(tmp_path):

@@ -34,6 +34,9 @@ def test_the_run_directory_is_complete(finished: run.RunResult) -> None:
     assert len(folder.metrics.read_text().splitlines()) == 2
     facts = json.loads(folder.environment.read_text())
     assert facts["mock"] is False and set(facts["data"]) == {"tng", "simba"}
+    counts = {"found": 20, "used": 20, "left_out": {}, "remarks": []}
+    assert facts["coverage"] == {"tng": counts, "simba": counts}
+    assert "20 boxes found, 20 used" in folder.model_card.read_text()
 
 
 def test_the_table_has_prior_mean_source_only_and_model(finished: run.RunResult) -> None:
