@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from dagnn import tune
-from dagnn.tune.choices import choices
+from dagnn.tune.outcomes import choices
 from dagnn.tune.study import read_study
 from dagnn.yaml_files import read_yaml, to_yaml
 
@@ -67,7 +67,8 @@ def search(place: Path, source: str, target: str, seed: int, given: argparse.Nam
         trials=given.trials,
         console=Console(quiet=True),
     )
-    return choices(read_study(file, data=given.data), result.outcomes)
+    read = read_study(file, data=given.data)
+    return choices(result.outcomes, read.objectives, read.default())
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from rich.console import Console
 
 from dagnn import tune
 from dagnn.run import trial as run_trial
-from dagnn.tune import trial as tune_trial
 from dagnn.tune import worker
 from dagnn.yaml_files import read_yaml, to_yaml
 
@@ -68,8 +67,8 @@ def main() -> None:
     parts = {
         "training": (run_trial, "fit_network"),
         "label-free scores": (run_trial, "label_free_scores"),
-        "sealed target scores": (tune_trial, "target_scores"),
-        "reporting epochs": (tune_trial.Pruning, "on_epoch"),
+        "sealed target scores": (worker, "target_scores"),
+        "reporting epochs": (worker.Progress, "on_epoch"),
     }
     with tempfile.TemporaryDirectory() as place:
         study = shortened(Path(place), given.trials, given.pruner)

@@ -60,6 +60,15 @@ def test_no_relative_imports() -> None:
             assert not (isinstance(node, ast.ImportFrom) and node.level), path
 
 
+def test_the_package_imports_nothing_that_windows_lacks() -> None:
+    lacking = {"fcntl", "grp", "pwd", "resource", "termios"}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in getattr(node, "names", ()) if hasattr(alias, "name")]
+            names.append(getattr(node, "module", None) or "")
+            assert not (isinstance(node, ast.Import | ast.ImportFrom) and lacking & {*names}), path
+
+
 def test_the_direction_test_sees_an_arrow_that_runs_up() -> None:
     tree = ast.parse("from dagnn.run import train\nimport dagnn.losses.mmd")
     assert rooms_imported(tree) == {"run", "losses"}

@@ -36,8 +36,8 @@ StudyDir = Annotated[Path, typer.Argument(help="Folder of a study.", show_defaul
 Storage = Annotated[
     str | None,
     typer.Option(
-        help="Database to share, such as sqlite:///study.db or postgresql://host/name; else a "
-        "journal file in the study's folder."
+        help="Database to share, such as sqlite:///study.db or postgresql://host/name; else an "
+        "SQLite file in the study's folder."
     ),
 ]
 
@@ -63,7 +63,11 @@ def run(
     data: DataFolder = None,
     mock: Mock = False,
     heartbeat: Annotated[
-        int, typer.Option(min=1, help="Seconds between signs of life on a database.")
+        int,
+        typer.Option(
+            min=1,
+            help="Seconds between signs of life; a worker silent for four of them is given up.",
+        ),
     ] = 15,
 ) -> None:
     """Search, or join a search that is under way; the same command line goes on after Ctrl-C.

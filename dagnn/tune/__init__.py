@@ -9,8 +9,8 @@ target label. From Python:
     tune.best(Path("studies/spectra"), out=Path("best.yaml"))
 """
 
-from dagnn.tune.finished import best, show
-from dagnn.tune.search import StudyResult, tune
+from dagnn.tune.report import best, show
 from dagnn.tune.study import Study, read_study
+from dagnn.tune.worker import StudyResult, tune
 
 __all__ = ["Study", "StudyResult", "best", "read_study", "show", "tune"]

@@ -1,7 +1,12 @@
-"""Figures of a study: history, importances, slices, Pareto front, and what the choice costs."""
+"""Figures of a study: history, importances, slices, Pareto front, and what the choice costs.
+
+They are ours, as ``optuna.visualization.matplotlib`` draws through the global state of pyplot
+in a style of its own, and marks neither pruned nor chosen trials.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import matplotlib
 import numpy as np
@@ -11,36 +16,77 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from optuna.distributions import CategoricalDistribution
 
 from dagnn.evaluation.figures.style import BLUE, GREEN, GREY, ORANGE, PINK, STYLE, panels
-from dagnn.tune.choices import Chosen
-from dagnn.tune.outcomes import Outcome
-from dagnn.tune.searched import Searched
-from dagnn.tune.show import short
+from dagnn.tune.outcomes import Choice, Outcome
 from dagnn.tune.study import Study
 
 COLUMNS = 3
-MARKS = ("D", "*", "s", "+")
-MARK_COLOURS = (GREEN, ORANGE, PINK, "black")
+MARKS = (("D", GREEN), ("*", ORANGE), ("s", PINK), ("+", "black"))
 
 
 @matplotlib.rc_context(STYLE)
-def history_figure(study: Study, outcomes: Sequence[Outcome], *, mock: bool) -> Figure:
-    """Draw every objective over the trials, the best so far as a line; pruned ones below."""
-    figure, grid = panels(
-        1, len(study.objectives), "Trials in their order", mock=mock, oracle=False, panel=(4.6, 3.2)
-    )
-    done = [outcome for outcome in outcomes if outcome.state == "complete"]
+def study_figures(
+    study: Study,
+    outcomes: Sequence[Outcome],
+    found: Sequence[Choice],
+    importance: Mapping[str, float],
+) -> dict[str, Figure]:
+    """Draw every figure that the trials allow, in reading order.
+
+    Args:
+        study: what is searched.
+        outcomes: of all trials, one or more of them complete.
+        found: trials to mark.
+        importance: of each key; may be empty.
+    """
+    complete = [outcome for outcome in outcomes if outcome.state == "complete"]
     pruned = [outcome.number for outcome in outcomes if outcome.state == "pruned"]
-    for axes, name in zip(grid[0], study.objectives, strict=True):
-        numbers = [outcome.number for outcome in done]
-        values = np.array([outcome.objectives[name] for outcome in done])
+    mock = any(outcome.mock for outcome in outcomes)
+    figures = {"history": _history(study.objectives, complete, pruned, mock)}
+    if importance:
+        figures["importance"] = _importance(importance, study.objectives[0], mock)
+    figures["slices"] = _slices(study, complete, found, mock)
+    known = [
+        name
+        for name in study.scores
+        if any(math.isfinite(outcome.scores.get(name, math.nan)) for outcome in outcomes)
+    ]
+    pairs = [("source_error", name) for name in known if name not in ("source_error", "source_nll")]
+    if len(study.objectives) > 1:
+        pairs = list(combinations(study.objectives, 2))
+    if pairs:
+        figures["pareto"] = _pareto(complete, pairs, mock)
+    if any(choice.oracle for choice in found):
+        figures["cost"] = _cost(complete, known, found, mock)
+    return figures
+
+
+def short(key: str) -> str:
+    """Return the part of a dotted key that distinguishes it for a reader.
+
+    Example:
+        >>> short("loss.terms.mmd.weight"), short("training.learning_rate")
+        ('mmd.weight', 'learning_rate')
+    """
+    parts = key.split(".")
+    return ".".join(parts[-2:] if parts[0] in ("loss", "model") and len(parts) > 2 else parts[-1:])
+
+
+def _history(
+    names: Sequence[str], complete: Sequence[Outcome], pruned: Sequence[int], mock: bool
+) -> Figure:
+    """Draw every objective over the trials, the best so far as a line."""
+    figure, grid = panels(
+        1, len(names), "Trials in their order", mock=mock, oracle=False, panel=(4.6, 3.2)
+    )
+    numbers = [outcome.number for outcome in complete]
+    for axes, name in zip(grid[0], names, strict=True):
+        values = np.array([outcome.objectives[name] for outcome in complete])
+        best = np.minimum.accumulate(values)
         axes.plot(numbers, values, "o", color=BLUE, markersize=4, label="complete")
-        axes.step(
-            numbers, np.minimum.accumulate(values), where="post", color=ORANGE, label="best so far"
-        )
+        axes.step(numbers, best, where="post", color=ORANGE, label="best so far")
         if pruned:
-            axes.plot(
-                pruned, [values.max()] * len(pruned), "x", color=GREY, markersize=4, label="pruned"
-            )
+            top = [values.max()] * len(pruned)
+            axes.plot(pruned, top, "x", color=GREY, markersize=4, label="pruned")
         axes.set_xlabel("trial")
         axes.set_ylabel(name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -48,13 +94,11 @@ def history_figure(study: Study, outcomes: Sequence[Outcome], *, mock: bool) -> 
     return figure
 
 
-@matplotlib.rc_context(STYLE)
-def importance_figure(importance: Mapping[str, float], objective: str, *, mock: bool) -> Figure:
+def _importance(importance: Mapping[str, float], objective: str, mock: bool) -> Figure:
     """Draw the share of each key in the objective's variation."""
-    figure, grid = panels(
-        1, 1, f"Importance for {objective}", mock=mock, oracle=False,
-        panel=(5.2, 0.8 + 0.3 * len(importance)),
-    )  # fmt: skip
+    size = (5.2, 0.8 + 0.3 * len(importance))
+    title = f"Importance for {objective}"
+    figure, grid = panels(1, 1, title, mock=mock, oracle=False, panel=size)
     axes = grid[0][0]
     keys = list(importance)[::-1]
     axes.barh(keys, [importance[key] for key in keys], color=BLUE)
@@ -63,24 +107,20 @@ def importance_figure(importance: Mapping[str, float], objective: str, *, mock: 
     return figure
 
 
-@matplotlib.rc_context(STYLE)
-def slice_figure(
-    study: Study, outcomes: Sequence[Outcome], found: Sequence[Chosen], *, mock: bool
+def _slices(
+    study: Study, complete: Sequence[Outcome], found: Sequence[Choice], mock: bool
 ) -> Figure:
     """Draw the first objective over each key, darker the later the trial."""
-    done = [outcome for outcome in outcomes if outcome.state == "complete"]
-    name = study.objectives[0]
-    count = len(study.space.searched)
-    columns = min(COLUMNS, count)
+    name, keys = study.objectives[0], study.space.keys
+    columns = min(COLUMNS, len(keys))
     figure, grid = panels(
-        math.ceil(count / columns), columns, f"{name} over each key · darker is later",
+        math.ceil(len(keys) / columns), columns, f"{name} over each key · darker is later",
         mock=mock, oracle=False, panel=(3.1, 2.7),
     )  # fmt: skip
     all_axes = [axes for row in grid for axes in row]
-    for axes, one in zip(all_axes, study.space.searched, strict=False):
-        _slice(axes, one, [outcome for outcome in done if one.key in outcome.values], name, found)
-        axes.set_ylabel(name)
-    for axes in all_axes[count:]:
+    for axes, key in zip(all_axes, keys, strict=False):
+        _slice(axes, study, key, [o for o in complete if key in o.values], found)
+    for axes in all_axes[len(keys) :]:
         axes.set_axis_off()
     handles, labels = all_axes[0].get_legend_handles_labels()
     if handles:
@@ -89,53 +129,49 @@ def slice_figure(
 
 
 def _slice(
-    axes: Axes, one: Searched, outcomes: Sequence[Outcome], name: str, found: Sequence[Chosen]
+    axes: Axes, study: Study, key: str, drawn: Sequence[Outcome], found: Sequence[Choice]
 ) -> None:
-    categorical = isinstance(one.distribution, CategoricalDistribution)
+    name, dimension = study.objectives[0], study.space.dimensions[key]
+    categorical = isinstance(dimension.distribution, CategoricalDistribution)
 
     def place(outcome: Outcome) -> float:
-        value = outcome.values[one.key]
-        return float(one.edges().index(value)) if categorical else float(value)
+        value = outcome.values[key]
+        return float(dimension.edges.index(value) if categorical else value)
 
     axes.scatter(
-        [place(outcome) for outcome in outcomes],
-        [outcome.objectives[name] for outcome in outcomes],
-        c=[outcome.number for outcome in outcomes],
+        [place(outcome) for outcome in drawn],
+        [outcome.objectives[name] for outcome in drawn],
+        c=[outcome.number for outcome in drawn],
         cmap="Blues",
-        vmin=-max([o.number for o in outcomes], default=1) / 2,
+        vmin=-max([outcome.number for outcome in drawn], default=1) / 2,
         s=18,
     )
-    for chosen, colour, marker in zip(found, MARK_COLOURS, MARKS, strict=False):
-        if not chosen.oracle and one.key in chosen.outcome.values:
-            axes.plot(
-                place(chosen.outcome), chosen.outcome.objectives[name], marker, color=colour,
-                markersize=9, linestyle="", fillstyle="none", label=chosen.label,
-            )  # fmt: skip
+    for choice, mark in zip(found, MARKS, strict=False):
+        if not choice.oracle and key in choice.outcome.values:
+            _mark(axes, place(choice.outcome), choice.outcome.objectives[name], mark, choice)
     if categorical:
-        axes.set_xticks(range(len(one.edges())), [str(edge) for edge in one.edges()])
-    elif getattr(one.distribution, "log", False):
+        axes.set_xticks(range(len(dimension.edges)), list(map(str, dimension.edges)))
+    elif dimension.log:
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel(short(one.key))
+    axes.set_xlabel(short(key))
+    axes.set_ylabel(name)
 
 
-@matplotlib.rc_context(STYLE)
-def pareto_figure(
-    outcomes: Sequence[Outcome], pairs: Sequence[tuple[str, str]], *, mock: bool
-) -> Figure:
-    """Draw pairs of label-free scores with the trials that no other beats in both.
-
-    Args:
-        outcomes: of all trials.
-        pairs: scores of the horizontal and the vertical axis.
-        mock: whether any of the data are synthetic.
-    """
-    figure, grid = panels(
-        1, len(pairs), "Scores against each other · lower left is better",
-        mock=mock, oracle=False, panel=(3.9, 3.3),
+def _mark(axes: Axes, x: float, y: float, mark: tuple[str, str], choice: Choice) -> None:
+    marker, colour = mark
+    axes.plot(
+        x, y, marker, color=colour, markersize=9, linestyle="", fillstyle="none",
+        label=choice.label,
     )  # fmt: skip
+
+
+def _pareto(complete: Sequence[Outcome], pairs: Sequence[tuple[str, str]], mock: bool) -> Figure:
+    """Draw pairs of label-free scores with the trials that no other beats in both."""
+    title = "Scores against each other · lower left is better"
+    figure, grid = panels(1, len(pairs), title, mock=mock, oracle=False, panel=(3.9, 3.3))
     for axes, (x, y) in zip(grid[0], pairs, strict=True):
-        points = np.array([[o.scores[x], o.scores[y]] for o in outcomes if o.state == "complete"])
+        points = np.array([[outcome.scores[x], outcome.scores[y]] for outcome in complete])
         points = points[np.isfinite(points).all(1)]
         front = points[pareto_front(points)]
         front = front[np.argsort(front[:, 0])]
@@ -158,39 +194,22 @@ def pareto_front(points: np.ndarray) -> np.ndarray:
     return np.asarray(~better.any(0))
 
 
-@matplotlib.rc_context(STYLE)
-def cost_figure(
-    outcomes: Sequence[Outcome],
-    scores: Sequence[str],
-    found: Sequence[Chosen],
-    *,
-    mock: bool,
+def _cost(
+    complete: Sequence[Outcome], scores: Sequence[str], found: Sequence[Choice], mock: bool
 ) -> Figure:
     """Draw the error on labelled target items over each label-free score. It is an ORACLE's."""
-    done = [o for o in outcomes if o.state == "complete" and "error" in o.target]
-    figure, grid = panels(
-        1,
-        len(scores),
-        "Does the score choose well?",
-        mock=mock,
-        oracle=True,
-        panel=(3.3, 3.1),
-    )
+    title = "Does the score choose well?"
+    figure, grid = panels(1, len(scores), title, mock=mock, oracle=True, panel=(3.3, 3.1))
+    labelled = [outcome for outcome in complete if "error" in outcome.target]
     for axes, name in zip(grid[0], scores, strict=True):
         axes.plot(
-            [o.scores.get(name, math.nan) for o in done],
-            [o.target["error"] for o in done],
-            "o",
-            color=BLUE,
-            markersize=4,
-            alpha=0.7,
-        )
-        for chosen, colour, marker in zip(found, MARK_COLOURS, MARKS, strict=False):
-            x = chosen.outcome.scores.get(name, math.nan)
-            axes.plot(
-                x, chosen.outcome.target.get("error", math.nan), marker, color=colour,
-                markersize=9, linestyle="", label=chosen.label, fillstyle="none",
-            )  # fmt: skip
+            [outcome.scores.get(name, math.nan) for outcome in labelled],
+            [outcome.target["error"] for outcome in labelled],
+            "o", color=BLUE, markersize=4, alpha=0.7,
+        )  # fmt: skip
+        for choice, mark in zip(found, MARKS, strict=False):
+            x = choice.outcome.scores.get(name, math.nan)
+            _mark(axes, x, choice.outcome.target.get("error", math.nan), mark, choice)
         axes.set_xlabel(name)
         axes.set_ylabel("target error")
     handles, labels = grid[0][0].get_legend_handles_labels()

@@ -1,22 +1,31 @@
-"""What the trials of a study came to, read back; and which of them to take."""
+"""What the trials of a study achieved, read back; which to take, and what the choice costs."""
 
+import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from dagnn.errors import UsageError, nearest
+from dagnn.errors import DataError, UsageError, nearest
 from dagnn.evaluation.selection_scores import chosen, rank_sum
-from dagnn.tune.folder import StudyFolder
-from dagnn.tune.liveness import ERROR, FIRST, first_number
-from dagnn.tune.study import Study
-from dagnn.tune.trial import MOCK, SCORES, SECONDS
+from dagnn.tune.samplers import first_number
 
+SCORES, MOCK, SECONDS, ERROR, WORKER = "scores", "mock", "seconds", "error", "worker"
+"""User attributes of a trial."""
+SEALED = "sealed.json"
+"""File of a trial's folder with what its network is worth on labelled target items."""
 RANKED = ("source_nll", "domain_auc", "reverse_error")
 """Scores whose ranks are added; see :mod:`dagnn.evaluation.selection_scores`."""
+CHOICES = ("objective", "rank_sum")
+"""How ``dagnn tune best`` chooses; neither reads a target label."""
+FEWEST_TRIALS = 4
+"""Below this many trials the importance of a key has no meaning."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +34,12 @@ class Outcome:
 
     Attributes:
         number: of the trial in the study.
-        state: ``complete``, ``pruned``, ``failed``, ``lost``, ``running`` or ``waiting``.
+        state: ``complete``, ``pruned``, ``failed``, ``lost``, ``running``, ``waiting`` or
+            ``queued again``.
         values: key → drawn value.
         objectives: score → value, of a complete trial.
         scores: every label-free score that was recorded.
-        folder: number that its folder is called after.
+        folder: number that names its folder.
         seconds: it took.
         epochs: after which it was pruned.
         reason: why it failed.
@@ -51,87 +61,57 @@ class Outcome:
     target: Mapping[str, float] = field(default_factory=dict)
 
 
-def read_outcomes(study: Study, joined: optuna.Study, folder: StudyFolder) -> list[Outcome]:
-    """Read every trial, with what its sealed file says; for after the search only."""
-    return [
-        _outcome(trial, study.objectives, folder) for trial in joined.get_trials(deepcopy=False)
-    ]
+def read_outcomes(joined: optuna.Study, objectives: Sequence[str], trials: Path) -> list[Outcome]:
+    """Read every trial, with its sealed file; for after the search only.
+
+    Args:
+        joined: the study in its storage.
+        objectives: scores that it minimises.
+        trials: folder of all trials.
+    """
+    return [outcome_of(trial, objectives, trials) for trial in joined.get_trials(deepcopy=False)]
 
 
-def _outcome(trial: FrozenTrial, objectives: Sequence[str], folder: StudyFolder) -> Outcome:
+def outcome_of(
+    trial: FrozenTrial, objectives: Sequence[str], trials: Path | None = None
+) -> Outcome:
+    """Read one trial; its sealed file only where a folder is given."""
     complete = trial.state == TrialState.COMPLETE
-    known = trial.user_attrs
-    scores = {
-        name: math.nan if value is None else float(value)
-        for name, value in known.get(SCORES, {}).items()
-    }
-    first = first_number(trial)
+    known, first = trial.user_attrs, first_number(trial)
     return Outcome(
         number=trial.number,
         state=_state(trial),
         values=dict(trial.params),
         objectives=dict(zip(objectives, trial.values or (), strict=True)) if complete else {},
-        scores=scores,
+        scores={
+            name: math.nan if value is None else float(value)
+            for name, value in known.get(SCORES, {}).items()
+        },
         folder=first,
         seconds=float(known.get(SECONDS, math.nan)),
         epochs=trial.last_step,
         reason=str(known.get(ERROR, "")),
         mock=bool(known.get(MOCK, False)),
-        target=folder.trial(first).read_sealed() if complete else {},
+        target=_read_sealed(trials / f"{first:04d}" / SEALED) if trials and complete else {},
     )
 
 
 def _state(trial: FrozenTrial) -> str:
     if trial.state == TrialState.FAIL:
         return "failed" if ERROR in trial.user_attrs else "lost"
-    if trial.state == TrialState.WAITING:
-        return "queued again" if FIRST in trial.user_attrs else "waiting"
+    if trial.state == TrialState.WAITING and first_number(trial) != trial.number:
+        return "queued again"
     return trial.state.name.lower()
 
 
-def complete(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Keep the trials that were trained to their end.
-
-    Raises:
-        UsageError: there is none.
-    """
-    found = [outcome for outcome in outcomes if outcome.state == "complete"]
-    if not found:
-        raise UsageError(
-            "No trial of this study is complete yet, so there is nothing to choose from. Run "
-            "dagnn tune again with the same --out."
-        )
-    return found
-
-
-def by_objective(outcomes: Sequence[Outcome]) -> Outcome:
-    """Return the trial with the lowest objective; of several objectives, the lowest rank sum."""
-    found = complete(outcomes)
-    return _lowest(found, rank_sum({str(o.number): o.objectives for o in found}))
-
-
-def by_rank_sum(outcomes: Sequence[Outcome]) -> Outcome:
-    """Return the trial with the lowest sum of ranks over the recorded scores of :data:`RANKED`."""
-    found = complete(outcomes)
-    return _lowest(found, rank_sums(found))
-
-
-def rank_sums(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """Return the sum of ranks of every trial, by its number."""
-    scores = {str(o.number): {k: v for k, v in o.scores.items() if k in RANKED} for o in outcomes}
-    return rank_sum(scores)
-
-
-def _lowest(outcomes: Sequence[Outcome], sums: Mapping[str, float]) -> Outcome:
-    number = int(chosen(sums))
-    return next(outcome for outcome in outcomes if outcome.number == number)
-
-
-CHOICES: dict[str, Callable[[Sequence[Outcome]], Outcome]] = {
-    "objective": by_objective,
-    "rank_sum": by_rank_sum,
-}
-"""How ``dagnn tune best`` chooses; none reads a target label."""
+def _read_sealed(path: Path) -> dict[str, float]:
+    if not path.is_file():
+        return {}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {name: float(value) for name, value in content["target_test"].items()}
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DataError(f"{path} is damaged: {error}. Remove it.") from None
 
 
 def choose(outcomes: Sequence[Outcome], by: str, number: int | None = None) -> Outcome:
@@ -139,36 +119,110 @@ def choose(outcomes: Sequence[Outcome], by: str, number: int | None = None) -> O
 
     Args:
         outcomes: of all trials.
-        by: name in :data:`CHOICES`.
+        by: ``objective``: the lowest objective (of several, the lowest sum of their ranks);
+            ``rank_sum``: the lowest sum of ranks over the recorded scores of :data:`RANKED`.
         number: a complete trial to take whatever its scores.
 
     Raises:
-        UsageError: there is no such choice or trial.
+        UsageError: nothing is complete, or there is no such choice or trial.
     """
+    complete = {str(o.number): o for o in outcomes if o.state == "complete"}
+    if not complete:
+        raise UsageError(
+            "No trial of this study is complete yet, so there is nothing to choose from. Run "
+            "dagnn tune again with the same --out."
+        )
     if number is not None:
-        found = {outcome.number: outcome for outcome in complete(outcomes)}
-        if number not in found:
-            raise UsageError(
-                f"Trial {number} is not complete. Complete: {', '.join(map(str, found))}."
-            )
-        return found[number]
+        if str(number) not in complete:
+            raise UsageError(f"Trial {number} is not complete. Complete: {', '.join(complete)}.")
+        return complete[str(number)]
     if by not in CHOICES:
         raise UsageError(f"--by {by}: there is no such choice. {nearest(by, CHOICES)}")
-    return CHOICES[by](outcomes)
+    if by == "objective":
+        ranked = {name: outcome.objectives for name, outcome in complete.items()}
+    else:
+        ranked = {
+            name: {key: value for key, value in outcome.scores.items() if key in RANKED}
+            for name, outcome in complete.items()
+        }
+    return complete[chosen(rank_sum(ranked))]
 
 
-def default_trial(study: Study, outcomes: Sequence[Outcome]) -> Outcome | None:
-    """Return the complete trial that is the experiment as it stands, if there is one."""
-    default = study.default()
-    for outcome in outcomes:
-        if default is not None and outcome.state == "complete" and outcome.values == default:
-            return outcome
-    return None
+@dataclass(frozen=True)
+class Choice:
+    """A trial and who would take it.
+
+    Attributes:
+        label: who.
+        outcome: the trial.
+        oracle: whether target labels were needed to find it.
+    """
+
+    label: str
+    outcome: Outcome
+    oracle: bool = False
 
 
-def oracle(outcomes: Sequence[Outcome]) -> Outcome | None:
-    """Return the trial with the lowest error on labelled target items: nobody could know it."""
-    known = {o.number: o for o in outcomes if o.state == "complete" and "error" in o.target}
-    if not known:
-        return None
-    return min(known.values(), key=lambda outcome: outcome.target["error"])
+def choices(
+    outcomes: Sequence[Outcome], objectives: Sequence[str], default: Mapping[str, Any] | None
+) -> list[Choice]:
+    """Return the default, the label-free choices and the oracle's; empty if nothing is complete.
+
+    Args:
+        outcomes: of all trials.
+        objectives: scores that are minimised.
+        default: drawn values of the experiment as it stands, if the space holds it.
+    """
+    complete = [outcome for outcome in outcomes if outcome.state == "complete"]
+    if not complete:
+        return []
+    found = [
+        Choice("the experiment as it stands", outcome)
+        for outcome in complete
+        if default is not None and outcome.values == default
+    ][:1]
+    found.append(Choice(f"lowest {' + '.join(objectives)}", choose(complete, "objective")))
+    found.append(Choice("lowest rank sum", choose(complete, "rank_sum")))
+    labelled = [outcome for outcome in complete if "error" in outcome.target]
+    if labelled:
+        best = min(labelled, key=lambda outcome: outcome.target["error"])
+        found.append(Choice("ORACLE: lowest target error", best, oracle=True))
+    return found
+
+
+def verdict(found: Sequence[Choice]) -> str:
+    """Return by how much the label-free choices miss the oracle's, where labels are known."""
+    best = next((choice.outcome.target for choice in found if choice.oracle), None)
+    if best is None:
+        return "The target has no known labels here, so nobody can say what the choice costs."
+    costs = []
+    for choice in found:
+        if choice.oracle or "error" not in choice.outcome.target:
+            continue
+        error = choice.outcome.target["error"]
+        text = f"{choice.label}: {error:.4f} ({error - best['error']:+.4f}"
+        if "r2" in best:
+            r2 = choice.outcome.target["r2"]
+            text += f"; R² {r2:.3f}, {r2 - best['r2']:+.3f}"
+        costs.append(f"{text})")
+    return (
+        f"Target error, against {best['error']:.4f} of the oracle's choice: {'; '.join(costs)}. "
+        "The oracle takes the best of all trials on the same test items, so it is flattered by "
+        "chance."
+    )
+
+
+def importances(joined: optuna.Study) -> dict[str, float]:
+    """Return each key's share in the first objective's variation; empty with too few trials.
+
+    References:
+        Watanabe et al. 2023, arXiv:2304.10255 (PED-ANOVA).
+    """
+    complete = joined.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(complete) < FEWEST_TRIALS or len({trial.values[0] for trial in complete}) < 2:
+        return {}
+    several = len(joined.directions) > 1
+    target = (lambda trial: float(trial.values[0])) if several else None
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # a key drawn rarely
+        found: dict[str, float] = get_param_importances(joined, target=target)
+    return {key: value for key, value in found.items() if value == value}

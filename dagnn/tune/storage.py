@@ -1,128 +1,235 @@
-"""Where a study is kept: a journal file in its folder, or any database that Optuna knows."""
+"""Where a study is kept: a folder, and in it an SQLite file unless a database server is named."""
 
+import sqlite3
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from filelock import FileLock
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
+from optuna.storages import JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from dagnn.errors import MissingPackageError, StorageError, UsageError
+from dagnn.errors import MissingDataError, MissingPackageError, StorageError, UsageError
 from dagnn.evaluation.comparison.runs import differing, flatten
-from dagnn.files import write_text
-from dagnn.tune.folder import StudyFolder
+from dagnn.files import atomic_path, entries, write_text
+from dagnn.run.folder import lacking
 from dagnn.tune.study import Study, reopen
 
 FINGERPRINT, DESCRIPTION, DATA = "dagnn_fingerprint", "dagnn_study", "dagnn_data"
 """User attributes of a study."""
-FIRST_WORDS_S = 30.0
-"""How long to wait for the worker that creates a study to say what it is."""
+LOCK = "study.lock"
 HEARTBEAT_S = 15
-"""How often a worker on a database says that it is alive; given up after four of these."""
+"""How often a worker records that it is alive; a trial is given up after four of these."""
+MOST_ATTEMPTS = 3
+"""A trial whose workers keep dying may be what kills them."""
+CREATION_S = 30.0
+"""How long to wait for the worker that creates a study to describe it."""
+LOCKED_S = 60.0
+"""How long to wait for another worker that writes to the same SQLite file."""
 
-WhenStale = Callable[[optuna.Study, optuna.trial.FrozenTrial], None]
+
+class StudyFolder:
+    """Paths of one study.
+
+    Args:
+        path: the folder.
+
+    Attributes:
+        lock: held by one worker at a time, while it decides what to do next.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.study = path / "study.yaml"
+        self.database = path / "study.db"
+        self.journal = path / "journal.log"  # of older versions
+        self.address = path / "storage.txt"
+        self.trials = path / "trials"
+        self.report = path / "report.html"
+        self.figures = path / "figures"
+        self.lock = FileLock(path / LOCK)
+
+    @classmethod
+    def open(cls, path: Path) -> "StudyFolder":
+        """Open the folder of an existing study.
+
+        Raises:
+            MissingDataError: there is none; the message lists those beside it.
+        """
+        folder = cls(path)
+        if folder.study.is_file():
+            return folder
+        raise MissingDataError(f"{path} is not a study: {lacking(path, 'study.yaml', 'studies')}")
+
+    @classmethod
+    def create(cls, path: Path) -> "StudyFolder":
+        """Make the folder of a study, or take the one that is there.
+
+        Raises:
+            UsageError: the folder holds something else.
+        """
+        folder = cls(path)
+        # Of two workers that begin at once, one may find what the other has just made.
+        known = any(each.is_file() for each in (folder.study, folder.database, path / LOCK))
+        if path.exists() and not known and (not path.is_dir() or entries(path)):
+            raise UsageError(f"{path} holds something that is no study. Give another --out.")
+        path.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def stored_url(self) -> str | None:
+        """Return the address of the database that the study was begun with, if it was one."""
+        if not self.address.is_file():
+            return None
+        return self.address.read_text(encoding="utf-8").strip()
+
+    def trial(self, number: int) -> Path:
+        """Return the folder of a trial; a retried one keeps that of its first attempt."""
+        return self.trials / f"{number:04d}"
+
+
+def retry_callback(most: int | None = MOST_ATTEMPTS) -> RetryHeartbeatStaleTrialCallback:
+    """Return what queues a lost trial again, with the same values and in the same folder.
+
+    Args:
+        most: attempts after which a trial is left; None for no limit.
+    """
+    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+        return RetryHeartbeatStaleTrialCallback(max_retry=None if most is None else most - 1)
 
 
 def open_storage(
-    folder: StudyFolder,
-    url: str | None,
-    when_stale: WhenStale | None = None,
-    heartbeat: int = HEARTBEAT_S,
-) -> BaseStorage:
+    folder: StudyFolder, url: str | None = None, heartbeat: int = HEARTBEAT_S
+) -> RDBStorage:
     """Open the storage of a study.
 
     Args:
-        folder: of the study; the journal lies in it.
+        folder: of the study.
         url: of a database; None takes the one that the folder was begun with.
-        when_stale: what a database does with a trial whose worker has fallen silent.
-        heartbeat: seconds between two signs of life on a database.
+        heartbeat: seconds between two signs of life.
 
     Raises:
-        StorageError: it cannot be reached.
+        StorageError: it cannot be reached or read.
         UsageError: no storage has such an address.
         MissingPackageError: the driver of the database is not installed.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url = url or folder.stored_url()
-    if url is None:
-        return _open_journal(folder.journal)
-    address = with_driver(url)
     try:
-        return _open_database(address, when_stale, heartbeat)
+        with storage_errors(folder, url, RuntimeError, OSError):
+            if url is not None:
+                return _open_database(with_driver(url), heartbeat)
+            if folder.journal.is_file() and not folder.database.is_file():
+                with folder.lock:
+                    _import_journal(folder)
+            return _open_file(folder.database, heartbeat)
     except ImportError as error:
         raise MissingPackageError(
-            f"The driver of {without_password(url)} is not installed ({error}). For PostgreSQL: "
-            "pip install 'dagnn[postgres]'; for MySQL: pip install pymysql and mysql+pymysql://..."
+            f"The driver of {without_password(str(url))} is not installed ({error}). For "
+            "PostgreSQL: pip install 'dagnn[postgres]'; for MySQL: pip install pymysql and "
+            "mysql+pymysql://..."
         ) from None
-    except (SQLAlchemyError, RuntimeError, OSError) as error:
+
+
+@contextmanager
+def storage_errors(
+    folder: StudyFolder, url: str | None, *others: type[Exception]
+) -> Iterator[None]:
+    """Turn errors of a storage into one that names it and why it cannot be used.
+
+    Args:
+        folder: of the study.
+        url: of a database; None takes the one that the folder was begun with.
+        *others: what else can only be an error of the storage.
+    """
+    errors: tuple[type[Exception], ...] = (SQLAlchemyError, StorageInternalError, *others)
+    try:
+        yield
+    except errors as error:
+        url = url or folder.stored_url()
+        shown = str(folder.database) if url is None else without_password(url)
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         raise StorageError(
-            f"The storage {without_password(url)} cannot be used ({reason}). Check address, user "
-            "and password, and that the server runs; --storage takes what Optuna takes, for "
-            "example sqlite:///study.db or postgresql://user:password@host/database."
+            f"The storage {shown} cannot be used ({reason}). Of a file: is it damaged, or its "
+            "folder not writable? Of a server: check address, user and password, and that it "
+            "runs. --storage takes for example sqlite:///study.db or "
+            "postgresql://user:password@host/database."
         ) from None
 
 
-def _open_database(
-    address: str, when_stale: WhenStale | None, heartbeat: int, tries: int = 5
-) -> RDBStorage:
+def _open_file(path: Path, heartbeat: int = HEARTBEAT_S) -> RDBStorage:
+    """Open an SQLite file by its path, which may hold what an address cannot."""
+
+    def connect() -> sqlite3.Connection:
+        found = sqlite3.connect(path.absolute(), timeout=LOCKED_S, check_same_thread=False)
+        # Readers and a writer do not wait for each other, nor a commit for the disk; a crash
+        # of the machine may cost the last commits, and never the file.
+        found.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL")
+        return found
+
+    return _rdb("sqlite:///study.db", heartbeat, {"creator": connect})
+
+
+def _open_database(address: str, heartbeat: int, tries: int = 5) -> RDBStorage:
     """Open a database; of workers that make its tables at once, all but one try again."""
+    waiting = {"timeout": LOCKED_S} if address.startswith("sqlite") else {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            return RDBStorage(
-                address,
-                heartbeat_interval=heartbeat,
-                grace_period=4 * heartbeat,
-                heartbeat_stale_trial_callback=when_stale,
-                engine_kwargs={"pool_pre_ping": True},
-            )
+        return _rdb(address, heartbeat, {"pool_pre_ping": True, "connect_args": waiting})
     except SQLAlchemyError as error:
         raced = isinstance(error, IntegrityError) or "already exists" in str(error)
         if not raced or tries == 1:
             raise
     time.sleep(1)
-    return _open_database(address, when_stale, heartbeat, tries - 1)
+    return _open_database(address, heartbeat, tries - 1)
 
 
-def _open_journal(path: Path) -> JournalStorage:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    backend = JournalFileBackend(str(path))
+def _rdb(address: str, heartbeat: int, engine: dict[str, Any]) -> RDBStorage:
+    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+        return RDBStorage(
+            address,
+            engine_kwargs=engine,
+            heartbeat_interval=heartbeat,
+            grace_period=4 * heartbeat,
+            heartbeat_stale_trial_callback=retry_callback(),
+        )
+
+
+def _import_journal(folder: StudyFolder) -> None:
+    """Copy a study of an older version, which kept a journal, into its SQLite file."""
+    if folder.database.is_file():
+        return
     try:
-        return JournalStorage(backend)
+        journal = JournalStorage(JournalFileBackend(str(folder.journal)))
+        (name,) = (study.study_name for study in journal.get_all_studies())
     except (ValueError, KeyError) as error:
         raise StorageError(
-            f"{path} is damaged ({error}). Restore it, or remove its last lines."
+            f"{folder.journal} is damaged ({error}). Restore it, or remove its last lines."
         ) from error
+    with atomic_path(folder.database) as temporary:
+        storage = _open_file(temporary)
+        optuna.copy_study(from_study_name=name, from_storage=journal, to_storage=storage)
+        copied = optuna.load_study(study_name=name, storage=storage)
+        # Their workers were of the older version, and leave no sign of life here.
+        for trial in copied.get_trials(states=(TrialState.RUNNING,)):
+            give_up(copied, trial)
+        storage.engine.dispose()
 
 
-def mend_journal(path: Path) -> bool:
-    """Cut off a last line that a killed worker has left unfinished.
-
-    Optuna appends each line in one piece, so this is rare; but one torn line makes
-    a journal unreadable as soon as another worker writes behind it. Call it while
-    no other worker can be writing.
-
-    Returns:
-        Whether there was such a line.
-    """
-    if not path.is_file():
-        return False
-    content = path.read_bytes()
-    if not content or content.endswith(b"\n"):
-        return False
-    with path.open("r+b") as journal:
-        journal.truncate(content.rfind(b"\n") + 1)
-    return True
+def give_up(joined: optuna.Study, trial: FrozenTrial, most: int | None = MOST_ATTEMPTS) -> None:
+    """Mark a running trial as lost and queue it again."""
+    lost = joined.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+    if lost.state == TrialState.FAIL:
+        retry_callback(most)(joined, lost)
 
 
 def with_driver(url: str) -> str:
-    """Return an address with the driver that dagnn installs for PostgreSQL.
+    """Return the address that SQLAlchemy takes, with the driver that dagnn installs.
 
     Raises:
         UsageError: it is no address of a database.
@@ -135,8 +242,8 @@ def with_driver(url: str) -> str:
     if not separator or scheme in ("redis", "http", "https", "file"):
         raise UsageError(
             f"--storage takes the address of a database, for example sqlite:///study.db or "
-            f"postgresql://user@host/database; got {without_password(url)!r}. Without it, a "
-            "journal file in the study's folder is used."
+            f"postgresql://user@host/database; got {without_password(url)!r}. Without it, an "
+            "SQLite file in the study's folder is used."
         )
     if scheme in ("postgres", "postgresql"):
         scheme = "postgresql+psycopg"
@@ -156,10 +263,10 @@ def without_password(url: str) -> str:
     return f"{scheme}{separator}{user.partition(':')[0]}{at}{host}{slash}{path}"
 
 
-def join_study(study: Study, storage: BaseStorage) -> optuna.Study:
+def join_study(study: Study, storage: RDBStorage) -> optuna.Study:
     """Create a study in a storage, or join the one that is there.
 
-    Exactly one worker creates it and says what it is; the others compare.
+    Exactly one worker creates and describes it; the others compare.
 
     Raises:
         UsageError: a study of this name is about something else.
@@ -172,20 +279,19 @@ def join_study(study: Study, storage: BaseStorage) -> optuna.Study:
         joined = optuna.load_study(study_name=study.name, storage=storage)
         _require_same(study, joined)
     else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             joined.set_metric_names(list(study.objectives))
         for values in study.queued():
             joined.enqueue_trial(values)
         joined.set_user_attr(DESCRIPTION, study.describe())
         joined.set_user_attr(FINGERPRINT, study.fingerprint())
-    joined.sampler = study.sampler()
+    joined.sampler = study.sampler(joined)
     joined.pruner = study.pruner()
     return joined
 
 
 def _require_same(study: Study, joined: optuna.Study) -> None:
-    deadline = time.monotonic() + FIRST_WORDS_S
+    deadline = time.monotonic() + CREATION_S
     while FINGERPRINT not in joined.user_attrs and time.monotonic() < deadline:
         time.sleep(0.2)
     stored = joined.user_attrs.get(FINGERPRINT)
@@ -195,9 +301,10 @@ def _require_same(study: Study, joined: optuna.Study) -> None:
             "worker died at once. Give this study another name, or delete that one with: "
             f"optuna delete-study --study-name {study.name} --storage URL"
         )
-    if stored == study.fingerprint():
-        return
-    raise UsageError(_told("The storage", joined.user_attrs[DESCRIPTION], study.describe()))
+    if stored != study.fingerprint():
+        raise UsageError(
+            _difference("The storage", joined.user_attrs[DESCRIPTION], study.describe())
+        )
 
 
 def require_same_data(joined: optuna.Study, fingerprints: dict[str, str]) -> None:
@@ -232,20 +339,20 @@ def require_same_folder(folder: StudyFolder, study: Study) -> None:
             "--out."
         )
     if before.fingerprint() != study.fingerprint():
-        raise UsageError(_told(folder.path, before.describe(), study.describe()))
+        raise UsageError(_difference(folder.path, before.describe(), study.describe()))
 
 
-def _told(where: Path | str, before: dict[str, Any], now: dict[str, Any]) -> str:
+def _difference(where: Path | str, before: dict[str, Any], now: dict[str, Any]) -> str:
     found = differing([dict(flatten(before)), dict(flatten(now))])
-    told = "; ".join(f"{key}: {was}, now {is_now}" for key, (was, is_now) in found.items())
+    listed = "; ".join(f"{key}: {was}, now {is_now}" for key, (was, is_now) in found.items())
     return (
-        f"{where} has a study of this name with other contents ({told}). Trials of both could not "
-        "be compared: give this study another name or --out, or undo the change."
+        f"{where} has a study of this name with other contents ({listed}). Trials of both could "
+        "not be compared: give this study another name or --out, or undo the change."
     )
 
 
 def remember(folder: StudyFolder, study: Study, url: str | None) -> None:
-    """Write what the study is, and where, into its folder."""
+    """Write the study and the address of its database into its folder."""
     if not folder.study.is_file():
         write_text(folder.study, study.to_yaml())
     if url is not None and folder.stored_url() is None:

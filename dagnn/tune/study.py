@@ -1,18 +1,20 @@
-"""A study file: read, validated as a whole, and told apart from others by a fingerprint."""
+"""A study file: read, validated as a whole, and compared with others by a fingerprint."""
 
 import hashlib
 import inspect
 import json
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import optuna
 from optuna.pruners import BasePruner
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dagnn import run
 from dagnn.config import (
+    Component,
     Experiment,
     Override,
     build,
@@ -21,14 +23,13 @@ from dagnn.config import (
     lookup,
     validated,
 )
-from dagnn.errors import ConfigError, DagnnError, UsageError
+from dagnn.errors import ConfigError, DagnnError, UsageError, nearest
 from dagnn.run.assemble import check
 from dagnn.run.scores import SCORES
 from dagnn.training import TARGET_ORACLE
-from dagnn.tune.samplers import PRUNERS, SAMPLERS, PerTrial, grid_points
-from dagnn.tune.schema import Budget, StudyFile
+from dagnn.tune.samplers import GRID, PRUNERS, SAMPLERS, PerTrial
 from dagnn.tune.space import Space, Values
-from dagnn.yaml_files import read_yaml, to_yaml
+from dagnn.yaml_files import RECORD, read_yaml, to_yaml
 
 NOT_IN_FINGERPRINT = (
     "name",
@@ -41,13 +42,95 @@ NOT_IN_FINGERPRINT = (
 """Parts of an experiment that may differ between workers of one study."""
 
 
+class _Strict(BaseModel):
+    model_config = ConfigDict(**RECORD, extra="forbid")
+
+
+class Start(_Strict):
+    """The experiment that trials are variations of.
+
+    Attributes:
+        config: YAML file, or a shipped name.
+        source: labelled suites, instead of the configuration's.
+        target: unlabelled suites, instead of the configuration's.
+        set: dotted key → value.
+    """
+
+    config: str = "base"
+    source: list[str] | None = None
+    target: list[str] | None = None
+    set: dict[str, Any] = Field(default_factory=dict)
+
+
+class Budget(_Strict):
+    """When a study is done; the first limit counts.
+
+    Attributes:
+        trials: finished, pruned or failed trials of all workers together.
+        hours: of one worker; the trial that runs then is finished.
+    """
+
+    trials: int = Field(default=30, ge=1)
+    hours: float | None = Field(default=None, gt=0)
+
+
+class StudyFile(_Strict):
+    """What a study file may hold.
+
+    Attributes:
+        name: of the study in its storage; the file's name if left out.
+        experiment: what is varied.
+        space: dotted key → range or choices.
+        objectives: label-free scores to minimise, see :data:`~dagnn.run.scores.SCORES`.
+        sampler: how trials are proposed.
+        pruner: when a trial is stopped early.
+        prune_on: validation number of every epoch that the pruner watches.
+        budget: when the study is done.
+        reverse_validation: whether to record ``reverse_error``; doubles the time.
+        start_from_default: whether the experiment as it stands is the first trial.
+        seed: of the sampler.
+    """
+
+    name: str = ""
+    experiment: Start = Start()
+    space: dict[str, Any] = Field(min_length=1)
+    objectives: dict[str, Literal["minimize"]] = Field(
+        default={"source_error": "minimize"}, min_length=1
+    )
+    sampler: Component = Component(name="tpe")
+    pruner: Component = Component(name="none")
+    prune_on: Literal["source_error", "source_loss"] = "source_error"
+    budget: Budget = Budget()
+    reverse_validation: bool = False
+    start_from_default: bool = True
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _by_score(cls, value: Any) -> Any:
+        names = [value] if isinstance(value, str) else value
+        if isinstance(names, Sequence):
+            names = dict.fromkeys(names, "minimize")
+        for name in names if isinstance(names, Mapping) else ():
+            if name not in SCORES:
+                raise ValueError(
+                    f"there is no label-free score {name!r}. {nearest(str(name), SCORES)}"
+                )
+        return names
+
+    @field_validator("sampler", "pruner", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
 @dataclass(frozen=True)
 class Study:
     """A validated study.
 
     Attributes:
         name: in the storage.
-        file: what the file says.
+        file: what the file holds.
         experiment: what trials are variations of.
         space: what is varied.
         where: the file, for messages.
@@ -67,9 +150,10 @@ class Study:
     @property
     def scores(self) -> tuple[str, ...]:
         """Scores that every finished trial records."""
-        without = () if self.experiment.target else ("domain_auc", "reverse_error")
         reverse = self.file.reverse_validation or "reverse_error" in self.objectives
-        left_out = (*without, *(() if reverse else ("reverse_error",)))
+        left_out = set() if reverse else {"reverse_error"}
+        if not self.experiment.target:
+            left_out = {"domain_auc", "reverse_error"}
         return tuple(score for score in SCORES if score not in left_out)
 
     def variation(self, values: Values) -> Experiment:
@@ -89,35 +173,33 @@ class Study:
         return drawn
 
     def queued(self) -> list[Values]:
-        """Return the trials that stand in the queue of a fresh study."""
-        if self.file.sampler.name == "grid":
-            return grid_points(self.space, self.file.seed)
+        """Return the trials that are queued when the study is made."""
+        if self.file.sampler.name == GRID:
+            return self.space.grid(self.file.seed)
         default = self.default() if self.file.start_from_default else None
         return [default] if default else []
 
     def trials(self) -> int:
         """Return how many trials the study is done after."""
-        if self.file.sampler.name == "grid":
-            return min(self.file.budget.trials, len(self.queued()))
-        return self.file.budget.trials
+        trials = self.file.budget.trials
+        return min(trials, len(self.queued())) if self.file.sampler.name == GRID else trials
 
-    def sampler(self) -> PerTrial:
-        """Make the sampler."""
-        make = build(SAMPLERS, self.file.sampler, "sampler", space=self.space)
-        return PerTrial(make, self.file.seed)
+    def sampler(self, joined: optuna.Study | None = None) -> PerTrial:
+        """Make the sampler.
+
+        Args:
+            joined: the study in its storage, where trials may be tried again.
+        """
+        make = _build(SAMPLERS, self.file.sampler, "sampler", conditional=self.space.conditional)
+        trials = None if joined is None else lambda: joined.get_trials(deepcopy=False)
+        return PerTrial(make, self.file.seed, trials)
 
     def pruner(self) -> BasePruner:
-        """Make the pruner."""
-        part = self.file.pruner
-        made = lookup(PRUNERS, part.name, "pruner")
-        reads = "epochs" in inspect.signature(made).parameters
-        return build(PRUNERS, part, "pruner", **({"epochs": self._epochs()} if reads else {}))
-
-    def _epochs(self) -> int:
-        """Return how long the longest trial may train."""
-        edges = [(key, edge) for key, edge, _ in self.space.edges()]
-        longest = [int(edge or 0) for key, edge in edges if key == "training.epochs"]
-        return max([self.experiment.training.epochs, *longest])
+        """Make the pruner, which may need to know how long the longest trial trains."""
+        edges = (edge for key, edge, _ in self.space.edges() if key == "training.epochs")
+        epochs = max([self.experiment.training.epochs, *(int(edge or 0) for edge in edges)])
+        pruner: BasePruner = _build(PRUNERS, self.file.pruner, "pruner", epochs=epochs)
+        return pruner
 
     def describe(self) -> dict[str, Any]:
         """Return what must be equal in two workers of one study, as plain values."""
@@ -147,6 +229,32 @@ class Study:
         tree["experiment"] = self.experiment.model_dump(mode="json")
         return to_yaml(tree)
 
+    def require_edges(self, accept: Callable[[Experiment], object]) -> None:
+        """Put low, high and every choice of each key into the experiment and test that it is valid.
+
+        Args:
+            accept: called with every such experiment; raises where it is not valid.
+
+        Raises:
+            ConfigError: one is not valid; the message names key and value.
+        """
+        for key, edge, values in self.space.edges():
+            try:
+                accept(self.variation(values))
+            except DagnnError as error:
+                shown = f"{edge:g}" if isinstance(edge, float) else repr(edge)
+                raise ConfigError(
+                    f"{self.where}: space.{key}: the value {shown} is refused. {error}"
+                ) from error
+
+
+def _build(
+    table: Mapping[str, Callable[..., Any]], part: Component, what: str, **given: Any
+) -> Any:
+    """Make a sampler or pruner, with those of the given arguments that it takes."""
+    takes = inspect.signature(lookup(table, part.name, what)).parameters
+    return build(table, part, what, **{key: given[key] for key in given if key in takes})
+
 
 def read_study(
     source: str | Path,
@@ -156,7 +264,7 @@ def read_study(
     hours: float | None = None,
     overrides: Sequence[Override] = (),
 ) -> Study:
-    """Read a study and refuse what cannot be meant, before any data are read.
+    """Read a study and refuse what is not valid, before any data are read.
 
     Args:
         source: a YAML file, or the name of a shipped one.
@@ -175,15 +283,16 @@ def read_study(
     budget = validated(Budget, {**file.budget.model_dump(), **limits}, "The budget")
     file = file.model_copy(update={"budget": budget})
     start = file.experiment
+    beside = path.parent / start.config
     experiment = run.load(
-        _beside(path, start.config),
+        str(beside) if beside.is_file() else start.config,
         [*start.set.items(), *overrides],
         source=start.source,
         target=start.target,
         data=data,
     )
     study = _study(path, file, experiment)
-    _require_sound(study)
+    _require_valid(study)
     return study
 
 
@@ -195,8 +304,7 @@ def reopen(path: Path) -> Study:
     """
     tree = read_yaml(path)
     experiment = experiment_from(tree.pop("experiment", {}), where=str(path))
-    file = validated(StudyFile, tree, f"The study {path}")
-    return _study(path, file, experiment)
+    return _study(path, validated(StudyFile, tree, f"The study {path}"), experiment)
 
 
 def _study(path: Path, file: StudyFile, experiment: Experiment) -> Study:
@@ -204,61 +312,33 @@ def _study(path: Path, file: StudyFile, experiment: Experiment) -> Study:
     return Study(file.name or path.stem, file, experiment, space, str(path))
 
 
-def _beside(study: Path, config: str) -> str:
-    """Return a configuration file that lies beside the study, or the name as it is."""
-    beside = study.parent / config
-    return str(beside) if beside.is_file() else config
-
-
-def _require_sound(study: Study) -> None:
+def _require_valid(study: Study) -> None:
     check(study.experiment)
-    file = study.file
+    file, where = study.file, study.where
     if study.experiment.training.select_on == TARGET_ORACLE:
         raise UsageError(
-            f"{study.where}: training.select_on: {study.experiment.training.select_on!r} reads "
-            "target labels, and a search must not. Take 'last' or a criterion on the source."
+            f"{where}: training.select_on: {TARGET_ORACLE!r} reads target labels, and a search "
+            "must not. Take 'last' or a criterion on the source."
         )
     needless = [name for name in study.objectives if name not in study.scores]
     if needless:
         raise ConfigError(
-            f"{study.where}: objectives: {', '.join(needless)} compares with a target, and the "
+            f"{where}: objectives: {', '.join(needless)} compares with a target, and the "
             "experiment has none."
         )
     study.sampler()
+    study.queued()
     study.pruner()
     if len(study.objectives) > 1 and file.pruner.name != "none":
         raise ConfigError(
-            f"{study.where}: pruner {file.pruner.name}: trials of several objectives cannot be "
+            f"{where}: pruner {file.pruner.name}: trials of several objectives cannot be "
             "compared epoch by epoch. Write pruner: none, or keep one objective."
         )
     if file.prune_on == "source_loss" and any(
         key == "loss" or key.startswith("loss.task") for key in study.space.keys
     ):
         raise ConfigError(
-            f"{study.where}: prune_on source_loss: the task loss itself is searched, so its values "
+            f"{where}: prune_on source_loss: the task loss itself is searched, so its values "
             "cannot be compared. Use prune_on: source_error."
         )
-    require_edges(study, check)
-
-
-def require_edges(study: Study, accept: Callable[[Experiment], object]) -> None:
-    """Put low, high and every choice of each key into the experiment and see that it holds.
-
-    Args:
-        study: the study.
-        accept: called with every such experiment; raises where it cannot be meant.
-
-    Raises:
-        ConfigError: one cannot be meant; the message names key and value.
-    """
-    for key, edge, values in study.space.edges():
-        try:
-            accept(study.variation(values))
-        except DagnnError as error:
-            raise ConfigError(
-                f"{study.where}: space.{key}: the value {_shown(edge)} is refused. {error}"
-            ) from error
-
-
-def _shown(edge: Any) -> str:
-    return f"{edge:g}" if isinstance(edge, float) and math.isfinite(edge) else repr(edge)
+    study.require_edges(check)

@@ -1,9 +1,13 @@
 """A study from file to report, in one process."""
 
 import json
+import warnings
 from dataclasses import replace
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from tiny_studies import QUIET, SPACE, search, write_study, write_suite
 
 from dagnn import run, tune
@@ -11,11 +15,9 @@ from dagnn.config import load_experiment
 from dagnn.errors import DagnnError, Interrupted, NonFiniteLossError
 from dagnn.run import trial as run_trial
 from dagnn.training import Callback
-from dagnn.tune import trial as tune_trial
-from dagnn.tune.finished import open_study
-from dagnn.tune.folder import StudyFolder
-from dagnn.tune.report import write_study_report
-from dagnn.tune.storage import mend_journal, with_driver, without_password
+from dagnn.tune import worker as tune_worker
+from dagnn.tune.report import open_study, write_study_report
+from dagnn.tune.storage import StudyFolder, with_driver, without_password
 from dagnn.yaml_files import to_yaml
 
 
@@ -81,11 +83,11 @@ def test_best_takes_the_lowest_and_any_trial_asked_for(done, tmp_path):
 
 
 def test_show_prints_trials_importances_and_the_dashboard_line(done, capsys, monkeypatch):
-    monkeypatch.setattr("dagnn.tune.finished.write_study_report", lambda *_: None)
+    monkeypatch.setattr("dagnn.tune.report.write_study_report", lambda *_: None)
     tune.show(done.folder)
     text = capsys.readouterr().out
     assert "importance" in text and "learning_rate" in text
-    assert f"optuna-dashboard {done.folder / 'journal.log'}" in text
+    assert f"optuna-dashboard sqlite:///{done.folder / 'study.db'}" in text
     assert "ORACLE" in text
 
 
@@ -215,14 +217,14 @@ def test_several_objectives_have_a_front(spectra, tmp_path):
 
 
 def test_a_trial_that_diverges_fails_alone(spectra, tmp_path, monkeypatch):
-    real = tune_trial.train_prepared
+    real = tune_worker.train_prepared
 
     def diverging(experiment, *given, **named):
         if experiment.name.endswith("-1"):
             raise NonFiniteLossError("the loss is not finite")
         return real(experiment, *given, **named)
 
-    monkeypatch.setattr(tune_trial, "train_prepared", diverging)
+    monkeypatch.setattr(tune_worker, "train_prepared", diverging)
     result = search(spectra, tmp_path / "tiny", trials=3)
     assert [outcome.state for outcome in result.outcomes] == ["complete", "failed", "complete"]
     assert "not finite" in result.outcomes[1].reason
@@ -241,12 +243,12 @@ class Stop(Callback):
 
 def test_ctrl_c_queues_the_trial_again_and_it_resumes(spectra, tmp_path, monkeypatch):
     Stop.pressed = False
-    real = tune_trial.train_prepared
+    real = tune_worker.train_prepared
 
     def stopping(*given, callbacks, **named):
         return real(*given, callbacks=[*callbacks, Stop()], **named)
 
-    monkeypatch.setattr(tune_trial, "train_prepared", stopping)
+    monkeypatch.setattr(tune_worker, "train_prepared", stopping)
     with pytest.raises(Interrupted, match="0 of 2 trials") as interrupted:
         search(spectra, tmp_path / "tiny", trials=2)
     assert interrupted.value.exit_code == 130
@@ -260,12 +262,16 @@ def test_ctrl_c_queues_the_trial_again_and_it_resumes(spectra, tmp_path, monkeyp
     assert (first / "metrics.jsonl").read_text().splitlines()[0] == stamp
     straight = search(spectra, tmp_path / "straight", trials=2)
     assert result.outcomes[1].scores == straight.outcomes[0].scores
+    # The next trial is the one that an uninterrupted study would have had.
+    assert result.outcomes[2].values == straight.outcomes[1].values
+    assert result.outcomes[2].scores == straight.outcomes[1].scores
 
 
 def test_no_target_label_reaches_the_storage(spectra, tmp_path, monkeypatch):
-    monkeypatch.setattr(tune_trial, "target_scores", lambda *_: {"error": 0.123456789, "r2": 0.5})
+    monkeypatch.setattr(tune_worker, "target_scores", lambda *_: {"error": 0.123456789, "r2": 0.5})
     result = search(spectra, tmp_path / "tiny", trials=2)
-    assert "0.123456789" not in (tmp_path / "tiny" / "journal.log").read_text()
+    assert b"0.1234567" not in (tmp_path / "tiny" / "study.db").read_bytes()
+    assert "0.1234567" not in str(open_study(tmp_path / "tiny").joined.get_trials())
     assert all(outcome.target["error"] == 0.123456789 for outcome in result.outcomes)
     sealed = json.loads((tmp_path / "tiny" / "trials" / "0000" / "sealed.json").read_text())
     assert "ORACLE" in sealed["note"]
@@ -290,23 +296,59 @@ def test_other_target_labels_change_no_score_and_no_choice(spectra, tmp_path):
         assert true.target != false.target
 
 
-def test_a_torn_journal_is_mended_and_read_on(spectra, tmp_path):
-    search(spectra, tmp_path / "tiny", trials=1)
-    journal = tmp_path / "tiny" / "journal.log"
-    whole = journal.read_bytes()
-    journal.write_bytes(whole + b'{"op_code": 4, "worker')
-    assert mend_journal(journal) and journal.read_bytes() == whole
-    assert not mend_journal(journal)
-    journal.write_bytes(whole + b'{"op_code": 4, "worker')
-    assert len(search(spectra, tmp_path / "tiny", trials=2).outcomes) == 2
+def remove_storage(place):
+    for file in place.glob("study.db*"):
+        file.unlink()
 
 
-def test_a_database_takes_the_place_of_the_journal(spectra, tmp_path):
+def test_a_journal_of_an_older_version_is_read_and_gone_on_with(spectra, tmp_path):
+    place = tmp_path / "tiny"
+    before = search(spectra, place, trials=2)
+    with warnings.catch_warnings(action="ignore"):
+        journal = JournalStorage(JournalFileBackend(str(place / "journal.log")))
+    joined = open_study(place).joined
+    optuna.copy_study(from_study_name="tiny", from_storage=joined._storage, to_storage=journal)
+    optuna.load_study(study_name="tiny", storage=journal).ask()  # its worker has died
+    remove_storage(place)
+    assert open_study(place).outcomes[:2] == before.outcomes
+    result = search(spectra, place, trials=3)
+    assert [outcome.state for outcome in result.outcomes] == [
+        "complete", "complete", "lost", "complete",
+    ]  # fmt: skip
+    whole = search(spectra, tmp_path / "whole", trials=3)
+    assert result.outcomes[3].scores == whole.outcomes[2].scores
+    assert result.outcomes[3].folder == 2
+
+
+@pytest.mark.parametrize("name", ["study.db", "journal.log"])
+def test_a_damaged_storage_is_named(spectra, tmp_path, name):
+    place = tmp_path / "tiny"
+    search(spectra, place, trials=1)
+    remove_storage(place)
+    (place / name).write_bytes(b'{"op_code": 4, "worker' * 200)
+    for verb in (
+        lambda: tune.show(place),
+        lambda: tune.best(place, out=tmp_path / "best.yaml", console=QUIET),
+        lambda: search(spectra, place, trials=2),
+    ):
+        with pytest.raises(DagnnError, match=name) as refused:
+            verb()
+        assert refused.value.exit_code == 3
+
+
+def test_a_folder_may_have_any_name(spectra, tmp_path):
+    place = tmp_path / "a {b}?c=d%20#e é"
+    search(spectra, place, trials=1)
+    assert len(search(spectra, place, trials=2).outcomes) == 2
+    assert (place / "study.db").is_file()
+
+
+def test_a_database_takes_the_place_of_the_file_in_the_folder(spectra, tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
     search(spectra, tmp_path / "tiny", trials=1, storage=url)
     result = search(spectra, tmp_path / "tiny", trials=2)  # the folder remembers
     assert len(result.outcomes) == 2
-    assert not (tmp_path / "tiny" / "journal.log").exists()
+    assert not (tmp_path / "tiny" / "study.db").exists()
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_wrong_usage_and_missing_data(arguments, code, words):
 
 
 def test_the_file_is_enough_and_the_word_run_may_stand_before_it(spectra, tmp_path, monkeypatch):
-    monkeypatch.setattr("dagnn.tune.search.write_study_report", lambda *_: None)
+    monkeypatch.setattr("dagnn.tune.worker.write_study_report", lambda *_: None)
     file = str(write_study(tmp_path / "tiny.yaml"))
     given = ["--data", str(spectra), "--out", "study"]
     code, text = dagnn("tune", file, *given, "--trials", "1")
@@ -49,6 +49,6 @@ def test_the_file_is_enough_and_the_word_run_may_stand_before_it(spectra, tmp_pa
     code, text = dagnn("tune", "best", "study", "--out", "best.yaml")
     assert code == 0 and "dagnn train --config best.yaml" in text
     assert "Taken by objective; --by rank_sum would take" in text
-    monkeypatch.setattr("dagnn.tune.finished.write_study_report", lambda *_: None)
+    monkeypatch.setattr("dagnn.tune.report.write_study_report", lambda *_: None)
     code, text = dagnn("tune", "show", "study")
     assert code == 0 and "optuna-dashboard" in text

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from tiny_studies import write_study
 
-from dagnn.tune.finished import open_study
 from dagnn.tune.outcomes import Outcome
+from dagnn.tune.report import open_study
 
 EPOCHS = 200
 SLOW = {"training.epochs": EPOCHS, "training.steps_per_epoch": 2}
 """Settings with which a trial takes a few seconds."""
 DAGNN = """
-import dagnn.tune.search
+import dagnn.tune.worker
 from dagnn.cli import main
-dagnn.tune.search.write_study_report = lambda *given: None
+dagnn.tune.worker.write_study_report = lambda *given: None
 main()
 """
 """The command line, without the report that takes as long as all trials here."""
