@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.catalogs.chunks import RawCatalog
-from dagnn.catalogs.suite import same_redshift
+from dagnn.catalogs.suite import Suite, same_redshift
 from dagnn.errors import MismatchError, MissingFieldError
 from dagnn.records import FloatArray
 
@@ -71,6 +71,18 @@ def box_size_of(raw: RawCatalog, expected: float | None) -> float:
             "expected. Is it in Mpc/h? Convert header and positions to comoving kpc/h."
         )
     return box
+
+
+def odd_box(raw: RawCatalog, suite: Suite, box: float) -> tuple[str, ...]:
+    """Warn of a box length that no volume of a suite has."""
+    if any(abs(box / known - 1) <= 1e-3 for known in suite.volumes.values()):
+        return ()
+    hint = _unit_of_box(box, suite.volumes[suite.default_volume], raw)
+    volumes = ", ".join(f"{name} {known:g}" for name, known in suite.volumes.items())
+    return (
+        f"Header/BoxSize of {raw.files[0]} is {box:g} ckpc/h, which no volume of {suite.name} has "
+        f"({volumes}). {hint}".rstrip(),
+    )
 
 
 def _unit_of_box(box: float, expected: float, raw: RawCatalog) -> str:

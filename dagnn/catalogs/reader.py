@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.checks import (
     box_size_of,
+    odd_box,
     odd_time,
     redshift_in,
     redshift_of,
@@ -22,7 +23,7 @@ from dagnn.catalogs.hdf5 import MOCK_MARK, open_hdf5, read_header
 from dagnn.catalogs.labels import check_header
 from dagnn.catalogs.plausible import implausible
 from dagnn.catalogs.suite import Suite
-from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite
+from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite, known_suites
 from dagnn.errors import ConfigError, EmptyCatalogError, ImplausibleError, nearest
 
 #: Raise it whenever the same file would give a different catalogue: caches then expire.
@@ -119,6 +120,8 @@ def read_catalog(
     troubles = implausible(raw, known, selection, box, z)
     if troubles and strict:
         raise ImplausibleError(" ".join(troubles))
+    if box_size is None and known.short_name in known_suites():
+        warnings += odd_box(raw, known, box)
     warnings += (*odd_time(raw, z), *troubles)
     galaxies, n_nonfinite = _finite_galaxies(raw, selection)
     stored = galaxies["position"]
