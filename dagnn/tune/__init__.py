@@ -10,7 +10,7 @@ target label. From Python:
 """
 
 from dagnn.tune.report import best, show
+from dagnn.tune.search import StudyResult, tune
 from dagnn.tune.study import Study, read_study
-from dagnn.tune.worker import StudyResult, tune
 
 __all__ = ["Study", "StudyResult", "best", "read_study", "show", "tune"]

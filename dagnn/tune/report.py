@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.config import load_experiment
 from dagnn.console import log, screen
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.evaluation.figures import save_figure
@@ -141,7 +140,6 @@ def best(
     scores = ", ".join(f"{key} {value:.5g}" for key, value in taken.scores.items())
     header = f"# Trial {taken.number} of the study {name}, taken {how}.\n# {scores}\n"
     write_text(out, header + named.to_yaml())
-    load_experiment(out)
     lines = [
         f"Trial {taken.number} of {len(opened.outcomes)}: {_settings(taken.values)}",
         "Without target labels: "

@@ -39,7 +39,7 @@ def test_wrong_usage_and_missing_data(arguments, code, words):
 
 
 def test_the_file_is_enough_and_the_word_run_may_stand_before_it(spectra, tmp_path, monkeypatch):
-    monkeypatch.setattr("dagnn.tune.worker.write_study_report", lambda *_: None)
+    monkeypatch.setattr("dagnn.tune.search.write_study_report", lambda *_: None)
     file = str(write_study(tmp_path / "tiny.yaml"))
     given = ["--data", str(spectra), "--out", "study"]
     code, text = dagnn("tune", file, *given, "--trials", "1")

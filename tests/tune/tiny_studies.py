@@ -7,7 +7,7 @@ from unittest.mock import patch
 import numpy as np
 from rich.console import Console
 
-import dagnn.tune.worker
+import dagnn.tune.search
 from dagnn import tune
 from dagnn.yaml_files import to_yaml
 
@@ -73,6 +73,6 @@ def search(data: Path, out: Path, *, draw: bool = False, **changes: Any) -> tune
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     file = write_study(out.parent / f"{out.name}.yaml", **changes)
-    real = dagnn.tune.worker.write_study_report
-    with patch.object(dagnn.tune.worker, "write_study_report", real if draw else lambda *_: None):
+    real = dagnn.tune.search.write_study_report
+    with patch.object(dagnn.tune.search, "write_study_report", real if draw else lambda *_: None):
         return tune.tune(file, data=data, out=out, console=QUIET, **given)

@@ -17,9 +17,9 @@ EPOCHS = 200
 SLOW = {"training.epochs": EPOCHS, "training.steps_per_epoch": 2}
 """Settings with which a trial takes a few seconds."""
 DAGNN = """
-import dagnn.tune.worker
+import dagnn.tune.search
 from dagnn.cli import main
-dagnn.tune.worker.write_study_report = lambda *given: None
+dagnn.tune.search.write_study_report = lambda *given: None
 main()
 """
 """The command line, without the report that takes as long as all trials here."""
