@@ -173,7 +173,8 @@ class Worker:
             if not waiting:
                 self.console.print(
                     "Waiting for the trials of other workers; one that is silent for four "
-                    "heartbeats is given up."
+                    "heartbeats is given up.",
+                    soft_wrap=True,
                 )
             waiting = True
             time.sleep(POLL_S)
