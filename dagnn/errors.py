@@ -47,6 +47,14 @@ class TruncatedFileError(DataError):
     """A file ends before its own index says that it should (a broken download)."""
 
 
+class UnwrittenDataError(DataError):
+    """A dataset is declared and its values are not all there: fill values would be read."""
+
+
+class UnreadableFileError(DataError):
+    """A file cannot be read here: it is locked, may not be read, or needs a plug-in."""
+
+
 class MissingFieldError(DataError):
     """A column, dataset or attribute is absent; the message lists what exists."""
 

@@ -27,7 +27,7 @@ from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite, known_
 from dagnn.errors import ConfigError, EmptyCatalogError, ImplausibleError, nearest
 
 #: Raise it whenever the same file would give a different catalogue: caches then expire.
-READER_VERSION = 2
+READER_VERSION = 3
 
 _SIMULATION = re.compile(
     r"(?<![A-Za-z0-9])(1P_p?\d+_n?\d+|1P_\d+|(?:LH|CV|EX|BE|SB\d+)_\d+)(?![0-9])"

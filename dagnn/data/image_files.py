@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.hdf5 import open_hdf5
+from dagnn.catalogs.hdf5 import datasets_in, open_hdf5, read_values
 from dagnn.data.image_paths import ARCHIVES, part_of
 from dagnn.data.pictures import PICTURES, read_pictures
 from dagnn.errors import (
@@ -126,7 +126,7 @@ def surveys_in(path: Path) -> list[str]:
         with _readable(path), np.load(path, allow_pickle=False) as archive:
             return _affixes(archive)
     with open_hdf5(path) as file:
-        return _affixes({key: file[key] for key in file if isinstance(file[key], h5py.Dataset)})
+        return _affixes(datasets_in(file))
 
 
 def name_inside(path: Path, suite: str | None) -> str | None:
@@ -176,9 +176,8 @@ def _npz(path: Path, suite: str | None) -> list[Block]:
 
 def _hdf5(path: Path, suite: str | None) -> list[Block]:
     with open_hdf5(path) as file:
-        arrays = {key: file[key] for key in file if isinstance(file[key], h5py.Dataset)}
         mock = bool(file.attrs.get("mock", False))
-        return [replace(b, mock=b.mock or mock) for b in _archive(path, arrays, suite)]
+        return [replace(b, mock=b.mock or mock) for b in _archive(path, datasets_in(file), suite)]
 
 
 _READERS: dict[str, Callable[[Path, str | None], list[Block]]] = {
@@ -243,11 +242,11 @@ def _archive(path: Path, archive: Mapping[str, Any], suite: str | None) -> list[
 def _block(path: Path, archive: Mapping[str, Any], keys: Sequence[str], affix: str) -> Block:
     def get(wanted: Sequence[str]) -> Array | None:
         key = _find(keys, wanted, affix)
-        return np.asarray(archive[key][()]) if key else None
+        return _whole(archive[key]) if key else None
 
     names = get(_NAMES)
     if names is None and (key := _find(keys, _NAMES, "")):
-        names = np.asarray(archive[key][()])
+        names = _whole(archive[key])
     mock = _find(keys, ("mock",), affix) or _find(keys, ("mock",), "")
     parts = get(_PARTS)
     pixels = get(_IMAGES)
@@ -260,8 +259,13 @@ def _block(path: Path, archive: Mapping[str, Any], keys: Sequence[str], affix: s
         ids=get(_IDS),
         groups=get(_GROUPS),
         parts=() if parts is None else tuple(part_of(part) for part in texts(parts)),
-        mock=bool(np.any(archive[mock][()])) if mock else False,
+        mock=bool(np.any(_whole(archive[mock]))) if mock else False,
     )
+
+
+def _whole(stored: Array | h5py.Dataset) -> Array:
+    """Return an entry of an archive as an array."""
+    return read_values(stored) if isinstance(stored, h5py.Dataset) else np.asarray(stored)
 
 
 def _find(keys: Sequence[str], wanted: Sequence[str], affix: str | None) -> str | None:

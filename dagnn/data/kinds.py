@@ -7,9 +7,10 @@ from pathlib import Path
 from tokenize import TokenError
 from typing import IO
 
-import h5py
 import numpy as np
 
+from dagnn.catalogs.hdf5 import open_hdf5
+from dagnn.errors import DataError
 from dagnn.files import entries
 
 CATALOGUES = "galaxy catalogues (HDF5, such as groups_090.hdf5)"
@@ -74,11 +75,11 @@ def other_kind(folder: Path, wanted: str) -> str | None:
 def _in_hdf5(path: Path) -> str | None:
     axes: list[int] = []
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             if "Subhalo" in file:
                 return CATALOGUES
             file.visititems(lambda _, item: axes.append(getattr(item, "ndim", 0)))
-    except (OSError, RuntimeError, KeyError):
+    except DataError:  # whoever reads it will say why
         return None
     return IMAGES if max(axes, default=0) >= _FEWEST_IMAGE_AXES else None
 
