@@ -1,6 +1,6 @@
 """The difference of two predictors of classes on the same items, with its uncertainty."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -19,6 +19,7 @@ def paired_class_bootstrap(
     n_bootstrap: int = 1000,
     seed: int = 0,
     groups: Mapping[str, str] | None = None,
+    metrics: Collection[str] = tuple(CLASS_METRICS),
 ) -> list[Difference]:
     """Compare two predictors of classes on the same items, metric by metric.
 
@@ -31,6 +32,7 @@ def paired_class_bootstrap(
         n_bootstrap: resamples behind interval and probability.
         seed: seed of the resampling.
         groups: item id → group, for images of one object, which are resampled together.
+        metrics: which to compare.
 
     Returns:
         One difference per metric of all classes; none where no item has a known class.
@@ -47,6 +49,8 @@ def paired_class_bootstrap(
     truth, one, two = first.truth[known], first.probability[known], second.probability[known]
     found: list[Difference] = []
     for name, metric in CLASS_METRICS.items():
+        if name not in metrics:
+            continue
         resampled = metric(truth, one, weight) - metric(truth, two, weight)
         low, high = percentile_interval(resampled)
         found.append(
@@ -63,6 +67,7 @@ def paired_class_bootstrap(
                 first=first.model,
                 second=second.model,
                 items=len(known),
+                independent=len(set(names)),
             )
         )
     return found

@@ -61,6 +61,8 @@ def evaluate_classes(
 ) -> list[Result]:
     """Measure every class metric on every set of predictions and on guessing.
 
+    Guesses are made here where they are not among the predictions.
+
     Items without label are predicted but not measured. Items of a class that the
     network does not know count in the metrics of unknown classes only, which are
     measured where there are such items and their novelty is known.
@@ -78,7 +80,7 @@ def evaluate_classes(
         is ``class``, or the name of a class for the rows that each class has.
     """
     results: list[Result] = []
-    seen: set[tuple[str, str, str]] = set()
+    seen = {(p.suite, p.role, p.split) for p in predictions if p.model == PRIOR_CLASS}
     for given in predictions:
         block = (given.suite, given.role, given.split)
         sets = [given] if block in seen else [prior_class(given, frequencies), given]

@@ -1,54 +1,53 @@
 """One sentence that says what came out, and others that say whether it was worth the trouble."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dagnn.evaluation.comparison.pairing import common_items, pairing_of
+from dagnn.evaluation.paired import Difference
 from dagnn.evaluation.table import MODEL, SOURCE_ONLY, Block, blocks, gap_closed
+from dagnn.evaluation.verdicts import (
+    FEWEST_TO_DECIDE,
+    difference_with_interval,
+    no_pair,
+    same_items,
+    verdict,
+    verdict_sentence,
+)
 from dagnn.evaluation.views import View, view_of
 from dagnn.evaluation.wording import plain, with_interval
 from dagnn.records import ClassPredictions, Predictions, Result
 
-FEWEST_TO_DECIDE = 20
-"""With fewer independent items no interval is worth a verdict."""
-Counts = Mapping[tuple[str, str], int]
-"""Suite and split → how many independent items of known truth measure the model."""
-UNCOUNTED: Counts = MappingProxyType({})
+AnyPredictions = Predictions | ClassPredictions
 
 
-def count_items(predictions: Iterable[Predictions | ClassPredictions]) -> Counts:
-    """Count the independent items of known truth that the model was measured on.
-
-    Args:
-        predictions: of any suites, splits and models, with their groups.
-    """
-    return {(p.suite, p.split): len(_known(p)) for p in predictions if p.model == MODEL}
-
-
-def _known(p: Predictions | ClassPredictions) -> set[str]:
-    """Return the groups of the items whose truth is known; items without group are their own."""
+def independent_items(p: AnyPredictions) -> int:
+    """Count the independent items of known truth: those of one group are one."""
     classes = isinstance(p, ClassPredictions)
     known = np.atleast_1d(p.truth >= 0 if classes else np.isfinite(p.truth).any(1))
-    return {name for name, told in zip(p.groups or p.ids, known, strict=True) if told}
+    return len({name for name, told in zip(p.groups or p.ids, known, strict=True) if told})
 
 
-def too_few(results: Sequence[Result], counts: Counts) -> str | None:
-    """Say so where the suite of the headline has too few items to decide anything.
-
-    Args:
-        results: rows of the results table.
-        counts: items of each suite and split; where one is absent nothing is said.
-    """
-    block = _first(results, view_of(results).headline)
-    count = counts.get((block.suite, block.split), FEWEST_TO_DECIDE) if block else FEWEST_TO_DECIDE
-    if block is None or count >= FEWEST_TO_DECIDE:
+def _too_few(block: Block, predictions: Sequence[AnyPredictions]) -> str | None:
+    """Say so where the suite of the headline has too few items to decide anything."""
+    model = _predicted(block, MODEL, predictions)
+    count = FEWEST_TO_DECIDE if model is None else independent_items(model)
+    if count >= FEWEST_TO_DECIDE:
         return None
     items = "1 independent item" if count == 1 else f"{count} independent items"
     return (
         f"Only {items} of {block.suite} measured the model, and fewer than {FEWEST_TO_DECIDE} "
         "decide nothing: neither how good it is nor what is better than what."
     )
+
+
+def _predicted(
+    block: Block, model: str, predictions: Sequence[AnyPredictions]
+) -> AnyPredictions | None:
+    """Return what one predictor said of the items of a block, where that is stored."""
+    where = (block.suite, block.role, block.split, model)
+    return next((p for p in predictions if (p.suite, p.role, p.split, p.model) == where), None)
 
 
 def _first(results: Sequence[Result], metric: str) -> Block | None:
@@ -59,22 +58,6 @@ def _first(results: Sequence[Result], metric: str) -> Block | None:
             if block.role == role and metric in block.rows.get(MODEL, {}):
                 return block
     return None
-
-
-def _beats(model: Result, other: Result, view: View) -> bool:
-    """Whether the intervals are apart, the model on the better side."""
-    return model.high < other.low if view.better == "low" else model.low > other.high
-
-
-def _verdict(model: Result, other: Result, name: str, view: View) -> str:
-    """Compare two intervals in words; overlapping ones decide nothing."""
-    if np.isnan([model.low, model.high, other.low, other.high]).any():
-        return f"Whether the model is better than {name} is not known: too few items for intervals."
-    if _beats(model, other, view):
-        return f"The model is better than {name}: the intervals are apart."
-    if _beats(other, model, view):
-        return f"The model is worse than {name}: the intervals are apart."
-    return f"The model is not told apart from {name}: the intervals overlap."
 
 
 def _opening(block: Block, oracle: bool) -> str:
@@ -92,14 +75,23 @@ def _closed(share: float, metric: str) -> str:
     return f"{scale} is closed to {share:.0%}."
 
 
-def headline(results: Sequence[Result], *, oracle: bool = False, counts: Counts = UNCOUNTED) -> str:
+def headline(
+    results: Sequence[Result],
+    predictions: Sequence[AnyPredictions] = (),
+    *,
+    oracle: bool = False,
+    seed: int = 0,
+) -> str:
     """Sum up a run for someone who reads nothing else.
 
     Args:
         results: rows of the results table.
+        predictions: behind them, with their groups. A verdict is the paired difference of
+            two predictors on the same items; where these are not stored there is none, and
+            of fewer than :data:`~dagnn.evaluation.verdicts.FEWEST_TO_DECIDE` independent
+            items that is said in the place of every verdict.
         oracle: whether target labels chose the checkpoint.
-        counts: see :func:`count_items`; where there are too few, that stands in the place
-            of every verdict.
+        seed: of the resampling behind the differences.
 
     Returns:
         The main metric (relative error of the first parameter, or balanced accuracy of
@@ -120,8 +112,8 @@ def headline(results: Sequence[Result], *, oracle: bool = False, counts: Counts 
         parts.append(f"without adaptation it is {with_interval(without)}")
     if guess is not None:
         parts.append(f"{view.rivals[view.guess]} gives {with_interval(guess)}")
-    few = too_few(results, counts)
-    verdicts = [few] if few else _verdicts(block, rows, view)
+    few = _too_few(block, predictions)
+    verdicts = [few] if few else _verdicts(block, rows, view, predictions, seed)
     return " ".join(["; ".join(parts) + ".", *verdicts, *_left_out(results, block, view)])
 
 
@@ -133,7 +125,7 @@ def _left_out(results: Sequence[Result], block: Block, view: View) -> list[str]:
         if (row.suite, row.model, row.metric) == (block.suite, MODEL, view.headline)
     }
     named.pop(block.parameter, None)
-    return [f"Not told here: {', '.join(named.values())}."] if named else []
+    return [f"Not reported here: {', '.join(named.values())}."] if named else []
 
 
 def _of_error_bars(chi2: Result | None) -> list[str]:
@@ -144,18 +136,52 @@ def _of_error_bars(chi2: Result | None) -> list[str]:
     return [f"Its error bars are too {wrong}: χ² is {with_interval(chi2)}."]
 
 
-def _verdicts(block: Block, rows: dict[str, Result], view: View) -> list[str]:
-    """Say what the model is better than, and name every rival that it does not beat."""
-    model, verdicts = rows[MODEL], []
-    if SOURCE_ONLY in rows:
-        name = "the same network without adaptation"
-        verdicts.append(_verdict(model, rows[SOURCE_ONLY], name, view))
-    verdicts += [
-        _verdict(model, rows[rival], name, view)
-        for rival, name in view.rivals.items()
-        if rival in rows and not _beats(model, rows[rival], view)
-    ]
-    verdicts += _of_error_bars(block.rows[MODEL].get("chi2"))
+def _verdicts(
+    block: Block,
+    rows: Mapping[str, Result],
+    view: View,
+    predictions: Sequence[AnyPredictions],
+    seed: int,
+) -> list[str]:
+    """Say what the model is better than, by how much, and what it does not beat."""
+    control = {SOURCE_ONLY: "the same network without adaptation"}
+    said, beaten, unpaired = [], [], []
+    for rival, name in {**control, **view.rivals}.items():
+        if rival not in rows:
+            continue
+        found = _difference(block, rival, view.headline, predictions, seed)
+        if found is None:
+            unpaired.append(name)
+        elif verdict(found) == "better" and rival != SOURCE_ONLY:
+            beaten.append(f"{name} ({difference_with_interval(found)})")
+        else:
+            basis = same_items(found.items, found.independent)
+            said.append(verdict_sentence("the model", name, found, basis))
+    if beaten:
+        said.append(f"The model is better than {_listed(beaten)}, on the same items.")
+    if unpaired:
+        said.append(no_pair("the model", _listed(unpaired)))
+    said += _of_error_bars(block.rows[MODEL].get("chi2"))
     if (share := gap_closed(block, view.gap)) is not None:
-        verdicts.append(_closed(share, view.metrics[view.gap].label))
-    return verdicts
+        said.append(_closed(share, view.metrics[view.gap].label))
+    return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _difference(
+    block: Block,
+    rival: str,
+    metric: str,
+    predictions: Sequence[AnyPredictions],
+    seed: int,
+) -> Difference | None:
+    """Compare the model with a rival on the items that both predicted; None without any."""
+    model, other = (_predicted(block, name, predictions) for name in (MODEL, rival))
+    if model is None or other is None:
+        return None
+    items = common_items(model, other)
+    found = pairing_of(model).differences(model, other, items, seed, (metric,)) if items else []
+    return next((each for each in found if each.parameter == block.parameter), None)

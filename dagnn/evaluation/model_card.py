@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dagnn.evaluation.class_table import ALL_CLASSES
-from dagnn.evaluation.headline import UNCOUNTED, Counts, headline
 from dagnn.evaluation.table import PREDICTORS, blocks
 from dagnn.evaluation.views import CLASSES, view_of
 from dagnn.evaluation.wording import with_interval
@@ -80,10 +79,10 @@ def write_model_card(
     training: Mapping[str, str],
     inputs: Mapping[str, str],
     priors: Mapping[str, tuple[float, float]],
+    headline: str,
     results: Sequence[Result],
     mock: bool,
     oracle: bool = False,
-    counts: Counts = UNCOUNTED,
     notes: Sequence[str] = (),
     classes: Sequence[str] = (),
     limits: Sequence[str] | None = None,
@@ -97,10 +96,10 @@ def write_model_card(
         training: what it was trained on (sources, targets, number of items, seed ...).
         inputs: feature → unit and meaning.
         priors: parameter → lower and upper end of its prior.
+        headline: what came out, see :func:`~dagnn.evaluation.headline.headline`.
         results: rows of the results table.
         mock: whether any of the training data are mocks.
         oracle: whether target labels chose the checkpoint.
-        counts: items behind the results, see :func:`~dagnn.evaluation.headline.count_items`.
         notes: anything particular about this run.
         classes: names of the classes that it tells apart, of a network without parameters;
             by default those that were measured.
@@ -126,9 +125,7 @@ def write_model_card(
         _section("Inputs", _bullets(inputs)),
         _section("Predicts", _predicts(priors, classes)),
         _section("Intended use", [view_of(results).use]),
-        _section(
-            "Results", [headline(results, oracle=oracle, counts=counts), "", *_table(results)]
-        ),
+        _section("Results", [headline, "", *_table(results)]),
         _section("Known limits", [f"- {limit}" for limit in known]),
     ]
     return write_text(path, "\n".join(parts).rstrip() + "\n")

@@ -5,7 +5,7 @@ every resample: both meet the same easy and hard items. Resampling items once
 for both takes that common part away.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,7 @@ class Difference:
         first: who predicted first.
         second: who predicted second.
         items: how many items both predicted and whose truth is known.
+        independent: how many of them are independent: the number of their groups.
     """
 
     suite: str
@@ -52,6 +53,7 @@ class Difference:
     first: str
     second: str
     items: int
+    independent: int
 
 
 def sign_probability(differences: FloatArray) -> float:
@@ -80,6 +82,7 @@ def paired_bootstrap(
     n_bootstrap: int = 1000,
     seed: int = 0,
     groups: Mapping[str, str] | None = None,
+    metrics: Collection[str] = tuple(METRICS),
 ) -> list[Difference]:
     """Compare two predictors on the same items, metric by metric.
 
@@ -90,6 +93,7 @@ def paired_bootstrap(
         n_bootstrap: resamples behind interval and probability.
         seed: seed of the resampling.
         groups: item id → group, for items that share one truth and are resampled together.
+        metrics: which to compare.
 
     Returns:
         One difference per parameter and metric, in that order; none for a
@@ -110,7 +114,9 @@ def paired_bootstrap(
         ids = [item for item, is_known in zip(first.ids, known, strict=True) if is_known]
         names = [(groups or {}).get(item, item) for item in ids]
         weight = bootstrap_weights(len(ids), n_bootstrap, seed, names)
-        for metric, value, interval, probability in _differences(one, two, prior[name], weight):
+        for metric, value, interval, probability in _differences(
+            one, two, prior[name], weight, metrics
+        ):
             found.append(
                 Difference(
                     suite=first.suite,
@@ -125,6 +131,7 @@ def paired_bootstrap(
                     first=first.model,
                     second=second.model,
                     items=len(ids),
+                    independent=len(set(names)),
                 )
             )
     return found
@@ -135,10 +142,12 @@ def _sample(given: Predictions, rows: np.ndarray, column: int) -> Sample:
 
 
 def _differences(
-    one: Sample, two: Sample, prior: Prior, weight: FloatArray
+    one: Sample, two: Sample, prior: Prior, weight: FloatArray, metrics: Collection[str]
 ) -> Iterator[tuple[str, float, tuple[float, float], float]]:
     """Give metric, difference, its interval, and the probability of the other sign."""
     for name, metric in METRICS.items():
+        if name not in metrics:
+            continue
         value = float(metric(*one, prior) - metric(*two, prior))
         resampled = metric(*one, prior, weight) - metric(*two, prior, weight)
         yield name, value, percentile_interval(resampled), sign_probability(resampled)

@@ -12,7 +12,6 @@ from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.calibration import Calibration
 from dagnn.evaluation.class_lines import class_sections
 from dagnn.evaluation.class_table import ALL_CLASSES
-from dagnn.evaluation.headline import UNCOUNTED, Counts, headline
 from dagnn.evaluation.lines import Section, alignment_lines, calibration_lines
 from dagnn.evaluation.page import picture, render
 from dagnn.evaluation.table import PREDICTORS, Block, blocks, gap_closed
@@ -144,6 +143,7 @@ def write_report(
     path: Path | str,
     *,
     title: str,
+    headline: str,
     results: Sequence[Result],
     figures: Mapping[str, Figure],
     config_yaml: str,
@@ -151,7 +151,6 @@ def write_report(
     notes: Sequence[str] = (),
     mock: bool,
     oracle: bool = False,
-    counts: Counts = UNCOUNTED,
     facts: Mapping[str, str] = MappingProxyType({}),
     captions: Mapping[str, str] = MappingProxyType({}),
     alignments: Sequence[Alignment] = (),
@@ -163,6 +162,7 @@ def write_report(
     Args:
         path: where to write the HTML.
         title: what was run, for example ``tng → simba``.
+        headline: what came out, see :func:`~dagnn.evaluation.headline.headline`.
         results: rows of the results table.
         figures: name → figure, in reading order.
         config_yaml: the resolved configuration.
@@ -170,7 +170,6 @@ def write_report(
         notes: sentences a reader must know (what was skipped, what was assumed).
         mock: whether any of the data are mocks.
         oracle: whether target labels chose the checkpoint.
-        counts: items behind the results, see :func:`~dagnn.evaluation.headline.count_items`.
         facts: training in a few lines, see :func:`~dagnn.evaluation.history.training_facts`.
         captions: name → caption, for figures that :data:`CAPTIONS` does not know.
         alignments: how far apart suites look to each network.
@@ -187,7 +186,7 @@ def write_report(
     page = render(
         "report.html.j2",
         title=title,
-        headline=headline(results, oracle=oracle, counts=counts),
+        headline=headline,
         mock=mock,
         oracle=oracle,
         notes=list(notes),

@@ -84,6 +84,8 @@ def evaluate(
 ) -> list[Result]:
     """Measure every metric on every set of predictions and on the prior mean.
 
+    The prior mean is predicted here where it is not among the predictions.
+
     Items whose truth is unknown (NaN) are predicted but not measured; a suite
     without any truth gives no rows.
 
@@ -99,7 +101,7 @@ def evaluate(
         split come the rows of the prior mean on the same items.
     """
     results: list[Result] = []
-    seen: set[tuple[str, str, str]] = set()
+    seen = {(p.suite, p.role, p.split) for p in predictions if p.model == PRIOR_MEAN}
     for given in predictions:
         block = (given.suite, given.role, given.split)
         sets = [given] if block in seen else [prior_mean(given, prior), given]

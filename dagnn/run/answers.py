@@ -61,6 +61,12 @@ class Answers(Protocol):
         """Predict by what must be beaten."""
         ...
 
+    def guesses(
+        self, experiment: Experiment, prepared: Prepared, predictions: Sequence[Any]
+    ) -> Sequence[AnyPredictions]:
+        """Guess without data for the items of every suite and split among predictions."""
+        ...
+
     def measure(
         self, experiment: Experiment, predictions: Sequence[Any], prepared: Prepared
     ) -> list[Result]:

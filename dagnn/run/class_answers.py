@@ -14,7 +14,7 @@ from dagnn.evaluation.calibration import Calibration
 from dagnn.evaluation.class_predict import predict_classes
 from dagnn.evaluation.class_shift import ClassShift, class_shifts
 from dagnn.evaluation.class_storage import read_class_predictions, write_class_predictions
-from dagnn.evaluation.class_table import class_frequencies, evaluate_classes
+from dagnn.evaluation.class_table import class_frequencies, evaluate_classes, prior_class
 from dagnn.evaluation.examination import Examination
 from dagnn.evaluation.figures import (
     confusion_figure,
@@ -29,8 +29,8 @@ from dagnn.evaluation.storage import NO_PRIORS, NO_REMARKS, Priors, Remarks
 from dagnn.evaluation.temperature import Temperature
 from dagnn.evaluation.unfamiliar import Unfamiliar, unfamiliar
 from dagnn.models import Network
-from dagnn.records import ClassPredictions, Dataset, Result
-from dagnn.run.prepared import Prepared, by_suite
+from dagnn.records import ClassPredictions, Dataset, FloatArray, Result
+from dagnn.run.prepared import Prepared, by_suite, first_of_each_split
 from dagnn.run.robustness import examine_networks
 from dagnn.run.show import show_classes
 
@@ -60,12 +60,19 @@ class Classes:
         """Return nothing: guessing by class frequencies is measured with the rest."""
         return []
 
+    def guesses(
+        self, experiment: Experiment, prepared: Prepared, predictions: Sequence[ClassPredictions]
+    ) -> list[ClassPredictions]:
+        """Predict the class frequencies of the sources."""
+        return [
+            prior_class(first, _frequencies(prepared)) for first in first_of_each_split(predictions)
+        ]
+
     def measure(
         self, experiment: Experiment, predictions: Sequence[ClassPredictions], prepared: Prepared
     ) -> list[Result]:
         """Measure every suite beside guessing by the frequencies of the sources."""
-        labels = [s.loaded.dataset.y[s.parts()["train"]].cpu() for s in prepared.of_role("source")]
-        frequencies = class_frequencies(torch.cat(labels).numpy(), len(prepared.truth.classes))
+        frequencies = _frequencies(prepared)
         draws, seed = experiment.evaluation.bootstrap, experiment.seed
         return [
             row
@@ -131,3 +138,9 @@ class Classes:
     ) -> Examination | None:
         """Add noise, attack, and look where networks look."""
         return examine_networks(experiment, prepared, networks)
+
+
+def _frequencies(prepared: Prepared) -> FloatArray:
+    """Return the share of each class among the training items of the sources, ``[K]``."""
+    labels = [s.loaded.dataset.y[s.parts()["train"]].cpu() for s in prepared.of_role("source")]
+    return class_frequencies(torch.cat(labels).numpy(), len(prepared.truth.classes))

@@ -8,13 +8,12 @@ from rich.markup import escape
 
 from dagnn.config import Experiment
 from dagnn.evaluation.class_lines import unknown_sentences
-from dagnn.evaluation.headline import count_items, too_few
 from dagnn.evaluation.table import MODEL
 from dagnn.records import Result
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text, stored_intervals
-from dagnn.run.outputs import reaching_beyond, show_table, stamped
+from dagnn.run.outputs import reaching_beyond, show_table, stamped, summary
 
 
 def tell_results(
@@ -37,8 +36,7 @@ def tell_results(
     """
     facts = folder.read_environment()
     show_table(experiment, results, stamped(facts))
-    if few := too_few(results, count_items(predictions)):
-        _tell(console, "[yellow]Note:[/]", few)
+    _tell(console, "[bold]Summary:[/]", summary(experiment, predictions, results))
     for text in unknown_sentences(results):
         _tell(console, "[yellow]Note:[/]", text)
     for each in reaching_beyond(predictions, facts):

@@ -25,7 +25,7 @@ from dagnn.evaluation.figures import (
     save_figure,
     training_figure,
 )
-from dagnn.evaluation.headline import count_items
+from dagnn.evaluation.headline import headline
 from dagnn.evaluation.history import read_epochs, training_facts
 from dagnn.evaluation.lines import beyond_section
 from dagnn.evaluation.model_card import write_model_card
@@ -121,6 +121,7 @@ def write_pages(
     write_report(
         folder.report,
         title=title(experiment),
+        headline=summary(experiment, predictions, results),
         results=results,
         figures=figures,
         config_yaml=experiment.to_yaml(),
@@ -128,7 +129,6 @@ def write_pages(
         notes=notes,
         mock=mock,
         oracle=oracle,
-        counts=count_items(seen),
         facts=training,
         alignments=how_aligned(seen, experiment.seed),
         calibrations=answers.calibrations(seen, facts, experiment.seed),
@@ -144,13 +144,21 @@ def write_pages(
         training=training | {str(k): str(v) for k, v in facts["training_items"].items()},
         inputs={str(k): str(v) for k, v in facts["inputs"].items()},
         priors={name: (low, high) for name, (low, high) in facts["priors"].items()},
+        headline=summary(experiment, predictions, results),
         results=results,
         mock=mock,
         oracle=oracle,
-        counts=count_items(seen),
         notes=notes,
     )
     return folder.report
+
+
+def summary(
+    experiment: Experiment, predictions: Sequence[AnyPredictions], results: Sequence[Result]
+) -> str:
+    """Say what came out of a run, the same at its end and from what it stored."""
+    seen, oracle = held_out(predictions), chosen_by_oracle(experiment)
+    return headline(results, seen, oracle=oracle, seed=experiment.seed)
 
 
 def reaching_beyond(

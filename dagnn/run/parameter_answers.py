@@ -11,6 +11,7 @@ from rich.console import Console
 
 from dagnn.config import Experiment
 from dagnn.data.truth import Truth
+from dagnn.evaluation.baselines import prior_mean
 from dagnn.evaluation.calibration import Calibration, calibrations
 from dagnn.evaluation.figures import (
     calibration_figure,
@@ -34,7 +35,7 @@ from dagnn.evaluation.variance import VarianceScale, fit_variance
 from dagnn.models import Network
 from dagnn.records import Dataset, Predictions, Result
 from dagnn.run.baselines import baseline_predictions, priors
-from dagnn.run.prepared import Prepared, by_suite
+from dagnn.run.prepared import Prepared, by_suite, first_of_each_split
 from dagnn.run.show import show_predictions
 
 
@@ -62,6 +63,16 @@ class Parameters:
     def baselines(self, experiment: Experiment, prepared: Prepared) -> list[Predictions]:
         """Fit regressions on summaries."""
         return baseline_predictions(experiment, prepared)
+
+    def guesses(
+        self, experiment: Experiment, prepared: Prepared, predictions: Sequence[Predictions]
+    ) -> list[Predictions]:
+        """Predict mean and spread of each suite's prior."""
+        return [
+            prior_mean(first, priors(experiment, prepared, suite.asked))
+            for suite, own, _ in by_suite(prepared, predictions)
+            for first in first_of_each_split(own)
+        ]
 
     def measure(
         self, experiment: Experiment, predictions: Sequence[Predictions], prepared: Prepared

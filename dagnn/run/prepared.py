@@ -109,6 +109,14 @@ def stored_truth(stored: Mapping[str, Any]) -> Truth:
     return Truth(scaling, tuple(stored.get("classes", ())))
 
 
+def first_of_each_split(predictions: Sequence[Said]) -> list[Said]:
+    """Return the first predictions of every suite and split."""
+    found: dict[tuple[str, str, str], Said] = {}
+    for each in predictions:
+        found.setdefault((each.suite, each.role, each.split), each)
+    return list(found.values())
+
+
 def by_suite(
     prepared: Prepared, predictions: Sequence[Said]
 ) -> Iterator[tuple[SuiteData, list[Said], dict[str, str]]]:

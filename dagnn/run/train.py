@@ -218,6 +218,7 @@ def finish(
     """Measure predictions, examine networks, write every output and print the table."""
     answers = answers_of(prepared.truth.classes)
     predictions = [*answers.baselines(experiment, prepared), *predictions]
+    predictions = [*answers.guesses(experiment, prepared, predictions), *predictions]
     results = answers.measure(experiment, predictions, prepared)
     mock = stamped(folder.read_environment())
     write_tables(folder, answers, predictions, results, mock=mock)

@@ -94,7 +94,7 @@ def test_other_classes_are_not_paired_and_said_so():
     renamed = [replace(p, classes=("x", "y", "z")) for p in two.predictions]
     groups = group_runs([one, replace(two, predictions=renamed)])
     assert all(c.interval == "unpaired" for c in to_first(groups))
-    assert any("Not the same classes are told apart" in note for note in comparability(groups))
+    assert any("Not the same classes are predicted" in note for note in comparability(groups))
 
 
 def test_page_csv_and_matrix_of_classes(tmp_path):

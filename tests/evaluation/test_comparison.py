@@ -19,6 +19,7 @@ from dagnn.evaluation.comparison.notes import comparability
 from dagnn.evaluation.comparison.runs import Stamp, differing, group_runs
 from dagnn.evaluation.comparison.storage import COLUMNS, write_comparison_csv
 from dagnn.evaluation.comparison.summary import places, summarise
+from dagnn.evaluation.comparison.words import opening
 
 OTHER = {"loss": {"terms": {"coral": {"weight": 1.0}}}}
 TARGET = ("simba", "target", "test", "Omega_m")
@@ -270,3 +271,48 @@ def test_differences_of_a_group_with_itself_are_none():
     group = group_runs(seeds("a"))[0]
     found = changes((group, "model"), (group, "model"))
     assert found and all(change.value == 0 and not change.verdict for change in found)
+
+
+def test_the_opening_states_paired_differences_with_their_intervals():
+    runs = [finished("mmd", source_only=0.06, rivals={"ridge": 0.02}), finished("new", scale=0.05,
+            settings={"name": "new"})]  # fmt: skip
+    text = opening(group_runs(runs))
+    assert "mmd is better than the same network without adaptation: −" in text
+    assert "new is worse than mmd: +" in text
+    (ridge,) = [s for s in text.split(". ") if s.startswith("mmd is not distinguishable from")]
+    assert ridge == (
+        "mmd is not distinguishable from ridge regression on summaries: +0.0 points [+0.0, +0.0] "
+        "on the same 60 items"
+    )
+    assert " points [" in text and "apart" not in text
+
+
+def test_seeds_are_judged_by_their_paired_differences():
+    runs = seeds("mmd", source_only=0.06)
+    text = opening(group_runs(runs))
+    assert "mmd is better than the same network without adaptation: −" in text
+    assert "in the mean of 3 paired seeds" in text
+
+
+def test_what_shares_no_items_has_no_verdict():
+    one, two = finished("a", seed=0), finished("b", seed=1, scale=0.2, settings={"name": "b"})
+    assert "No verdict on b against a" in opening(group_runs([one, two]))
+    many = [*seeds("a"), *seeds("b", numbers=(7, 8, 9), scale=0.2, settings={"name": "b"})]
+    groups = group_runs(many)
+    assert "No verdict on b against a" in opening(groups)
+    assert not any(change.verdict for change in to_first(groups))
+    stored = finished("c", source_only=0.2)
+    bare = replace(stored, predictions=[p for p in stored.predictions if p.model == "model"])
+    text = opening(group_runs([bare]))
+    assert "No verdict on c against the same network without adaptation" in text
+    assert "c is" not in text
+
+
+def test_few_common_items_decide_nothing():
+    one, two = finished("a"), finished("b", scale=0.2, settings={"name": "b"})
+    for kept, decided in ((20, True), (19, False)):
+        fewer = [p.take(range(kept)) for p in two.predictions]
+        groups = group_runs([one, replace(two, predictions=fewer)])
+        assert any(change.verdict for change in to_first(groups)) == decided
+        assert ("b is worse than a: +" in opening(groups)) == decided
+    assert "19 independent items in common" in opening(groups)

@@ -1,12 +1,19 @@
-"""The headline reports the target first and claims no more than the intervals allow."""
+"""The headline reports the target first, and judges by paired differences on the same items."""
 
 from dataclasses import replace
 
 import numpy as np
-from synthetic_predictions import synthetic
+import pytest
+from synthetic_predictions import PRIORS, synthetic
 
-from dagnn.evaluation.headline import count_items, headline
+from dagnn.evaluation.baselines import prior_mean
+from dagnn.evaluation.headline import headline, independent_items
+from dagnn.evaluation.paired import paired_bootstrap
+from dagnn.evaluation.table import evaluate
+from dagnn.evaluation.verdicts import difference, verdict, verdict_sentence
 from dagnn.records import Result
+
+SOURCE_ONLY = "the same network without adaptation"
 
 
 def error(model, value, *, suite="simba", role="target", spread=0.1):
@@ -14,20 +21,129 @@ def error(model, value, *, suite="simba", role="target", spread=0.1):
     return Result(suite, role, "test", "Omega_m", "relative_error", value, low, high, model)
 
 
+def on_target(model="model", *, seed=1, **options):
+    return synthetic("simba", "target", model=model, seed=seed, **options)
+
+
+def told(*predictions, **options):
+    guess = prior_mean(predictions[0], PRIORS)
+    every = [guess, *predictions]
+    return headline(evaluate(every, PRIORS, n_bootstrap=200), every, **options)
+
+
+def shifted(given, by, model):
+    """Return another predictor whose errors are those of a first one and a little more."""
+    further = np.sign(given.mean - given.truth) * by * given.truth
+    return replace(given, mean=given.mean + further, model=model)
+
+
+def test_overlapping_intervals_do_not_hide_a_paired_difference():
+    model = on_target(scale=0.08, items=45)
+    other = shifted(model, 0.03, "source-only")
+    rows = evaluate([model, other], PRIORS)
+    mine, theirs = (
+        next(r for r in rows if r.metric == "relative_error" and r.model == name)
+        for name in ("model", "source-only")
+    )
+    assert mine.high > theirs.low, "the marginal intervals overlap"
+    text = headline(rows, [model, other], seed=3)
+    found = next(
+        d for d in paired_bootstrap(model, other, PRIORS, seed=3) if d.metric == "relative_error"
+    )
+    assert found.value == pytest.approx(-0.03, abs=1e-6)
+    numbers = f"{100 * found.value:+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    expected = f"The model is better than {SOURCE_ONLY}: {numbers} on the same 45 items."
+    assert expected.replace("-", "−") in text
+    assert "overlap" not in text and "apart" not in text
+
+
 def test_better_worse_and_undecided():
-    prior = error("prior-mean", 0.44)
-    better = headline([prior, error("source-only", 0.2), error("model", 0.1)])
-    assert "The model is better than the same network without adaptation" in better
-    worse = headline([prior, error("source-only", 0.1), error("model", 0.2)])
-    assert "The model is worse than the same network without adaptation" in worse
-    equal = headline([prior, error("source-only", 0.10), error("model", 0.101)])
-    assert "The model is not told apart from the same network without adaptation" in equal
+    good, bad = on_target(scale=0.02), on_target("source-only", scale=0.05, seed=1)
+    assert f"The model is better than {SOURCE_ONLY}: −" in told(good, bad)
+    swapped = replace(bad, model="model"), replace(good, model="source-only")
+    assert f"The model is worse than {SOURCE_ONLY}: +" in told(*swapped)
+    mirrored = replace(good, mean=2 * good.truth - good.mean, model="source-only")
+    assert f"The model is not distinguishable from {SOURCE_ONLY}: +0.0 points [" in told(
+        good, mirrored
+    )
 
 
-def test_a_model_that_does_not_beat_the_prior_mean_is_named():
-    text = headline([error("prior-mean", 0.44), error("model", 0.43)])
-    assert "not told apart from predicting the prior mean" in text
+def test_every_rival_has_a_verdict():
+    model = on_target(scale=0.05)
+    text = told(
+        shifted(model, 0.1, "galaxy-count"),
+        replace(model, mean=2 * model.truth - model.mean, model="ridge"),
+        shifted(model, -0.01, "ridge-aligned"),
+        model,
+    )
+    assert "The model is better than predicting the prior mean (−" in text
+    assert "and counting galaxies (−10.0 points [−10.0, −10.0]), on the same items." in text
+    assert "not distinguishable from ridge regression on summaries: +0.0 points [" in text
+    assert "worse than ridge regression on aligned summaries: +" in text
     assert "without adaptation" not in text
+
+
+def test_predictions_that_are_not_stored_give_no_verdict():
+    rows = [error("prior-mean", 0.44), error("source-only", 0.2), error("model", 0.1)]
+    text = headline(rows)
+    rivals = f"{SOURCE_ONLY} and predicting the prior mean"
+    assert f"No verdict on the model against {rivals}" in text
+    assert "better" not in text and "worse" not in text
+    model, other = on_target(), on_target("source-only")
+    strangers = replace(other, ids=tuple(f"CV_{n}" for n in range(len(other.ids))))
+    assert "No verdict on the model against" in headline(rows, [model, strangers])
+
+
+def test_views_of_one_object_are_one_item():
+    model = on_target(scale=0.05, items=60)
+    other = shifted(model, 0.05, "source-only")
+    few = tuple(f"object {row % 19}" for row in range(60))
+    text = told(*(replace(p, groups=few) for p in (model, other)))
+    assert "Only 19 independent items of simba" in text and "better than the same" not in text
+    pairs = tuple(f"object {row % 30}" for row in range(60))
+    text = told(*(replace(p, groups=pairs) for p in (model, other)))
+    assert "on the same 60 items (30 independent)" in text
+
+
+def test_few_items_stand_in_the_place_of_every_verdict():
+    few, enough = (
+        (on_target(items=n), on_target("source-only", items=n, scale=0.1)) for n in (19, 20)
+    )
+    text = told(*few)
+    assert "Only 19 independent items of simba" in text and "decide nothing" in text
+    assert "better than the same" not in text and "distinguishable" not in text
+    assert f"better than {SOURCE_ONLY}" in told(*enough)
+
+
+def test_unknown_numbers_decide_nothing():
+    model, other = on_target(), on_target("source-only", scale=0.1)
+    model.mean[3] = np.nan
+    text = told(model, other)
+    assert f"Whether the model is better than {SOURCE_ONLY} is not known" in text
+    assert "The model is better" not in text and "distinguishable" not in text
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "items", "expected"),
+    [
+        ("relative_error", -0.05, -0.01, 20, "better"),
+        ("relative_error", 0.01, 0.05, 20, "worse"),
+        ("relative_error", -0.05, 0.01, 20, "not distinguishable"),
+        ("relative_error", -0.05, -0.01, 19, "too few"),
+        ("balanced_accuracy", 0.01, 0.05, 20, "better"),
+        ("r2", -0.05, -0.01, 20, "worse"),
+        ("chi2", 0.01, 0.05, 20, "unknown"),
+        ("r2", np.nan, np.nan, 20, "unknown"),
+    ],
+)
+def test_a_verdict_needs_items_an_interval_and_a_direction(metric, low, high, items, expected):
+    given = paired_bootstrap(on_target(), on_target("source-only"), PRIORS, n_bootstrap=9)[0]
+    middle = (low + high) / 2
+    found = replace(given, metric=metric, value=middle, low=low, high=high, independent=items)
+    assert verdict(found) == expected
+    said = verdict_sentence("a", "b", found, "on the same items")
+    words = {"too few": "is not decided", "unknown": "is not known"}.get(expected, expected)
+    assert words in said and difference(metric, np.nan) == "–"
 
 
 def test_without_a_measured_target_the_source_is_reported():
@@ -41,23 +157,12 @@ def test_the_target_comes_before_other_suites():
     assert headline(rows).startswith("On simba (target), never labelled in training,")
 
 
-def test_the_headline_reads_held_out_items_only(results):
+def test_the_headline_reads_held_out_items_only(results, predictions):
     validation = [replace(row, split="valid", value=0.123) for row in results]
-    assert headline([*validation, *results]) == headline(results)
-
-
-def test_baselines_that_are_not_beaten_are_named():
-    rows = [
-        error("prior-mean", 0.44),
-        error("galaxy-count", 0.3),
-        error("ridge", 0.105),
-        error("ridge-aligned", 0.05),
-        error("model", 0.1),
-    ]
-    text = headline(rows)
-    assert "counting galaxies" not in text
-    assert "not told apart from ridge regression on summaries" in text
-    assert "worse than ridge regression on aligned summaries" in text
+    seen = [replace(p, split="valid", mean=p.mean + 1) for p in predictions]
+    assert headline([*validation, *results], [*seen, *predictions]) == headline(
+        results, predictions
+    )
 
 
 def test_an_oracle_is_never_the_model():
@@ -79,22 +184,12 @@ def test_the_share_of_the_gap_is_told():
     assert "ORACLE" not in headline([*rows, r2("model", 0.74), r2("oracle", 0.8)])
 
 
-def test_few_items_stand_in_the_place_of_every_verdict():
-    rows = [error("prior-mean", 0.44), error("source-only", 0.2), error("model", 0.1)]
-    few = headline(rows, counts={("simba", "test"): 19, ("tng", "test"): 90})
-    assert "10.0%" in few and "Only 19 independent items of simba" in few
-    assert "decide nothing" in few and "apart" not in few and "better than the same" not in few
-    assert headline(rows, counts={("simba", "test"): 20}) == headline(rows)
-
-
 def test_independent_items_of_known_truth_are_counted():
     given = synthetic("simba", "target", items=6, parameters=("Omega_m", "sigma_8"))
     given.truth[0] = np.nan
     given.truth[1, 1] = np.nan
-    other = synthetic("tng", items=3, model="source-only")
-    assert count_items([given, other]) == {("simba", "test"): 5}
-    alike = replace(given, groups=("a", "b", "b", "b", "c", "c"))
-    assert count_items([alike]) == {("simba", "test"): 2}
+    assert independent_items(given) == 5
+    assert independent_items(replace(given, groups=("a", "b", "b", "b", "c", "c"))) == 2
 
 
 def test_error_bars_that_are_wrong_are_named():
@@ -109,14 +204,8 @@ def test_error_bars_that_are_wrong_are_named():
         assert "error bars" not in with_chi2(low, high)
 
 
-def test_without_intervals_nothing_is_better_or_worse():
-    known, unknown = error("source-only", 0.2), error("model", 0.1, spread=np.nan)
-    text = headline([error("prior-mean", 0.44), known, unknown])
-    assert "too few items for intervals" in text and "overlap" not in text
-
-
 def test_parameters_that_the_headline_is_not_about_are_named():
     rows = [error("prior-mean", 0.44), error("model", 0.1)]
-    assert "Not told here" not in headline(rows)
+    assert "Not reported here" not in headline(rows)
     more = [replace(row, parameter=name) for name in ("sigma_8", "A_SN1") for row in rows]
-    assert headline([*rows, *more]) == f"{headline(rows)} Not told here: σ₈, A_SN1."
+    assert headline([*rows, *more]) == f"{headline(rows)} Not reported here: σ₈, A_SN1."

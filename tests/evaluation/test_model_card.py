@@ -2,6 +2,7 @@
 
 import pytest
 
+from dagnn.evaluation.headline import headline
 from dagnn.evaluation.model_card import KNOWN_LIMITS, write_model_card
 
 
@@ -14,6 +15,7 @@ def write(tmp_path, results):
             "training": {"source": "IllustrisTNG, 210 boxes", "seed": "0"},
             "inputs": {"log10(1 + M*)": "1e10 Msun/h"},
             "priors": {"Omega_m": (0.1, 0.5)},
+            "headline": headline(results),
             "results": results,
             "mock": False,
             "notes": ["Statistics of simba come from its unlabelled inputs."],

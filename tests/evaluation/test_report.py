@@ -8,6 +8,7 @@ from synthetic_predictions import PRIORS
 from dagnn.evaluation.alignment import alignments
 from dagnn.evaluation.calibration import calibrations
 from dagnn.evaluation.figures import truth_figure
+from dagnn.evaluation.headline import headline
 from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.report import CAPTIONS, write_report
 from dagnn.evaluation.table import blocks, gap_closed
@@ -42,7 +43,7 @@ def figure(predictions):
 
 
 @pytest.fixture
-def write(tmp_path, results, figure):
+def write(tmp_path, results, predictions, figure):
     def _write(**changes):
         options = {
             "title": "tng → simba",
@@ -54,6 +55,8 @@ def write(tmp_path, results, figure):
             "mock": False,
             "facts": {"epochs": "60"},
         } | changes
+        oracle = options.get("oracle", False)
+        options["headline"] = headline(options["results"], predictions, oracle=oracle)
         return write_report(tmp_path / "RUN" / "report.html", **options).read_text()
 
     return _write
@@ -88,7 +91,7 @@ def test_the_headline_compares(write, results):
         "On simba (target), never labelled in training, Ωₘ is recovered with a relative error of "
         f"{errors['model']}; without adaptation it is {errors['source-only']}; predicting the "
         f"prior mean gives {errors['prior-mean']}. The model is better than the same network "
-        "without adaptation" in text
+        "without adaptation: −" in text
     )
 
 

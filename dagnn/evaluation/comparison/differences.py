@@ -1,7 +1,7 @@
 """What separates two groups of runs: paired on the same items, and over the same seeds."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +13,8 @@ from dagnn.evaluation.comparison.runs import FinishedRun, Group
 from dagnn.evaluation.comparison.summary import mean_and_sd
 from dagnn.evaluation.paired import Difference
 from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
-from dagnn.evaluation.views import CLASSES, PARAMETERS, READINGS
+from dagnn.evaluation.verdicts import direction, verdict
+from dagnn.evaluation.views import CLASSES, PARAMETERS
 
 COMPARED = frozenset((*PARAMETERS.compared, *CLASSES.compared))
 """Metrics of which differences are taken; skill says no more than R² here."""
@@ -47,6 +48,7 @@ class Change:
         items: smallest number of common items in a pair; 0 where none could be paired.
         interval: where ``low`` and ``high`` come from: a paired bootstrap over the items
             of one seed, Student's t over paired seeds, or over unpaired seeds (Welch).
+        independent: smallest number of independent common items in a pair.
     """
 
     name: str
@@ -64,14 +66,13 @@ class Change:
     better: int | None
     items: int
     interval: Literal["items", "seeds", "unpaired"]
+    independent: int
 
     @property
     def verdict(self) -> str:
-        """Say ``better`` or ``worse`` where the interval leaves zero out, else nothing."""
-        sign = _direction(self.metric)
-        if not sign or not (self.low > 0 or self.high < 0):
-            return ""
-        return "better" if sign * self.value > 0 else "worse"
+        """Return ``better`` or ``worse`` where paired items decide it, else nothing."""
+        decided = verdict(self)
+        return decided if decided in ("better", "worse") else ""
 
 
 def contender_name(contender: Contender) -> str:
@@ -80,17 +81,19 @@ def contender_name(contender: Contender) -> str:
     return group.label if model == MODEL else f"{group.label} · {model}"
 
 
-def _direction(metric: str) -> int:
-    """Return +1 where more is better, −1 where less is, 0 where neither is."""
-    return {"high": 1, "low": -1}.get(str(READINGS[metric].better), 0)
-
-
-def changes(contender: Contender, reference: Contender) -> list[Change]:
+def changes(
+    contender: Contender, reference: Contender, metrics: Collection[str] = COMPARED
+) -> list[Change]:
     """Compare two contenders wherever both were measured.
 
     Seeds that both have are paired, and within a seed the items that both
     predicted; two single runs of different seeds are paired by their common
-    items. What shares neither is compared by its means alone.
+    items. Of what shares neither only the means are subtracted, which decides nothing.
+
+    Args:
+        contender: a group and its predictor.
+        reference: what it is compared with.
+        metrics: by which.
     """
     (group, model), (other, other_model) = contender, reference
     shared = [seed for seed in group.seeds if seed in other.seeds]
@@ -99,17 +102,21 @@ def changes(contender: Contender, reference: Contender) -> list[Change]:
         pairs = [(group.first, other.first)]
     found: dict[Place, list[Difference]] = {}
     for first, second in pairs:
-        for reference_role, each in _paired(first, model, second, other_model):
+        for reference_role, each in _paired(first, model, second, other_model, metrics):
             key = (each.suite, each.role, reference_role, each.parameter, each.metric)
             found.setdefault(key, []).append(each)
     names = contender_name(contender), contender_name(reference)
     if found:
         return [_over_pairs(names, key, members) for key, members in found.items()]
-    return list(_unpaired(names, contender, reference))
+    return [c for c in _unpaired(names, contender, reference) if c.metric in metrics]
 
 
 def _paired(
-    first: FinishedRun, model: str, second: FinishedRun, other_model: str
+    first: FinishedRun,
+    model: str,
+    second: FinishedRun,
+    other_model: str,
+    metrics: Collection[str],
 ) -> Iterator[tuple[str, Difference]]:
     """Compare two runs on every suite of which they predicted common items."""
     for one in _held_out(first, model):
@@ -119,9 +126,8 @@ def _paired(
             common = common_items(one, two)
             if len(common) < FEWEST_ITEMS:
                 continue
-            for difference in pairing_of(one).differences(one, two, common, first.seed):
-                if difference.metric in COMPARED:
-                    yield two.role, difference
+            for each in pairing_of(one).differences(one, two, common, first.seed, metrics):
+                yield two.role, each
 
 
 def _held_out(run: FinishedRun, model: str) -> list[AnyPredictions]:
@@ -136,7 +142,7 @@ def _over_pairs(names: tuple[str, str], key: Place, members: Sequence[Difference
     if len(members) > 1:
         reach = sd / math.sqrt(len(values)) * float(student.ppf(0.975, len(values) - 1))
         low, high = mean - reach, mean + reach
-    sign = _direction(key[-1])
+    sign = direction(key[-1])
     return Change(
         *names,
         *key,
@@ -148,6 +154,7 @@ def _over_pairs(names: tuple[str, str], key: Place, members: Sequence[Difference
         sum(sign * value > 0 for value in values) if sign else None,
         min(each.items for each in members),
         "seeds" if len(values) > 1 else "items",
+        min(each.independent for each in members),
     )
 
 
@@ -164,7 +171,7 @@ def _unpaired(
             reach = _welch(first, second)
             yield Change(
                 *names, suite, role, other_role, parameter, metric,
-                value, value - reach, value + reach, math.nan, 0, None, 0, "unpaired",
+                value, value - reach, value + reach, math.nan, 0, None, 0, "unpaired", 0,
             )  # fmt: skip
 
 

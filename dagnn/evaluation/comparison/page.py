@@ -20,11 +20,12 @@ from dagnn.evaluation.comparison.rows import rows
 from dagnn.evaluation.comparison.runs import Group, differing
 from dagnn.evaluation.comparison.stamps import group_marks, warnings
 from dagnn.evaluation.comparison.summary import Summary, places, summarise, view
-from dagnn.evaluation.comparison.words import difference, opening
+from dagnn.evaluation.comparison.words import opening
 from dagnn.evaluation.figures.comparison import comparison_figure
 from dagnn.evaluation.figures.matrix import matrix_figure
 from dagnn.evaluation.page import picture, render
 from dagnn.evaluation.table import DRAWN, MODEL, PREDICTORS, SOURCE_ONLY
+from dagnn.evaluation.verdicts import difference
 from dagnn.evaluation.views import View
 from dagnn.evaluation.wording import number, plain
 from dagnn.files import write_text
@@ -190,7 +191,7 @@ def _changes(found: Sequence[Change], shown: View) -> Line:
 
 def _basis(change: Change) -> str:
     if change.interval == "unpaired":
-        return "not paired"
+        return "not paired, no verdict"
     if change.seeds > 1:
         return f"{change.seeds} paired seeds"
     return f"{change.items} common items, one seed"

@@ -1,6 +1,6 @@
 """Two predictors on the items that both predicted: one object for parameters, one for classes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -28,8 +28,10 @@ class Pairing(Protocol):
         """Return the items that both predicted and whose truths agree, in the first's order."""
         ...
 
-    def differences(self, one: Any, two: Any, items: Sequence[str], seed: int) -> list[Difference]:
-        """Compare both on some common items."""
+    def differences(
+        self, one: Any, two: Any, items: Sequence[str], seed: int, metrics: Collection[str]
+    ) -> list[Difference]:
+        """Compare both on some common items by some metrics."""
         ...
 
 
@@ -51,12 +53,19 @@ class _OfParameters:
         ]
 
     def differences(
-        self, one: Predictions, two: Predictions, items: Sequence[str], seed: int
+        self,
+        one: Predictions,
+        two: Predictions,
+        items: Sequence[str],
+        seed: int,
+        metrics: Collection[str],
     ) -> list[Difference]:
         names = tuple(name for name in one.parameters if name in two.parameters)
         prior = {name: Prior.of(name) for name in names}
         left, right = (_restricted(each, items, names) for each in (one, two))
-        return paired_bootstrap(left, right, prior, seed=seed, groups=_group_of(left))
+        return paired_bootstrap(
+            left, right, prior, seed=seed, groups=_group_of(left), metrics=metrics
+        )
 
 
 def _columns(given: Predictions, names: Sequence[str]) -> list[FloatArray]:
@@ -81,7 +90,7 @@ def _restricted(given: Predictions, items: Sequence[str], names: Sequence[str]) 
 
 
 class _OfClasses:
-    what = "classes are told apart"
+    what = "classes are predicted"
 
     def asked(self, given: ClassPredictions) -> tuple[str, ...]:
         return given.classes
@@ -94,10 +103,17 @@ class _OfClasses:
         return [item for item, truth in truths[0].items() if truths[1].get(item) == truth]
 
     def differences(
-        self, one: ClassPredictions, two: ClassPredictions, items: Sequence[str], seed: int
+        self,
+        one: ClassPredictions,
+        two: ClassPredictions,
+        items: Sequence[str],
+        seed: int,
+        metrics: Collection[str],
     ) -> list[Difference]:
         left, right = (each.take(_rows(each, items)) for each in (one, two))
-        return paired_class_bootstrap(left, right, seed=seed, groups=_group_of(left))
+        return paired_class_bootstrap(
+            left, right, seed=seed, groups=_group_of(left), metrics=metrics
+        )
 
 
 _PAIRINGS: MappingProxyType[type, Pairing] = MappingProxyType(

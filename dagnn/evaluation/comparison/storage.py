@@ -14,8 +14,8 @@ from dagnn.files import write_text
 
 COLUMNS = (
     "kind", "group", "model", "reference", "suite", "role", "reference_role", "split", "parameter",
-    "metric", "value", "low", "high", "sd", "seeds", "better", "items", "interval", "mock",
-    "oracle", "marks",
+    "metric", "value", "low", "high", "sd", "seeds", "better", "items", "interval", "independent",
+    "mock", "oracle", "marks",
 )  # fmt: skip
 """``kind``: ``metric`` of a group, or ``difference``, ``adaptation``, ``oracle_gap`` of two."""
 
@@ -57,7 +57,7 @@ def _metrics(group: Group) -> Iterator[_Row]:
 def _change(kind: str, change: Change) -> _Row:
     names = (
         "group", "reference", "suite", "role", "reference_role", "parameter", "metric",
-        "value", "low", "high", "sd", "seeds", "better", "items", "interval",
+        "value", "low", "high", "sd", "seeds", "better", "items", "interval", "independent",
     )  # fmt: skip
     return {"kind": kind, **dict(zip(names, astuple(change), strict=True))}
 

@@ -1,36 +1,23 @@
 """The sentences at the top of a comparison."""
 
-import math
 from collections.abc import Sequence
 
-from dagnn.evaluation.comparison.differences import Change, to_first
+from dagnn.evaluation.comparison.differences import (
+    Change,
+    Contender,
+    changes,
+    contender_name,
+)
 from dagnn.evaluation.comparison.matrix import Matrix, matrices
 from dagnn.evaluation.comparison.runs import Group
 from dagnn.evaluation.comparison.stamps import marks
 from dagnn.evaluation.comparison.summary import Place, places, summarise, view
-from dagnn.evaluation.table import MODEL
-from dagnn.evaluation.views import READINGS
+from dagnn.evaluation.table import MODEL, SOURCE_ONLY
+from dagnn.evaluation.verdicts import no_pair, same_items, verdict_sentence
 from dagnn.evaluation.wording import number, plain
 
-IN_UNITS = ("crps", "rmse", "bias")
-"""Metrics in the unit of the parameter; of the order of a hundredth for most."""
 NAMED = 4
 """Groups that the opening names; the table has them all."""
-
-
-def difference(metric: str, value: float, bare: bool = False) -> str:
-    """Write a difference: with its sign, and finer than the metric, as it is smaller.
-
-    Example:
-        >>> difference("relative_error", -0.1904), difference("r2", 0.0123), difference("crps", 0)
-        ('−19.0%', '+0.012', '+0.0000')
-    """
-    if math.isnan(value):
-        return "–"
-    if READINGS[metric].format.endswith("%"):
-        return f"{100 * value:+z.1f}".replace("-", "−") + ("" if bare else "%")
-    decimals = 4 if metric in IN_UNITS else 3
-    return f"{value:+z.{decimals}f}".replace("-", "−")
 
 
 def opening(groups: Sequence[Group]) -> str:
@@ -41,8 +28,8 @@ def opening(groups: Sequence[Group]) -> str:
     place = next(iter(places(groups)), None)
     if place is None:
         return "No suite has known truths, so predictions were made but could not be measured."
-    said = (_numbers(groups, place), _rival(groups[0], place), _verdicts(groups, place))
-    return " ".join(filter(None, said))
+    said = (_numbers(groups, place), *_rival(groups[0], place), *_verdicts(groups, place))
+    return " ".join(said)
 
 
 def _numbers(groups: Sequence[Group], place: Place) -> str:
@@ -61,8 +48,8 @@ def _numbers(groups: Sequence[Group], place: Place) -> str:
     return f"{measure} on {suite} ({role}): {', '.join(parts)}{rest}."
 
 
-def _rival(group: Group, place: Place) -> str:
-    """Tell the best that needs no network, on the items of a group."""
+def _rival(group: Group, place: Place) -> list[str]:
+    """Name the best that needs no network, on the items of a group, and compare with it."""
     shown, measured = view([group]), summarise(group).get(place, {})
     rivals = {
         name: measured[name][shown.headline]
@@ -70,34 +57,47 @@ def _rival(group: Group, place: Place) -> str:
         if shown.headline in measured.get(name, {})
     }
     if not rivals:
-        return ""
+        return []
     choose = min if shown.better == "low" else max
     best = choose(rivals, key=lambda name: rivals[name].mean)
-    return f"Best without a network: {shown.rivals[best]}, {rivals[best]}."
-
-
-def _verdicts(groups: Sequence[Group], place: Place) -> str:
-    suite, role, _, parameter = place
-    metric = view(groups).headline
-    found = [
-        change
-        for change in to_first(groups)
-        if (change.suite, change.role, change.parameter) == (suite, role, parameter)
-        and change.metric == metric
-        and change.reference_role == role
+    title = shown.rivals[best]
+    return [
+        f"Best without a network: {title}, {rivals[best]}.",
+        *_verdict(place, (group, MODEL), (group, best), title),
     ]
-    return " ".join(_verdict(change) for change in found[: NAMED - 1])
 
 
-def _verdict(change: Change) -> str:
-    basis = (
-        f"over {change.seeds} paired seeds" if change.seeds > 1
-        else f"over {change.items} common items" if change.items else "not paired"
-    )  # fmt: skip
-    if not change.verdict:
-        return f"{change.name} is not told apart from {change.reference} ({basis})."
-    size = number(change.metric, abs(change.value))
-    return f"{change.name} is {change.verdict} than {change.reference} by {size} ({basis})."
+def _verdicts(groups: Sequence[Group], place: Place) -> list[str]:
+    """Compare the first group with its control, and a few others with the first."""
+    first, found = groups[0], []
+    if SOURCE_ONLY in summarise(first).get(place, {}):
+        name = "the same network without adaptation"
+        found += _verdict(place, (first, MODEL), (first, SOURCE_ONLY), name)
+    for group in groups[1:NAMED]:
+        if MODEL in summarise(group).get(place, {}):
+            found += _verdict(place, (group, MODEL), (first, MODEL), first.label)
+    return found
+
+
+def _verdict(place: Place, contender: Contender, reference: Contender, name: str) -> list[str]:
+    """Judge a contender on one suite by the headline metric; ``name`` is the reference."""
+    suite, role, _, parameter = place
+    metric = view([contender[0]]).headline
+    here = (suite, role, role, parameter)
+    found = [
+        no_pair(change.name, name)
+        if change.interval == "unpaired"
+        else verdict_sentence(change.name, name, change, _basis(change))
+        for change in changes(contender, reference, (metric,))
+        if (change.suite, change.role, change.reference_role, change.parameter) == here
+    ]
+    return found or [no_pair(contender_name(contender), name)]
+
+
+def _basis(change: Change) -> str:
+    if change.seeds > 1:
+        return f"in the mean of {change.seeds} paired seeds"
+    return same_items(change.items, change.independent)
 
 
 def _matrix(matrix: Matrix) -> str:
