@@ -71,8 +71,8 @@ def _closed(share: float, metric: str) -> str:
     """Say how much of the way to an oracle the model goes."""
     scale = f"The gap in {metric} between source-only and an ORACLE trained on target labels"
     if share < 0:
-        return f"{scale} grows by {-share:.0%}."
-    return f"{scale} is closed to {share:.0%}."
+        return f"{scale} grows by {-share:.0%} (a share without interval)."
+    return f"{scale} is closed to {share:.0%} (a share without interval)."
 
 
 def headline(

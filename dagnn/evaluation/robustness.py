@@ -211,9 +211,10 @@ def _cell(value: str | float) -> str:
 TEXT = (
     "What changes, and how the networks bear it, source-only being the one without adaptation. "
     "Balanced accuracy is that on the changed images; flipped is the share of images whose "
-    "predicted class changes, with a 95% interval; the distance that the latent moves is given as "
-    "it is and in units of the spread of unchanged latents within their classes, without which "
-    "networks cannot be compared."
+    "predicted class changes, with a 95% interval (those of two networks come from the same "
+    "images, so whether they overlap does not decide which network is more robust); the distance "
+    "that the latent moves is given as it is and in units of the spread of unchanged latents "
+    "within their classes, without which networks cannot be compared."
 )
 TEXT_PAIRED = (
     "Same objects: pairs of images of one object by two surveys, of objects that neither "

@@ -139,4 +139,4 @@ def same_items(items: int, independent: int) -> str:
 
 
 def _start(name: str) -> str:
-    return name[0].upper() + name[1:] if name.startswith("the ") else name
+    return name[0].upper() + name[1:] if name.startswith(("the ", "trial ")) else name

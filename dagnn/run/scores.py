@@ -6,6 +6,7 @@ judged by afterwards; they have no road back into one.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,6 +71,33 @@ def target_scores(network: Network, prepared: Prepared) -> dict[str, float]:
     ]
     known = [scores for scores in found if scores]
     return {name: float(np.mean([one[name] for one in known])) for name in (known or [{}])[0]}
+
+
+def target_items(network: Network, prepared: Prepared) -> dict[str, dict[str, list[Any]]]:
+    """Return what each labelled **test** item of the targets contributes to their error.
+
+    Returns:
+        Target → ``groups`` of its items with, for parameters, their squared error
+        (``squared``, in prior units, mean over parameters), for classes ``truth`` and
+        ``guess``; only targets with a known truth.
+    """
+    found: dict[str, dict[str, list[Any]]] = {}
+    for suite in prepared.of_role("target"):
+        output, y = outputs(network, suite, "test")
+        prediction = output.prediction
+        kept: dict[str, Tensor]
+        if isinstance(prediction, Logits):
+            known = (y >= 0) & (y < prediction.logits.shape[-1])
+            kept = {"truth": y[known], "guess": prediction.logits.argmax(-1)[known]}
+        else:
+            known = y.isfinite().all(-1)
+            kept = {"squared": (prediction.mean - y)[known].double().square().mean(-1)}
+        groups = suite.loaded.dataset.groups
+        rows = suite.parts()["test"][known.cpu()].tolist()
+        if rows:
+            lists = {name: values.tolist() for name, values in kept.items()}
+            found[suite.name] = {"groups": [str(groups[row]) for row in rows], **lists}
+    return found
 
 
 def outputs(network: Network, suite: SuiteData, part: str) -> tuple[Output, Tensor]:

@@ -14,7 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from dagnn.errors import DataError, UsageError, nearest
 from dagnn.evaluation.selection_scores import chosen, rank_sum
+from dagnn.evaluation.verdicts import no_pair, same_items, verdict_sentence
 from dagnn.files import write_text
+from dagnn.tune.paired import paired_difference
 from dagnn.tune.samplers import first_number
 
 SCORES, MOCK, SECONDS, ERROR, WORKER = "scores", "mock", "seconds", "error", "worker"
@@ -25,6 +27,7 @@ RANKED = ("source_nll", "domain_auc", "reverse_error")
 """Scores whose ranks are added; see :mod:`dagnn.evaluation.selection_scores`."""
 CHOICES = ("objective", "rank_sum")
 """How ``dagnn tune best`` chooses; neither reads a target label."""
+DEFAULT = "the experiment as it stands"
 FEWEST_TRIALS = 4
 """Below this many trials the importance of a key has no meaning."""
 
@@ -47,6 +50,8 @@ class Outcome:
         mock: whether its data are synthetic.
         target: what it is worth on labelled target items, from its sealed file; empty
             where nobody knows.
+        items: what each labelled target item contributes to that, see
+            :func:`dagnn.run.scores.target_items`; trials of before have none.
     """
 
     number: int
@@ -60,6 +65,7 @@ class Outcome:
     reason: str = ""
     mock: bool = False
     target: Mapping[str, float] = field(default_factory=dict)
+    items: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def read_outcomes(joined: optuna.Study, objectives: Sequence[str], trials: Path) -> list[Outcome]:
@@ -79,6 +85,9 @@ def outcome_of(
     """Read one trial; its sealed file only where a folder is given."""
     complete = trial.state == TrialState.COMPLETE
     known, first = trial.user_attrs, first_number(trial)
+    target, items = (
+        _read_sealed(trials / f"{first:04d}" / SEALED) if trials and complete else ({}, {})
+    )
     return Outcome(
         number=trial.number,
         state=_state(trial),
@@ -93,7 +102,8 @@ def outcome_of(
         epochs=trial.last_step,
         reason=str(known.get(ERROR, "")),
         mock=bool(known.get(MOCK, False)),
-        target=_read_sealed(trials / f"{first:04d}" / SEALED) if trials and complete else {},
+        target=target,
+        items=items,
     )
 
 
@@ -105,7 +115,9 @@ def _state(trial: FrozenTrial) -> str:
     return trial.state.name.lower()
 
 
-def write_sealed(trial: Path, scores: Mapping[str, float]) -> None:
+def write_sealed(
+    trial: Path, scores: Mapping[str, float], items: Mapping[str, Mapping[str, Any]]
+) -> None:
     """Write what a trial is worth on target labels into its folder, for the report only.
 
     Nothing reads it before the search is over.
@@ -114,16 +126,18 @@ def write_sealed(trial: Path, scores: Mapping[str, float]) -> None:
         "ORACLE: measured on target labels. Written for the report that is made after the search; "
         "the search never reads it."
     )
-    sealed = {"note": note, "target_test": dict(scores)}
-    write_text(trial / SEALED, json.dumps(sealed, indent=2) + "\n")
+    sealed = {"note": note, "target_test": dict(scores), "target_items": items}
+    write_text(trial / SEALED, json.dumps(sealed) + "\n")
 
 
-def _read_sealed(path: Path) -> dict[str, float]:
+def _read_sealed(path: Path) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return the scores on labelled target items, and what each item contributes."""
     if not path.is_file():
-        return {}
+        return {}, {}
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {name: float(value) for name, value in content["target_test"].items()}
+        scores = {name: float(value) for name, value in content["target_test"].items()}
+        return scores, dict(content.get("target_items", {}).items())
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise DataError(f"{path} is damaged: {error}. Remove it.") from None
 
@@ -191,7 +205,7 @@ def choices(
     if not complete:
         return []
     found = [
-        Choice("the experiment as it stands", outcome)
+        Choice(DEFAULT, outcome)
         for outcome in complete
         if default is not None and outcome.values == default
     ][:1]
@@ -205,7 +219,12 @@ def choices(
 
 
 def verdict(found: Sequence[Choice]) -> str:
-    """Return by how much the label-free choices miss the oracle's, where labels are known."""
+    """Return what the label-free choices are worth, where target labels are known.
+
+    The distance to the oracle's choice, which cannot be negative, is no verdict; whether a
+    choice is better than the experiment as it stands is decided by the paired difference on
+    the same test items.
+    """
     best = next((choice.outcome.target for choice in found if choice.oracle), None)
     if best is None:
         return "The target has no known labels here, so nobody can say what the choice costs."
@@ -223,7 +242,34 @@ def verdict(found: Sequence[Choice]) -> str:
         f"Target error, against {best['error']:.4f} of the oracle's choice: {'; '.join(costs)}. "
         "The oracle takes the best of all trials on the same test items, so it is flattered by "
         "chance."
+        f"{''.join(f' {text}' for text in _against_default(found))}"
     )
+
+
+def _against_default(found: Sequence[Choice]) -> list[str]:
+    """Compare what was chosen without target labels with the experiment as it stands."""
+    default = next((choice.outcome for choice in found if choice.label == DEFAULT), None)
+    if default is None:
+        return []
+    labels: dict[int, list[str]] = {}
+    outcomes = {choice.outcome.number: choice.outcome for choice in found}
+    for choice in found:
+        if not choice.oracle and choice.label != DEFAULT:
+            labels.setdefault(choice.outcome.number, []).append(choice.label)
+    texts = []
+    for number, chosen_by in labels.items():
+        name = f"trial {number} ({', '.join(chosen_by)})"
+        if number == default.number:
+            texts.append(f"T{name[1:]} is {DEFAULT}.")
+            continue
+        difference = paired_difference(outcomes[number].items, default.items, (name, DEFAULT))
+        if difference is None:
+            texts.append(no_pair(name, DEFAULT))
+            continue
+        unit = "" if difference.metric == "balanced_accuracy" else "in prior units "
+        basis = unit + same_items(difference.items, difference.independent)
+        texts.append(verdict_sentence(name, DEFAULT, difference, basis))
+    return texts
 
 
 def importances(joined: optuna.Study) -> dict[str, float]:

@@ -23,7 +23,7 @@ from dagnn.errors import Interrupted, NonFiniteLossError, UsageError
 from dagnn.records import EpochRecord
 from dagnn.run.parts import reads_target
 from dagnn.run.prepared import Prepared
-from dagnn.run.scores import target_scores
+from dagnn.run.scores import target_items, target_scores
 from dagnn.run.trial import prepare_once, train_prepared
 from dagnn.training import Callback, Plan
 from dagnn.tune.outcomes import (
@@ -260,7 +260,8 @@ class Worker:
                 callbacks=[progress],
                 reverse="reverse_error" in self.study.scores,
             )
-        write_sealed(place, target_scores(trained.network, prepared))
+        seen = trained.network, prepared
+        write_sealed(place, target_scores(*seen), target_items(*seen))
         plain = {name: v if math.isfinite(v) else None for name, v in trained.scores.items()}
         trial.set_user_attr(SCORES, plain)
         trial.set_user_attr(MOCK, prepared.mock)

@@ -179,8 +179,8 @@ def test_the_share_of_the_gap_is_told():
     rows = [error("source-only", 0.2), error("model", 0.1), error("oracle", 0.09)]
     known = [r2("source-only", 0.2), r2("oracle", 0.8)]
     text = headline([*rows, *known, r2("model", 0.74)])
-    assert "ORACLE trained on target labels is closed to 90%." in text
-    assert "grows by 50%." in headline([*rows, *known, r2("model", -0.1)])
+    assert "ORACLE trained on target labels is closed to 90% (a share without interval)." in text
+    assert "grows by 50% (" in headline([*rows, *known, r2("model", -0.1)])
     assert "ORACLE" not in headline([*rows, r2("model", 0.74), r2("oracle", 0.8)])
 
 

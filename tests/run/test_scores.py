@@ -14,7 +14,13 @@ from dagnn.records import Logits, Moments
 from dagnn.run.data import prepare
 from dagnn.run.prepared import Prepared
 from dagnn.run.reverse import Relabelled, reverse_error, swap
-from dagnn.run.scores import label_free_scores, negative_log_likelihood, outputs, target_scores
+from dagnn.run.scores import (
+    label_free_scores,
+    negative_log_likelihood,
+    outputs,
+    target_items,
+    target_scores,
+)
 from dagnn.run.trial import train_prepared
 from dagnn.training import Callback
 
@@ -135,3 +141,15 @@ def test_nonsense_pseudo_labels_have_a_larger_reverse_error(universe, network, p
 
     honest = reverse_error(network, experiment, prepared)
     assert reverse_error(Nonsense(), experiment, prepared) > honest + 0.5
+
+
+def test_target_items_add_up_to_the_target_error(network, prepared):
+    kept = target_items(network, prepared)
+    scores = target_scores(network, prepared)
+    roots = [np.sqrt(np.mean(items["squared"])) for items in kept.values()]
+    assert np.mean(roots) == pytest.approx(scores["error"], rel=1e-5)
+    for suite in prepared.of_role("target"):
+        rows = suite.parts()["test"].tolist()
+        groups = [str(suite.loaded.dataset.groups[row]) for row in rows]
+        assert kept[suite.name]["groups"] == groups
+    assert target_items(network, without_target_truth(prepared)) == {}
