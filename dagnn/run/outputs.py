@@ -32,7 +32,7 @@ from dagnn.evaluation.model_card import write_model_card
 from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.report import write_report
 from dagnn.evaluation.robustness import robustness_section
-from dagnn.evaluation.storage import write_results
+from dagnn.evaluation.storage import NO_PRIORS, Priors, write_results
 from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.files import atomic_path
 from dagnn.records import EpochRecord, Result
@@ -57,6 +57,7 @@ def write_tables(
     predictions: Sequence[AnyPredictions],
     results: Sequence[Result],
     *,
+    priors: Priors = NO_PRIORS,
     mock: bool,
 ) -> None:
     """Write results, predictions, and the latents that the map is drawn from with their groups.
@@ -66,10 +67,10 @@ def write_tables(
         answers: parameters or classes.
         predictions: of every suite and model.
         results: what they were measured to be.
+        priors: of the training set, which predicted parameters are compared with.
         mock: whether mock data were trained on or measured; every row says so.
     """
     write_results(folder.results, results, mock=mock)
-    priors = Prior.within(folder.read_environment()["priors"])
     answers.write(folder.predictions, predictions, priors=priors, mock=mock)
     seen = [p for p in predictions if p.latent.shape[1]]
     latents: dict[str, Any] = {_latent_key(p): p.latent for p in seen}

@@ -11,6 +11,7 @@ from dagnn.config import Experiment
 from dagnn.console import log
 from dagnn.errors import DagnnError, Interrupted
 from dagnn.evaluation.examination import write_examination
+from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.table import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.files import write_text
 from dagnn.models import Network
@@ -221,7 +222,8 @@ def finish(
     predictions = [*answers.guesses(experiment, prepared, predictions), *predictions]
     results = answers.measure(experiment, predictions, prepared)
     mock = stamped(folder.read_environment())
-    write_tables(folder, answers, predictions, results, mock=mock)
+    priors = Prior.within(prepared.scaling.limits)
+    write_tables(folder, answers, predictions, results, priors=priors, mock=mock)
     drawn = {name: network for name, network in networks.items() if name in DRAWN}
     with busy(console, "Measuring and examining the networks"):
         found = answers.examine(experiment, prepared, drawn)

@@ -1,5 +1,6 @@
 """Calibrated error bars, the guard, the stress test and the ORACLE, through whole runs."""
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -12,8 +13,12 @@ from typer.testing import CliRunner
 from dagnn import run
 from dagnn.cli import app
 from dagnn.errors import DataError, MismatchError, UsageError
+from dagnn.evaluation.paired import paired_bootstrap
+from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.storage import read_predictions, read_results
+from dagnn.evaluation.verdicts import difference_with_interval
 from dagnn.run.folder import RunFolder
+from dagnn.run.outputs import summary
 
 
 @pytest.fixture(scope="module")
@@ -265,3 +270,38 @@ def test_spectra_of_another_redshift_are_not_predicted(
     with pytest.raises(MismatchError, match=r"LH_18.*is at redshift"):
         run.predict(trusted.folder, [spectra / "Pk_galaxies_SIMBA_LH_18_kmax=20.0.npy"], out=out)
     assert not out.exists()
+
+
+def test_the_headline_pairs_and_is_the_same_from_what_is_stored(
+    trusted: run.RunResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(Path(shutil.copytree(trusted.folder, tmp_path / "copy")))
+    experiment, results = folder.read_experiment(), trusted.results
+    at_the_end = summary(experiment, trusted.predictions, results)
+    assert "No verdict" not in at_the_end and " points [" in at_the_end
+    model, control = (
+        next(
+            p for p in trusted.predictions if (p.suite, p.split, p.model) == ("simba", "test", name)
+        )
+        for name in ("model", "source-only")
+    )
+    priors = {"Omega_m": Prior.of("Omega_m")}
+    found = next(
+        d
+        for d in paired_bootstrap(model, control, priors, seed=experiment.seed)
+        if d.metric == "relative_error"
+    )
+    numbers = f"{difference_with_interval(found)} on the same {len(model.ids)} items"
+    run.report(folder.path)
+    printed = " ".join(capsys.readouterr().err.split())
+    card = folder.model_card.read_text()
+    page = html.unescape(folder.report.read_text())
+    for text in (printed, card, page):
+        assert at_the_end in text and numbers in text
+    # A run of before has stored no predictions of the prior mean.
+    lines = folder.predictions.read_text().splitlines(keepends=True)
+    folder.predictions.write_text("".join(row for row in lines if ",prior-mean," not in row))
+    run.report(folder.path)
+    old = html.unescape(folder.report.read_text())
+    assert numbers in old
+    assert "No verdict on the model against predicting the prior mean" in old
