@@ -104,7 +104,8 @@ def test_a_redrawn_report_is_qualified_as_the_first(four: Path, tmp_path: Path) 
     run.report(made.folder, console=again)
     told = again.export_text().splitlines()
     notes = sum("the prior of Ωₘ, 0.1 to 0.5" in line for line in told)
-    assert [line.split(":")[0] for line in told] == ["Summary", *["Note"] * notes, "STRESS TEST", "Alarm", "Report"]
+    words = ["Summary", *["Note"] * notes, "STRESS TEST", "Alarm", "Report"]
+    assert [line.split(":")[0] for line in told] == words
     assert "fewer than 20 decide nothing" in told[0] and "from 0.3 to 0.5" in told[-3]
     assert "simba seems to span only 40%" in told[-2]
     kept = [line for line in told if not line.startswith("Alarm")]
