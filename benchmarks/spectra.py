@@ -36,6 +36,7 @@ from dagnn.run.predictions import predict_all
 from dagnn.run.prepared import Prepared
 from dagnn.run.reverse import reverse_error
 from dagnn.run.scores import label_free_scores
+from dagnn.run.surrogates import at_other_redshift
 
 QUIET = Console(quiet=True)
 DIRECTIONS = (("tng", "simba"), ("simba", "tng"))
@@ -196,7 +197,8 @@ def default(bench: Bench) -> None:
             r2[name] = found["r2"]
         none, ours, best = r2.values()
         bench.add("gap", target, "gap closed", {"share": (ours - none) / (best - none)})
-        for name, found in gaussian_process(prepared, source, target).items():
+        moved = at_other_redshift(experiment, prepared, QUIET)
+        for name, found in gaussian_process(prepared, source, target, moved).items():
             bench.add("default", target, name, scores(found))
 
 
@@ -271,12 +273,12 @@ def table(rows: Rows) -> Iterator[str]:
     for (part, target, name), found in sorted(rows.items(), key=lambda row: row[0][:2]):
         if (part, target) != last:
             names = list(found[0])
-            yield f"\n{part}: target {target:8s}{'':10s}" + "".join(f"{n:>17s}" for n in names)
+            yield f"\n{part}: target {target:8s}{'':14s}" + "".join(f"{n:>17s}" for n in names)
             last = (part, target)
         cells = [[one[key] for one in found] for key in found[0]]
         spread = [np.std(cell, ddof=1) if len(cell) > 1 else np.nan for cell in cells]
         text = "".join(f"{np.mean(c):9.3f} ± {s:5.3f}" for c, s in zip(cells, spread, strict=True))
-        yield f"  {name:34s}{text}"
+        yield f"  {name:38s}{text}"
 
 
 def main() -> None:
