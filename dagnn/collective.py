@@ -99,27 +99,27 @@ def sum_over_shares(values: Tensor) -> Tensor:
     return total
 
 
-def moments_over_shares(values: Tensor) -> tuple[Tensor, Tensor]:
+def moments_over_shares(values: Tensor) -> tuple[Tensor, Tensor, Tensor | int]:
     """Return variance (without correction) and mean of each feature over the whole batch.
 
     Args:
         values: items of this process ``[b, W]``.
 
     Returns:
-        Two ``[W]``, with gradients.
+        Two ``[W]``, with gradients, and the number of items.
 
     Example:
-        >>> variance, mean = moments_over_shares(torch.tensor([[1.0], [3.0]]))
-        >>> variance.item(), mean.item()
-        (1.0, 2.0)
+        >>> variance, mean, count = moments_over_shares(torch.tensor([[1.0], [3.0]]))
+        >>> variance.item(), mean.item(), count
+        (1.0, 2.0, 2)
     """
     if shares() == 1:
-        return torch.var_mean(values, 0, correction=0)
+        return *torch.var_mean(values, 0, correction=0), len(values)
     own = torch.cat([values.sum(0), values.new_full((1,), len(values))])
     *_, count = total = sum_over_shares(own)
     mean = total[:-1] / count
     # Differences first: squares of values far from zero would lose digits.
-    return sum_over_shares((values - mean).square().sum(0)) / count, mean
+    return sum_over_shares((values - mean).square().sum(0)) / count, mean, count.detach()
 
 
 def average_over_shares(tensors: Sequence[Tensor]) -> None:

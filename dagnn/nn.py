@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from dagnn.errors import CheckpointError
+from dagnn.errors import CheckpointError, UsageError
 from dagnn.records import Logits, Moments, Output
 
 
@@ -69,6 +70,79 @@ def at_least_float32(values: Tensor) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
+def domain_of(batch: Any) -> int | None:
+    """Return the number of the domain that a batch carries; None where it carries none.
+
+    Args:
+        batch: its ``domain`` is one number, or a tensor with the same number for every item, as
+            loaders of PyTorch Geometric collate it.
+
+    Raises:
+        UsageError: its items are of several domains, or the domain is no number from 0 on.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> domain_of(SimpleNamespace(domain=torch.tensor([1, 1]))), domain_of(SimpleNamespace())
+        (1, None)
+    """
+    domain = getattr(batch, "domain", None)
+    if domain is None:
+        return None
+    numbers = sorted(set(domain.flatten().tolist())) if isinstance(domain, Tensor) else [domain]
+    if len(numbers) != 1 or not isinstance(numbers[0], Integral) or numbers[0] < 0:
+        raise UsageError(f"A batch is of one domain, numbered from 0; got domain={domain}.")
+    return int(numbers[0])
+
+
+def row_of(domain: int | None, rows: int) -> int:
+    """Return the row of statistics that a domain uses; the only one where all share it.
+
+    Args:
+        domain: number of the domain; None where it is not known.
+        rows: number of domains that keep statistics of their own, 1 where they share them.
+
+    Raises:
+        UsageError: there are several rows, and the domain is unknown or has none of them.
+
+    Example:
+        >>> row_of(3, rows=1), row_of(1, rows=2)
+        (0, 1)
+    """
+    if rows == 1:
+        return 0
+    if domain is None:
+        raise UsageError(
+            f"The network keeps statistics for {rows} domains, and this batch does not carry the "
+            "number of its domain. Set it once on the dataset, dataset.in_domain(number), in the "
+            "order in which the domains were trained; every batch made from it then carries it."
+        )
+    if not 0 <= domain < rows:
+        raise UsageError(
+            f"The network keeps statistics for {rows} domains, numbered from 0; this batch has "
+            f"domain={domain}."
+        )
+    return domain
+
+
+def common_row(batches: Sequence[Any], rows: int) -> int:
+    """Return the row of statistics that several batches use together.
+
+    Args:
+        batches: at least one.
+        rows: number of domains that keep statistics of their own.
+
+    Raises:
+        UsageError: there are several rows, and the batches are not all of one known domain.
+    """
+    numbers = {domain_of(batch) for batch in batches}
+    if rows > 1 and len(numbers) > 1:
+        found = ", ".join(sorted(map(str, numbers)))
+        raise UsageError(
+            f"Statistics are fitted for one domain at a time; got batches of domains {found}."
+        )
+    return row_of(numbers.pop(), rows)
+
+
 class Standardize(nn.Module):
     """Subtract a mean and divide by a standard deviation, per domain.
 
@@ -123,9 +197,13 @@ class Standardize(nn.Module):
         self.mean[domain] -= (ratio * mean).to(self.mean)
         self.std[domain] = ratio.to(self.std)
 
-    def forward(self, values: Tensor, domain: int = 0) -> Tensor:
-        """Return standardised values, same shape ``[..., F]``."""
-        row = domain if len(self.mean) > 1 else 0
+    def forward(self, values: Tensor, domain: int | None = None) -> Tensor:
+        """Return standardised values, same shape ``[..., F]``.
+
+        Raises:
+            UsageError: domains have statistics of their own, and this one is unknown.
+        """
+        row = row_of(domain, len(self.mean))
         return (values - self.mean[row]) / self.std[row]
 
     def extra_repr(self) -> str:

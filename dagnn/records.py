@@ -94,11 +94,12 @@ class Batch(Protocol):
 
     Attributes:
         y: truth in scaled units ``[B, P]``, or classes ``[B]``.
-        domain: number of the domain that every item of the batch comes from.
+        domain: number of the domain that every item of the batch comes from; None where the
+            dataset was told none, which only networks with shared statistics accept.
     """
 
     y: Tensor
-    domain: int
+    domain: int | None
 
 
 class Dataset(Protocol):
@@ -109,7 +110,14 @@ class Dataset(Protocol):
         groups: items with equal group share one truth; a split never cuts a group.
         y: truth in **physical** units ``[n, P]``, or classes ``[n]``.
         sizes: what a model needs to know (feature widths, image channels).
+        domain: number of the domain, which every batch carries; None until it is set by
+            :meth:`in_domain`.
     """
+
+    @property
+    def domain(self) -> int | None:
+        """Number of the domain."""
+        ...
 
     @property
     def ids(self) -> Sequence[str]:
@@ -139,6 +147,10 @@ class Dataset(Protocol):
         """Return the dataset with its tensors on a device."""
         ...
 
+    def in_domain(self, domain: int | None) -> "Dataset":
+        """Return the same items as those of a domain."""
+        ...
+
     def summaries(self) -> dict[str, Tensor]:
         """Return a few numbers per item ``[n]`` by name, to tell what is out of range."""
         ...
@@ -147,7 +159,7 @@ class Dataset(Protocol):
         """Say what the inputs are: feature → meaning and unit."""
         ...
 
-    def batch(self, index: Tensor, domain: int = 0) -> Any:
+    def batch(self, index: Tensor) -> Any:
         """Gather the items at ``index`` (``[B]`` integers) into one :class:`Batch`."""
         ...
 

@@ -41,27 +41,32 @@ class Stream:
     all, changes nothing here.
 
     Args:
-        dataset: where the items are.
+        dataset: where the items are; it knows its domain.
         index: positions of the items of this part, ``[n]``.
         batch_size: items per batch.
-        domain: number of the domain; batches carry it.
         seed: of the permutations.
+
+    Attributes:
+        domain: number of the domain.
 
     Raises:
         DataError: the part is empty.
-        ValueError: the batch size is not positive.
+        ValueError: the batch size is not positive, or the dataset was told no domain.
     """
 
-    def __init__(
-        self, dataset: Dataset, index: ArrayLike, batch_size: int, domain: int = 0, seed: int = 0
-    ) -> None:
+    def __init__(self, dataset: Dataset, index: ArrayLike, batch_size: int, seed: int = 0) -> None:
+        if dataset.domain is None:
+            raise ValueError(
+                f"A stream needs to know the domain of {dataset!r}. Set it: "
+                "dataset.in_domain(number)."
+            )
+        self.domain = domain = dataset.domain
         self.index = torch.as_tensor(np.asarray(index, dtype=np.int64))
         if batch_size < 1:
             raise ValueError(f"A batch needs at least one item, got batch_size={batch_size}.")
         if len(self.index) == 0:
             raise DataError(f"Domain {domain} has no items to draw from. Check its split.")
         self.dataset = dataset
-        self.domain = domain
         self.batch_size = min(batch_size, len(self.index))
         self._generator = torch.Generator().manual_seed(_mix(seed, domain))
         self._order = self._permutation()
@@ -83,7 +88,7 @@ class Stream:
         """
         positions = self._next_positions()
         rows = own_share(self.index[positions]).to(self.dataset.y.device)
-        batch: Batch = self.dataset.batch(rows, domain=self.domain)
+        batch: Batch = self.dataset.batch(rows)
         return batch, positions
 
     def _next_positions(self) -> Tensor:

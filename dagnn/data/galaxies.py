@@ -45,6 +45,10 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         features: catalogue columns behind the node features, for reports.
         redshifts: snapshots that form an item, see :func:`dagnn.graphs.join_snapshots`.
 
+    Attributes:
+        domain: number of the domain, which every item and every batch carries, whatever loader
+            makes it; None until it is set by :meth:`in_domain`.
+
     Raises:
         EmptyCatalogError: there is no graph.
         MismatchError: graphs, ids and truth differ in number, or ``P`` is wrong; a graph
@@ -76,6 +80,7 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         self._physical = physical
         self._features = tuple(features)
         self._redshifts = tuple(redshifts)
+        self.domain: int | None = None
         self._data = _flat(graphs, scaling.to_unit(physical).float())
         nodes = _pointer([len(graph.x) for graph in graphs])
         edges = _pointer([graph.edge_index.shape[1] for graph in graphs])
@@ -120,16 +125,29 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
     def copy(self, idx: Any = None) -> "GalaxyGraphs":
         """Return a dataset of the chosen items, or of all, with tensors of its own."""
         chosen = self if idx is None else self.index_select(idx)
-        made: GalaxyGraphs = super().copy(idx)
+        # The number of the domain stays in one place, so that it is not copied from items.
+        made: GalaxyGraphs = super(GalaxyGraphs, self.in_domain(None)).copy(idx)
         made._ids, made._groups, made._physical = chosen.ids, chosen.groups, chosen.y.clone()
-        return made
+        return made.in_domain(self.domain)
 
-    def batch(self, index: Tensor, domain: int = 0) -> Batch:
+    def in_domain(self, domain: int | None) -> "GalaxyGraphs":
+        """Return the same graphs as those of a domain, whose number every batch carries."""
+        placed = copy.copy(self)
+        placed.domain = domain
+        return placed
+
+    def get(self, idx: int) -> Data:
+        """Return one graph, with the number of the domain, for loaders to collate."""
+        item: Data = super().get(idx)
+        if self.domain is not None:
+            item.domain = self.domain
+        return item
+
+    def batch(self, index: Tensor) -> Batch:
         """Gather graphs into one disconnected graph, edges sorted by receiver.
 
         Args:
             index: which graphs ``[B]``, integers; an item may repeat.
-            domain: number of the domain, kept as ``batch.domain``.
 
         Returns:
             A PyG ``Batch`` with the tensors of ``Batch.from_data_list`` of the items; it
@@ -157,7 +175,8 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
             batch=graph.repeat_interleave(galaxies, output_size=nodes),
             ptr=ptr,
         )
-        made.domain = domain
+        if self.domain is not None:
+            made.domain = self.domain
         return made
 
     def summaries(self) -> dict[str, Tensor]:

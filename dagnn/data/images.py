@@ -25,12 +25,12 @@ class ImageBatch:
     Attributes:
         x: brightness ``[B, C, H, W]``, float; 8-bit images lie in [0, 1].
         y: class ``[B]``; ``K`` for a class that the network does not know, −1 without label.
-        domain: number of the domain that all items come from.
+        domain: number of the domain that all items come from; None where it is not known.
     """
 
     x: Tensor
     y: Tensor
-    domain: int = 0
+    domain: int | None = None
 
 
 class Images:
@@ -49,6 +49,9 @@ class Images:
         groups: of each image, joined where images are equal.
         objects: groups as they were given.
         contents: hash of each image.
+
+    Attributes:
+        domain: number of the domain, which every batch carries; None until it is set.
 
     Raises:
         DataError: there is no image, or a label is out of range.
@@ -75,6 +78,7 @@ class Images:
         self.ids = tuple(ids)
         self.objects = tuple(groups) if groups is not None else self.ids
         self.classes = tuple(classes)
+        self.domain: int | None = None
         self._check()
         self.contents = tuple(digests(self.pixels.numpy()))
         self.groups = tuple(joined(self.objects, self.contents))
@@ -126,10 +130,16 @@ class Images:
         placed.groups = tuple(groups)
         return placed
 
-    def batch(self, index: Tensor, domain: int = 0) -> ImageBatch:
+    def in_domain(self, domain: int | None) -> "Images":
+        """Return the same images as those of a domain, whose number every batch carries."""
+        placed = copy.copy(self)
+        placed.domain = domain
+        return placed
+
+    def batch(self, index: Tensor) -> ImageBatch:
         """Gather the images at ``index`` (``[B]`` integers)."""
         index = index.to(self.pixels.device)
-        return ImageBatch(self._brightness(index), self.y[index], domain)
+        return ImageBatch(self._brightness(index), self.y[index], self.domain)
 
     def _brightness(self, index: Tensor) -> Tensor:
         chosen = self.pixels.index_select(0, index)

@@ -31,12 +31,12 @@ class SpectraBatch:
     Attributes:
         x: features ``[B, F]``.
         y: truth in prior units ``[B, P]``.
-        domain: number of the domain that all items come from.
+        domain: number of the domain that all items come from; None where it is not known.
     """
 
     x: Tensor
     y: Tensor
-    domain: int = 0
+    domain: int | None = None
 
 
 class Spectra:
@@ -53,6 +53,9 @@ class Spectra:
             and finite.
         notes: what a person should know about how they were read.
         coverage: how many spectra there are, and why some are not used; None of loose files.
+
+    Attributes:
+        domain: number of the domain, which every batch carries; None until it is set.
 
     Raises:
         DataError: there is no item.
@@ -80,6 +83,7 @@ class Spectra:
         self.dropped = tuple(dropped)
         self.notes = tuple(notes)
         self.coverage = coverage
+        self.domain: int | None = None
         self._scaled = scaling.to_unit(self.y).float()
 
     @property
@@ -98,10 +102,16 @@ class Spectra:
         moved._scaled = self._scaled.to(where)
         return moved
 
-    def batch(self, index: Tensor, domain: int = 0) -> SpectraBatch:
+    def in_domain(self, domain: int | None) -> "Spectra":
+        """Return the same items as those of a domain, whose number every batch carries."""
+        placed = copy.copy(self)
+        placed.domain = domain
+        return placed
+
+    def batch(self, index: Tensor) -> SpectraBatch:
         """Gather the items at ``index`` (``[B]`` integers)."""
         index = index.to(self.x.device)
-        return SpectraBatch(self.x[index], self._scaled[index], domain)
+        return SpectraBatch(self.x[index], self._scaled[index], self.domain)
 
     @property
     def fingerprint(self) -> str:

@@ -18,7 +18,6 @@ def predict_classes(
     suite: str,
     role: str,
     split: str,
-    domain: int = 0,
     batch_size: int = 64,
     model: str = "model",
 ) -> ClassPredictions:
@@ -27,13 +26,13 @@ def predict_classes(
     Args:
         network: maps a batch to :class:`~dagnn.records.Output` with class scores; an
             ensemble predicts as the mixture of its members.
-        dataset: where the items are; it is moved to the network's device.
+        dataset: where the items are, of the domain whose statistics the network shall use; it
+            is moved to the network's device.
         index: which items, ``[n]`` integers.
         classes: names of the ``K`` classes that the network knows.
         suite: short suite name.
         role: ``source``, ``target`` or ``other``.
         split: ``train``, ``valid``, ``test`` or ``all``.
-        domain: number of the domain whose statistics the network shall use.
         batch_size: items per forward pass; it does not change the numbers.
         model: which network this is.
 
@@ -44,7 +43,7 @@ def predict_classes(
     if not len(index):
         raise ValueError(f"Nothing to predict: the {split} split of {suite} is empty.")
     probabilities, latents = [], []
-    for output in outputs(network, dataset, index, domain, batch_size):
+    for output in outputs(network, dataset, index, batch_size):
         if not isinstance(output.prediction, Logits):
             raise TypeError(f"Expected class scores, got {type(output.prediction).__name__}.")
         probabilities.append(output.prediction.logits.double().softmax(-1))

@@ -14,7 +14,7 @@ Look = Callable[[Tensor], Output]
 """Images ``[B, C, H, W]`` → output with latents and class scores."""
 
 
-def looking(network: nn.Module, domain: int = 0) -> Look:
+def looking(network: nn.Module, domain: int | None) -> Look:
     """Return a network as a function of images, in the mode that it is in.
 
     Args:
@@ -53,7 +53,7 @@ def has_maps(network: nn.Module) -> bool:
     return hasattr(network.encoder, "maps") and hasattr(network.encoder, "gather")
 
 
-def stages(network: nn.Module, domain: int = 0) -> Stages:
+def stages(network: nn.Module, domain: int | None) -> Stages:
     """Split a network at its last feature maps.
 
     Args:

@@ -34,22 +34,22 @@ def join(parts: list[Tensor]) -> FloatArray:
 
 
 def outputs(
-    network: nn.Module, dataset: Dataset, index: Tensor, domain: int, batch_size: int
+    network: nn.Module, dataset: Dataset, index: Tensor, batch_size: int
 ) -> Iterator[Output]:
     """Give what a network says about some items, batch by batch, without gradients.
 
     Args:
         network: ``batch → Output``; of an ensemble the mixture is given.
-        dataset: where the items are; it is moved to the network's device.
+        dataset: where the items are, of the domain whose statistics the network shall use; it
+            is moved to the network's device.
         index: which items, ``[n]`` integers.
-        domain: number of the domain whose statistics the network shall use.
         batch_size: items per forward pass.
     """
     where = next((weight.device for weight in network.parameters()), dataset.y.device)
     dataset = dataset.to(where)
     with evaluating(network):
         for part in torch.split(index.to(where), batch_size):
-            yield mixture(network(dataset.batch(part, domain)))
+            yield mixture(network(dataset.batch(part)))
 
 
 def predict(
@@ -61,7 +61,6 @@ def predict(
     suite: str,
     role: str,
     split: str,
-    domain: int = 0,
     batch_size: int = 64,
     model: str = "model",
 ) -> Predictions:
@@ -70,13 +69,13 @@ def predict(
     Args:
         network: maps a batch to :class:`~dagnn.records.Output` with moments in prior units;
             an ensemble predicts as the mixture of its members.
-        dataset: where the items are; it is moved to the network's device.
+        dataset: where the items are, of the domain whose statistics the network shall use; it
+            is moved to the network's device.
         index: which items, ``[n]`` integers.
         scaling: between prior units and physical units.
         suite: short suite name.
         role: ``source``, ``target`` or ``other``.
         split: ``train``, ``valid``, ``test`` or ``all``.
-        domain: number of the domain whose statistics the network shall use.
         batch_size: items per forward pass; it does not change the numbers.
         model: which network this is.
 
@@ -91,7 +90,7 @@ def predict(
     if not len(index):
         raise ValueError(f"Nothing to predict: the {split} split of {suite} is empty.")
     means, stds, latents = [], [], []
-    for output in outputs(network, dataset, index, domain, batch_size):
+    for output in outputs(network, dataset, index, batch_size):
         if not isinstance(output.prediction, Moments):
             raise TypeError(f"Expected moments, got {type(output.prediction).__name__}.")
         means.append(output.prediction.mean)

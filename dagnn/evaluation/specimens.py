@@ -34,7 +34,7 @@ class Sample:
     suite: str
     images: Tensor
     labels: Tensor
-    domain: int
+    domain: int | None
 
 
 def collect_flips(

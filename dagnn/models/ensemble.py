@@ -1,7 +1,7 @@
 """Several networks as one: the same batches, other initial weights and other dropout."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -139,6 +139,13 @@ class Ensemble(Network):
         for mine, referred in zip(self.modules(), member.modules(), strict=False):
             if isinstance(mine, RunningNorm) and isinstance(referred, RunningNorm):
                 mine.rows = list(referred.rows)
+
+    def settle(self, batches: Iterable[Any]) -> None:
+        """Set the statistics of inner layers in every member, see :meth:`Network.settle`."""
+        for number in range(self.member_count):
+            member = self.member(number)
+            member.settle(batches)
+            self._take_buffers(number, member)
 
     def _take_buffers(self, number: int, member: Network) -> None:
         mine, fitted = self._states()[number], _tensors(member)

@@ -1,7 +1,6 @@
 """The graph network of the cosmic-graphs papers, as an encoder."""
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
@@ -14,7 +13,7 @@ from dagnn.models.message_passing import PassMessages
 from dagnn.models.message_records import Inputs, Rule, in_autocast
 from dagnn.models.normalize import RunningNorm
 from dagnn.models.reductions import REDUCTIONS, reduce_by
-from dagnn.nn import Standardize, at_least_float32, mlp
+from dagnn.nn import Standardize, at_least_float32, common_row, domain_of, mlp
 
 
 class GraphBlock(nn.Module):
@@ -170,8 +169,7 @@ class GraphEncoder(nn.Module):
             return
         for batch in batches:
             self._require_inputs(batch)
-        domain = _domain_of(batches[0])
-        row = domain if len(self.node_input.mean) > 1 else 0
+        row = common_row(batches, len(self.node_input.mean))
         self.node_input.fit(torch.cat([batch.x for batch in batches]), row)
         self.global_input.fit(torch.cat([batch.u for batch in batches]), row)
         if row == 0 and bool((self.sum_scale == 1).all()):
@@ -195,10 +193,11 @@ class GraphEncoder(nn.Module):
 
         Raises:
             UsageError: the batch lacks an attribute, one has another width than the encoder
-                was made for, or its graphs are of several domains.
+                was made for, or its graphs are of several domains;
+                statistics are per domain, and the batch does not carry one.
         """
         self._require_inputs(batch)
-        domain = _domain_of(batch)
+        domain = domain_of(batch)
         galaxies, degree = self.sum_scale
         x = self.node_input(batch.x, domain)
         edge_index, edge = sort_by_receiver(batch.edge_index, batch.edge_attr)
@@ -243,21 +242,6 @@ def _weights(perceptron: nn.Sequential) -> tuple[Tensor, ...]:
             f"Linear; it cannot use {perceptron}."
         )
     return tuple(perceptron.parameters())
-
-
-def _domain_of(batch: Any) -> int:
-    """Return the number of a batch's domain; 0 where it tells none.
-
-    Raises:
-        UsageError: its graphs are of several domains.
-    """
-    told = getattr(batch, "domain", None)
-    if told is None:
-        return 0
-    numbers = sorted(set(told.flatten().tolist())) if isinstance(told, Tensor) else [told]
-    if len(numbers) != 1 or not isinstance(numbers[0], Integral) or numbers[0] < 0:
-        raise UsageError(f"A batch is of one domain, numbered from 0; got domain={told}.")
-    return int(numbers[0])
 
 
 def _check(blocks: int, reductions: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from dagnn.models.augment import Augment
 from dagnn.models.normalize_images import ChannelNorm, ChannelStandardize
+from dagnn.nn import common_row, domain_of
 
 
 class ImageEncoder(nn.Module, ABC):
@@ -39,27 +40,30 @@ class ImageEncoder(nn.Module, ABC):
     def fit_inputs(self, *batches: Any) -> None:
         """Fit channel statistics on training images; a no-op without ``standardize``."""
         if self.standardize:
-            domain = getattr(batches[0], "domain", 0)
-            values = torch.cat([batch.x for batch in batches])
-            self.input.fit(values, domain if len(self.input.mean) > 1 else 0)
+            row = common_row(batches, len(self.input.mean))
+            self.input.fit(torch.cat([batch.x for batch in batches]), row)
 
     def forward(self, batch: Any) -> Tensor:
-        """Return latents ``[B, W]`` of a batch with ``x [B, C, H, W]`` and perhaps ``domain``."""
-        return self.gather(self.maps(batch), getattr(batch, "domain", 0))
+        """Return latents ``[B, W]`` of a batch with ``x [B, C, H, W]`` and ``domain``.
+
+        Raises:
+            UsageError: statistics are per domain, and the batch does not carry one domain.
+        """
+        return self.gather(self.maps(batch), domain_of(batch))
 
     def maps(self, batch: Any) -> Tensor:
         """Return the last feature maps ``[B, C', h, w]`` of a batch."""
-        domain = getattr(batch, "domain", 0)
+        domain = domain_of(batch)
         images: Tensor = self.augment(self.input(batch.x, domain))
         # Convolutions and poolings are several times faster with the channels side by side.
         return self.features(images.contiguous(memory_format=torch.channels_last), domain)
 
     @abstractmethod
-    def features(self, images: Tensor, domain: int) -> Tensor:
+    def features(self, images: Tensor, domain: int | None) -> Tensor:
         """Return feature maps ``[B, C', h, w]`` of standardised images."""
 
     @abstractmethod
-    def gather(self, maps: Tensor, domain: int = 0) -> Tensor:
+    def gather(self, maps: Tensor, domain: int | None = None) -> Tensor:
         """Return latents ``[B, W]`` from feature maps ``[B, C', h, w]``."""
 
 
@@ -72,7 +76,7 @@ class ConvBlock(nn.Module):
         self.conv = nn.Conv2d(channels, following, kernel, padding=kernel // 2, bias=False)
         self.norm = ChannelNorm(following, domains)
 
-    def forward(self, maps: Tensor, domain: int) -> Tensor:
+    def forward(self, maps: Tensor, domain: int | None) -> Tensor:
         """Halve height and width."""
         # The maximum goes first: it commutes with ReLU and leaves a quarter of the work.
         return functional.max_pool2d(self.norm(self.conv(maps), domain), 2).relu_()
@@ -115,13 +119,13 @@ class DeepMergeEncoder(ImageEncoder):
         )
         self.width = channels[-1] * (sizes["height"] // side) * (sizes["width"] // side)
 
-    def features(self, images: Tensor, domain: int) -> Tensor:
+    def features(self, images: Tensor, domain: int | None) -> Tensor:
         """Return the maps of the last block."""
         for block in self.blocks:
             images = block(images, domain)
         return images
 
-    def gather(self, maps: Tensor, domain: int = 0) -> Tensor:
+    def gather(self, maps: Tensor, domain: int | None = None) -> Tensor:
         """Flatten the maps."""
         return maps.flatten(1)
 
@@ -155,7 +159,7 @@ class SiddaEncoder(DeepMergeEncoder):
         self.norm = nn.LayerNorm(width)
         self.width = width
 
-    def gather(self, maps: Tensor, domain: int = 0) -> Tensor:
+    def gather(self, maps: Tensor, domain: int | None = None) -> Tensor:
         """Project the flattened maps and normalise each latent by itself."""
         latent: Tensor = self.norm(self.projection(maps.flatten(1)))
         return latent
@@ -192,7 +196,7 @@ class SurveyEncoder(DeepMergeEncoder):
         self.projection = nn.Linear(channels[-1], width)
         self.width = width
 
-    def gather(self, maps: Tensor, domain: int = 0) -> Tensor:
+    def gather(self, maps: Tensor, domain: int | None = None) -> Tensor:
         """Average the maps and project."""
         latent: Tensor = self.projection(self.dropout(maps.mean((2, 3))))
         return latent

@@ -1,6 +1,7 @@
 """An encoder and a head make a network."""
 
 import copy
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -8,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dagnn.models.normalize import RunningNorm
-from dagnn.models.normalize_images import ChannelNorm
-from dagnn.nn import Standardize, at_least_float32
+from dagnn.models.settle import settle
+from dagnn.nn import Standardize, at_least_float32, domain_of
 from dagnn.records import Output
 
 
@@ -83,30 +84,40 @@ class Network(nn.Module):
                 hook.remove()
         for standardize, values in seen.items():
             standardize.refer(domain, torch.cat(values))
+        owner = domain_of(batches[0])
         for module in self.modules():
-            if isinstance(module, RunningNorm):
-                module.share(domain, batches[0].domain)
+            if isinstance(module, RunningNorm) and owner is not None:
+                module.share(domain, owner)
+
+    def settle(self, batches: Iterable[Any]) -> None:
+        """Set the statistics of inner layers to those of some items, exactly.
+
+        What training keeps is an average over its last batches; once the weights are final,
+        the training items of every domain give what it estimates.
+
+        Args:
+            batches: items of every domain, each batch of one; iterated several times. See
+                :func:`~dagnn.models.settle.settle`.
+        """
+        training = self.training
+        self.eval()
+        settle(self.encoder, batches)
+        self.train(training)
 
     def adapted(self, *batches: Any) -> "Network":
-        """Return a copy whose statistics of domain 0 are those of unlabelled items.
+        """Return a copy whose statistics of one domain are those of unlabelled items.
 
         Input and inner statistics are estimated anew; weights stay. It assumes that the
         truth of these items is spread like that of training.
 
         Args:
-            *batches: many items of one suite, with ``batch.domain == 0``. One batch is
-                exact; several, equally large, save memory, and their statistics are averaged.
+            *batches: many items of one suite, which carry the number of the domain whose
+                statistics they replace. In how many batches they come changes nothing.
         """
         other = copy.deepcopy(self).eval()
         other.fit_inputs(*batches)
-        for module in other.modules():
-            if isinstance(module, RunningNorm | ChannelNorm):
-                module.forget(0)
-                module.train()
-        with torch.no_grad():
-            for batch in batches:
-                other(batch)
-        return other.eval()
+        other.settle(batches)
+        return other
 
 
 def _remember(

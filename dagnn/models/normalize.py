@@ -1,13 +1,39 @@
 """Normalisation of latents that is the same function in training and in evaluation."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
 from dagnn.collective import moments_over_shares, shares
-from dagnn.nn import at_least_float32
+from dagnn.nn import at_least_float32, row_of
 
 
-class RunningNorm(nn.Module):
+class DomainNorm(nn.Module, ABC):
+    """Normalisation whose running statistics are shared, or kept for each domain.
+
+    In training they average means and **unbiased** variances of single batches, each of one
+    domain. What evaluation uses in the end is exact, see :func:`~dagnn.models.settle.settle`.
+    """
+
+    @abstractmethod
+    def row(self, domain: int | None) -> int:
+        """Return the row of statistics that a domain uses.
+
+        Raises:
+            UsageError: there are several, and the domain is unknown or has none of them.
+        """
+
+    @abstractmethod
+    def statistics(self, row: int) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of a row ``[W]`` each, to be read or written in place."""
+
+    def owns(self, domain: int | None) -> bool:
+        """Return whether a domain's items set the statistics that it uses."""
+        return True
+
+
+class RunningNorm(DomainNorm):
     r"""Normalise every feature by running statistics, with the gradient of batch norm.
 
     Batch renormalisation: the output is ``(x − μ) / σ`` with *running* ``μ, σ``,
@@ -17,7 +43,7 @@ class RunningNorm(nn.Module):
     domain gap that training never saw. Here both go through one map, up to the
     drift of the running statistics between two batches, unless ``domains > 1``
     asks for statistics per domain. The running variance averages variances
-    within batches; shared by suites that lie apart, it leaves their distance out.
+    within domains; shared by suites that lie apart, it leaves their distance out.
 
     Args:
         width: number of features ``W``.
@@ -46,6 +72,18 @@ class RunningNorm(nn.Module):
         """Let a domain be normalised by the statistics of another one."""
         self.rows[domain] = owner
 
+    def row(self, domain: int | None) -> int:
+        """Return the row of statistics that a domain uses, its own or the one it shares."""
+        return self.rows[row_of(domain, len(self.rows))]
+
+    def owns(self, domain: int | None) -> bool:
+        """Return whether the statistics that a domain uses are its own, or those of all."""
+        return len(self.rows) == 1 or self.row(domain) == domain
+
+    def statistics(self, row: int) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of a row ``[W]`` each, to be read or written in place."""
+        return self.mean[row], self.variance[row]
+
     def get_extra_state(self) -> Tensor:
         """Return whose statistics each domain uses, for the checkpoint."""
         return torch.tensor(self.rows)
@@ -54,9 +92,13 @@ class RunningNorm(nn.Module):
         """Restore whose statistics each domain uses."""
         self.rows = [int(row) for row in state]
 
-    def forward(self, values: Tensor, domain: int = 0) -> Tensor:
-        """Return normalised values ``[B, W]``; in training also update the statistics."""
-        row = self.rows[domain] if len(self.rows) > 1 else 0
+    def forward(self, values: Tensor, domain: int | None = None) -> Tensor:
+        """Return normalised values ``[B, W]``; in training also update the statistics.
+
+        Raises:
+            UsageError: domains have statistics of their own, and this one is unknown.
+        """
+        row = self.row(domain)
         values = at_least_float32(values)  # no statistics in the precision of autocast
         if self.training and len(values) * shares() > 1:
             values = self._renormalise(values, row)
@@ -65,8 +107,8 @@ class RunningNorm(nn.Module):
         return values * self.weight + self.bias
 
     def _renormalise(self, values: Tensor, row: int) -> Tensor:
-        variance, mean = moments_over_shares(values)
-        self._update(mean.detach(), variance.detach(), row)
+        variance, mean, count = moments_over_shares(values)
+        self._update(mean.detach(), (variance * (count / (count - 1))).detach(), row)
         running = _spread(self.variance[row])
         scale = (_spread(variance) / running).detach()
         shift = ((mean - self.mean[row]) / running).detach()
@@ -80,10 +122,6 @@ class RunningNorm(nn.Module):
         self.variance[row] = self.variance[row].lerp(
             variance.to(self.variance), share.to(self.variance)
         )
-
-    def forget(self, row: int) -> None:
-        """Start the statistics of one domain anew; the next training batch sets them."""
-        self.batches[row] = 0
 
     def extra_repr(self) -> str:
         """Tell width, number of domains and momentum."""

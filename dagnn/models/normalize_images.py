@@ -5,13 +5,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dagnn.collective import moments_over_shares, shares
-from dagnn.nn import Standardize, at_least_float32
+from dagnn.models.normalize import DomainNorm
+from dagnn.nn import Standardize, at_least_float32, row_of
 
 # Added to variances by torch's batch normalisation.
 EPSILON = 1e-5
 
 
-class ChannelNorm(nn.Module):
+class ChannelNorm(DomainNorm):
     """Batch normalisation of channels whose running statistics may belong to domains.
 
     With ``domains > 1`` each domain has running statistics of its own and all share scale
@@ -53,13 +54,18 @@ class ChannelNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(shape))
         self.register_buffer("num_batches_tracked", torch.zeros(shape[:-1], dtype=torch.long))
 
-    def forward(self, maps: Tensor, domain: int = 0) -> Tensor:
-        """Return normalised maps ``[B, C, H, W]``; in training also update the statistics."""
+    def forward(self, maps: Tensor, domain: int | None = None) -> Tensor:
+        """Return normalised maps ``[B, C, H, W]``; in training also update the statistics.
+
+        Raises:
+            UsageError: domains have statistics of their own, and this one is unknown.
+        """
+        row = self.row(domain)
         if not self.training or maps.numel() * shares() == maps.shape[1]:
-            mean, variance = self._row(domain)
+            mean, variance = self.statistics(row)
             return functional.batch_norm(maps, mean, variance, self.weight, self.bias)
         if shares() > 1:
-            return self._over_shares(maps, domain)
+            return self._over_shares(maps, row)
         # With momentum 1 torch's running statistics are those of the batch; its general
         # reductions over the same axes take many times as long.
         mean = torch.zeros_like(self.running_mean.view(-1, maps.shape[1])[0])
@@ -69,34 +75,42 @@ class ChannelNorm(nn.Module):
         )
         # torch counts one sample less, which would show where maps are few and small.
         samples = maps.numel() / maps.shape[1]
-        self._update(domain, mean, variance * ((samples - 1) / samples))
+        self._update(row, mean, variance * ((samples - 1) / samples), maps)
         return done
 
-    def _over_shares(self, maps: Tensor, domain: int) -> Tensor:
+    def _over_shares(self, maps: Tensor, row: int) -> Tensor:
         """Return maps that are normalised by the statistics of a batch that processes share."""
         pixels = at_least_float32(maps.movedim(1, -1))
-        variance, mean = moments_over_shares(pixels.flatten(0, -2))
-        self._update(domain, mean.detach(), variance.detach())
+        variance, mean, _ = moments_over_shares(pixels.flatten(0, -2))
+        self._update(row, mean.detach(), variance.detach(), maps)
         normal = (pixels - mean) * (variance + EPSILON).rsqrt() * self.weight + self.bias
         return normal.to(maps).movedim(-1, 1)
 
-    def _row(self, domain: int) -> tuple[Tensor, Tensor]:
+    def row(self, domain: int | None) -> int:
+        """Return the row of statistics that a domain uses."""
+        return row_of(domain, self.domains)
+
+    def statistics(self, row: int) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of a row ``[C]`` each, to be read or written in place."""
         if self.domains == 1:
             return self.running_mean, self.running_var
-        return self.running_mean[domain], self.running_var[domain]
+        return self.running_mean[row], self.running_var[row]
 
-    def _update(self, domain: int, batch_mean: Tensor, batch_variance: Tensor) -> None:
-        """Average over the first batches, then forget exponentially."""
-        batches = self.num_batches_tracked.view(-1)[domain if self.domains > 1 else 0]
+    @torch.no_grad()
+    def _update(self, row: int, batch_mean: Tensor, batch_variance: Tensor, maps: Tensor) -> None:
+        """Average over the first batches, then forget exponentially.
+
+        Images are the independent items, not pixels: a batch of ``B`` lacks ``1/B`` of the
+        variance of their means.
+        """
+        between, _, count = moments_over_shares(at_least_float32(maps.detach().mean((2, 3))))
+        unbiased = batch_variance + between / max(int(count) - 1, 1)
+        batches = self.num_batches_tracked.view(-1)[row]
         batches += 1
         share = (1.0 / batches).clamp(min=self.momentum)
-        mean, variance = self._row(domain)
+        mean, variance = self.statistics(row)
         mean.lerp_(batch_mean.to(mean), share.to(mean))
-        variance.lerp_(batch_variance.to(variance), share.to(variance))
-
-    def forget(self, row: int) -> None:
-        """Start the statistics of one domain anew; the next training batch sets them."""
-        self.num_batches_tracked.view(-1)[row] = 0
+        variance.lerp_(unbiased.to(variance), share.to(variance))
 
     def extra_repr(self) -> str:
         """Tell channels, number of domains and momentum."""
@@ -118,6 +132,6 @@ class ChannelStandardize(Standardize):
         self.mean[domain] = mean.mean(0).to(self.mean)
         self.std[domain] = torch.where(std > 1e-8, std, torch.ones_like(std)).to(self.std)
 
-    def forward(self, values: Tensor, domain: int = 0) -> Tensor:
+    def forward(self, values: Tensor, domain: int | None = None) -> Tensor:
         """Return standardised images, same shape ``[B, C, H, W]``."""
         return super().forward(values.movedim(1, -1), domain).movedim(-1, 1)

@@ -33,7 +33,7 @@ class _Residual(nn.Module, ABC):
             projection = _conv(channels, following, 1, stride)
             self.downsample = nn.ModuleList([projection, ChannelNorm(following, domains)])
 
-    def forward(self, maps: Tensor, domain: int) -> Tensor:
+    def forward(self, maps: Tensor, domain: int | None) -> Tensor:
         """Return ``relu(residual(maps) + maps)``."""
         identity = maps
         if self.downsample is not None:
@@ -41,7 +41,7 @@ class _Residual(nn.Module, ABC):
         return functional.relu(self.residual(maps, domain) + identity)
 
     @abstractmethod
-    def residual(self, maps: Tensor, domain: int) -> Tensor:
+    def residual(self, maps: Tensor, domain: int | None) -> Tensor:
         """Return what is added to the input."""
 
 
@@ -57,7 +57,7 @@ class BasicBlock(_Residual):
         self.conv2 = _conv(planes, planes, 3)
         self.bn2 = ChannelNorm(planes, domains)
 
-    def residual(self, maps: Tensor, domain: int) -> Tensor:
+    def residual(self, maps: Tensor, domain: int | None) -> Tensor:
         """Return what is added to the input."""
         maps = functional.relu(self.bn1(self.conv1(maps), domain))
         added: Tensor = self.bn2(self.conv2(maps), domain)
@@ -78,7 +78,7 @@ class Bottleneck(_Residual):
         self.conv3 = _conv(planes, planes * self.expansion, 1)
         self.bn3 = ChannelNorm(planes * self.expansion, domains)
 
-    def residual(self, maps: Tensor, domain: int) -> Tensor:
+    def residual(self, maps: Tensor, domain: int | None) -> Tensor:
         """Return what is added to the input."""
         maps = functional.relu(self.bn1(self.conv1(maps), domain))
         maps = functional.relu(self.bn2(self.conv2(maps), domain))
@@ -128,7 +128,7 @@ class ResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, images: Tensor, domain: int = 0) -> Tensor:
+    def forward(self, images: Tensor, domain: int | None = None) -> Tensor:
         """Return the last maps ``[B, width, H/32, W/32]``."""
         maps = functional.relu(self.bn1(self.conv1(images), domain))
         maps = functional.max_pool2d(maps, 3, 2, 1)
@@ -207,12 +207,12 @@ class ResNetEncoder(ImageEncoder):
         self.width = width or self.backbone.width
         self.projection = nn.Linear(self.backbone.width, width) if width else nn.Identity()
 
-    def features(self, images: Tensor, domain: int) -> Tensor:
+    def features(self, images: Tensor, domain: int | None) -> Tensor:
         """Return the maps of the last stage."""
         maps: Tensor = self.backbone(images, domain)
         return maps
 
-    def gather(self, maps: Tensor, domain: int = 0) -> Tensor:
+    def gather(self, maps: Tensor, domain: int | None = None) -> Tensor:
         """Average the maps and project."""
         latent: Tensor = self.projection(maps.mean((2, 3)))
         return latent

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dagnn.models.normalize import RunningNorm
-from dagnn.nn import Standardize, mlp
+from dagnn.nn import Standardize, common_row, domain_of, mlp
 
 
 class SpectrumEncoder(nn.Module):
@@ -49,12 +49,15 @@ class SpectrumEncoder(nn.Module):
     def fit_inputs(self, *batches: Any) -> None:
         """Fit input statistics on batches of training vectors; a no-op without ``standardize``."""
         if self.standardize:
-            domain = getattr(batches[0], "domain", 0)
-            values = torch.cat([batch.x for batch in batches])
-            self.input.fit(values, domain if len(self.input.mean) > 1 else 0)
+            row = common_row(batches, len(self.input.mean))
+            self.input.fit(torch.cat([batch.x for batch in batches]), row)
 
     def forward(self, batch: Any) -> Tensor:
-        """Return latents ``[B, W]`` of a batch with ``x [B, F]`` and, optionally, ``domain``."""
-        domain = getattr(batch, "domain", 0)
+        """Return latents ``[B, W]`` of a batch with ``x [B, F]`` and ``domain``.
+
+        Raises:
+            UsageError: statistics are per domain, and the batch does not carry one domain.
+        """
+        domain = domain_of(batch)
         latent: Tensor = self.layers(self.input(batch.x, domain))
         return latent if self.norm is None else self.norm(latent, domain)

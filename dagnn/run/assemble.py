@@ -169,7 +169,7 @@ def training_batch(
     """
     items = suite.parts()["train"] if items is None else items
     dataset = suite.loaded.dataset.to(where)
-    return dataset.batch(items[:_FIT_ITEMS].to(where), domain=suite.domain)
+    return dataset.batch(items[:_FIT_ITEMS].to(where))
 
 
 def _stream(experiment: Experiment, suite: SuiteData, device: torch.device) -> Stream:
@@ -177,6 +177,5 @@ def _stream(experiment: Experiment, suite: SuiteData, device: torch.device) -> S
         suite.loaded.dataset.to(device),
         suite.parts()["train"].numpy(),
         experiment.training.batch_size,
-        suite.domain,
         seed=experiment.seed,
     )

@@ -173,5 +173,5 @@ def on_target_labels(prepared: Prepared) -> Prepared:
                 f"The oracle trains on the labels of {suite.name}, and some are unknown. Leave "
                 "evaluation.compare_oracle out."
             )
-    suites = [replace(suite, role="source", domain=domain) for domain, suite in enumerate(targets)]
+    suites = [suite.numbered("source", domain) for domain, suite in enumerate(targets)]
     return replace(prepared, suites=tuple(suites), intervals=())

@@ -78,7 +78,7 @@ def prepare(
             split = _split(experiment, name, loaded, rows, bound, (splits or {}).get(name))
             assigned |= _parts_of_groups(loaded.dataset, split)
             number = domain
-        suites.append(SuiteData(name, role, number, loaded, split, spelt))
+        suites.append(SuiteData(name, role, loaded, split, spelt).numbered(role, number))
     require_alike(suites)
     shared = modality.shared_objects
     return Prepared(tuple(suites), truth, folder, shared_objects=shared)

@@ -135,7 +135,7 @@ def validation(made: Assembly, prepared: Prepared, oracle: bool) -> Validate:
 
     def batches(role: str) -> list[Any]:
         return [
-            suite.loaded.dataset.to(made.device).batch(suite.parts()["valid"], suite.domain)
+            suite.loaded.dataset.to(made.device).batch(suite.parts()["valid"])
             for suite in prepared.of_role(role)
         ]
 

@@ -162,13 +162,12 @@ def _predict(
         network = adapt(network, dataset, items)
     return answers_of(truth.classes).predict(
         network,
-        dataset,
+        dataset.in_domain(domain_of(suite, meta["domains"])),
         items,
         truth,
         suite=suite or UNKNOWN_SUITE,
         role="other",
         split="all",
-        domain=domain_of(suite, meta["domains"]),
     )
 
 

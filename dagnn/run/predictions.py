@@ -78,13 +78,12 @@ def _predict_part(
 ) -> AnyPredictions:
     return answers_of(prepared.truth.classes).predict(
         network,
-        suite.loaded.dataset,
+        suite.loaded.dataset.in_domain(known.index(suite.name) if suite.name in known else 0),
         index,
         prepared.truth,
         suite=suite.name,
         role=suite.role,
         split=part,
-        domain=known.index(suite.name) if suite.name in known else 0,
         model=model,
     )
 
@@ -122,4 +121,5 @@ def adapt(network: Network, dataset: Dataset, items: Tensor) -> Network:
         )
     device = next(network.parameters()).device
     parts = torch.split(items.to(device), ITEMS_AT_ONCE)
-    return network.adapted(*(dataset.to(device).batch(part, domain=0) for part in parts))
+    there = dataset.to(device).in_domain(0)
+    return network.adapted(*(there.batch(part) for part in parts))

@@ -1,7 +1,7 @@
 """Every suite of an experiment, read and split."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,8 +26,7 @@ class SuiteData:
     Attributes:
         name: short name of the suite.
         role: ``source``, ``target`` or ``other``.
-        domain: number that the network knows it by.
-        loaded: dataset and facts about it.
+        loaded: dataset, which knows the number of its domain, and facts about it.
         split: train, validation and test items; None where every item is held out.
         spelling: how the experiment names it where that is not its short name: another
             spelling, or the file that describes it.
@@ -35,7 +34,6 @@ class SuiteData:
 
     name: str
     role: str
-    domain: int
     loaded: Loaded
     split: Split | None
     spelling: str = ""
@@ -44,6 +42,17 @@ class SuiteData:
     def asked(self) -> str:
         """What a modality finds it by."""
         return self.spelling or self.name
+
+    @property
+    def domain(self) -> int:
+        """Number of the domain that the network knows it by."""
+        assert self.loaded.dataset.domain is not None
+        return self.loaded.dataset.domain
+
+    def numbered(self, role: str, domain: int) -> "SuiteData":
+        """Return the suite in another role, as another domain."""
+        dataset = self.loaded.dataset.in_domain(domain)
+        return replace(self, role=role, loaded=replace(self.loaded, dataset=dataset))
 
     def parts(self) -> dict[str, Tensor]:
         """Return the items of each part; ``all`` for a suite that is not split."""

@@ -62,9 +62,13 @@ class Relabelled:
         """Return the dataset with its tensors on a device."""
         return Relabelled(self.dataset.to(where), self.labels.to(where))
 
-    def batch(self, index: Tensor, domain: int = 0) -> Any:
+    def in_domain(self, domain: int | None) -> "Relabelled":
+        """Return the same items as those of a domain."""
+        return Relabelled(self.dataset.in_domain(domain), self.labels)
+
+    def batch(self, index: Tensor) -> Any:
         """Gather items with their replaced truth."""
-        batch = self.dataset.batch(index, domain)
+        batch = self.dataset.batch(index)
         y = self.labels[index.to(self.labels.device)]
         if is_dataclass(batch) and not isinstance(batch, type):
             return replace(batch, y=y)
@@ -109,8 +113,7 @@ def swap(network: Network, prepared: Prepared) -> Prepared:
     roles = dict.fromkeys(range(len(sources)), "source")
     suites = [*sources, *prepared.of_role("source")]
     renumbered = tuple(
-        replace(suite, role=roles.get(domain, "target"), domain=domain)
-        for domain, suite in enumerate(suites)
+        suite.numbered(roles.get(domain, "target"), domain) for domain, suite in enumerate(suites)
     )
     return replace(prepared, suites=renumbered, intervals=())
 

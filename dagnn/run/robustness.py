@@ -154,5 +154,5 @@ def _numbered(rows: Mapping[int, str]) -> dict[tuple[str, int], int]:
 
 
 def _sample(suite: SuiteData, items: Tensor, device: torch.device) -> Sample:
-    batch = suite.loaded.dataset.to(device).batch(items.to(device), suite.domain)
+    batch = suite.loaded.dataset.to(device).batch(items.to(device))
     return Sample(suite.name, batch.x, batch.y, suite.domain)

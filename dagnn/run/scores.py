@@ -107,7 +107,7 @@ def outputs(network: Network, suite: SuiteData, part: str) -> tuple[Output, Tens
     said, truth = [], []
     with evaluating(network):
         for items in torch.split(suite.parts()[part].to(where), ITEMS_AT_ONCE):
-            batch = dataset.batch(items, domain=suite.domain)
+            batch = dataset.batch(items)
             said.append(mixture(network(batch)))
             truth.append(batch.y)
     return join(said), torch.cat(truth)

@@ -148,7 +148,8 @@ def _moved(
         part: np.array([position[name] for name in parts[part] if name in position], dtype=np.int64)
         for part in PARTS
     }
-    return SuiteData(f"{suite.name}-moved", "target", domain, loaded, Split(**rows))
+    moved = SuiteData(f"{suite.name}-moved", "target", loaded, Split(**rows))
+    return moved.numbered("target", domain)
 
 
 def halves(experiment: Experiment, prepared: Prepared) -> tuple[list[Surrogate], str]:
@@ -237,7 +238,8 @@ def _half(
             kept = among if role == "source" else ~among
             split = Split(_among(suite, "train", kept), _among(suite, "valid", kept), NO_ITEMS)
             own = f"{suite.name}-{end}-{name}"
-            roles.append(SuiteData(own, role, len(roles), suite.loaded, split))
+            half = SuiteData(own, role, suite.loaded, split)
+            roles.append(half.numbered(role, len(roles)))
     names = [suite.name for suite in roles if suite.role == "target"]
     halved = _with_targets(experiment, f"{way}-{name}", names)
     label = f"a network for the error bars, on the source at {way} against {other} {name}"
