@@ -157,7 +157,7 @@ def reestimated(experiment: Experiment, prepared: Prepared, network: Network) ->
     own = adapt(
         network, target.loaded.dataset, next(iter(target.parts().values())).new_tensor(items)
     )
-    as_first = replace(target, domain=0)
+    as_first = target.numbered(target.role, 0)
     alone = replace(prepared, suites=(*prepared.of_role("source"), as_first))
     return of_suite(measured(experiment, alone, network, seen_by=own), target.name)
 

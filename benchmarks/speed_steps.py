@@ -44,7 +44,8 @@ class Steps:
         self.plain, self.ours = plain.to(device), Network(encoder, head).to(device)
         everything = np.arange(boxes)
         streams = [
-            [Stream(dataset, everything, BATCH, domain)] for domain, dataset in enumerate(there)
+            [Stream(dataset.in_domain(domain), everything, BATCH)]
+            for domain, dataset in enumerate(there)
         ]
         settings = TrainSettings(epochs=1000)
         self.loop = Loop(self.ours, objective().to(device), Domains(*streams), settings)

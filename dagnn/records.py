@@ -61,8 +61,8 @@ class Pair:
         progress: training progress in [0, 1].
         target_index: position of each target item among all target training
             items, ``[B_t]``, for terms that keep a memory.
-        source_domain: domain number of each source item, ``[B_s]``.
-        target_domain: domain number of each target item, ``[B_t]``.
+        source_domain: domain number of each source item, ``[B_s]``, on the CPU.
+        target_domain: domain number of each target item, ``[B_t]``, on the CPU.
     """
 
     source: Output
@@ -72,6 +72,45 @@ class Pair:
     target_index: Tensor
     source_domain: Tensor
     target_domain: Tensor
+
+    def take(self, source: Tensor, target: Tensor) -> "Pair":
+        """Return the pair with some items of each side.
+
+        Args:
+            source: numbers of source items, integers.
+            target: numbers of target items, integers.
+        """
+        where = self.labels.device
+        # Validation items have no number among the training items.
+        numbers = target.to(where)[: len(self.target_index)]
+        return replace(
+            self,
+            source=_take_items(self.source, source.to(where)),
+            target=_take_items(self.target, target.to(where)),
+            labels=self.labels[source.to(where)],
+            source_domain=self.source_domain[source.cpu()],
+            target_domain=self.target_domain[target.cpu()],
+            target_index=self.target_index[numbers],
+        )
+
+    def by_domain(self) -> list["Pair"]:
+        """Return one pair for each source domain with each target domain."""
+        sources, targets = (
+            {
+                number: (domains == number).nonzero().flatten()
+                for number in sorted(set(domains.tolist()))
+            }
+            for domains in (self.source_domain, self.target_domain)
+        )
+        if len(sources) * len(targets) <= 1:
+            return [self]
+        return [self.take(rows, others) for rows in sources.values() for others in targets.values()]
+
+
+def _take_items(output: Output, rows: Tensor) -> Output:
+    """Return some items of an output; a member axis before them is kept."""
+    columns = (column.index_select(-2, rows) for column in output.prediction)
+    return Output(output.latent.index_select(-2, rows), type(output.prediction)(*columns))
 
 
 class Terms(NamedTuple):

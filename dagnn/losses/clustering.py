@@ -72,6 +72,7 @@ class AdaptiveClustering(DomainTerm):
     """
 
     needs_classes = True
+    pairwise = False
     vectorises = True
 
     def __init__(self, top: int | None = None) -> None:

@@ -69,6 +69,7 @@ class CORAL(DomainTerm):
         CORAL(normalize=True)
     """
 
+    positive = True
     vectorises = True
 
     def __init__(self, normalize: bool = True) -> None:

@@ -43,6 +43,7 @@ class TargetEntropy(DomainTerm):
     """
 
     needs_classes = True
+    pairwise = False
     vectorises = True
 
     def forward(self, pair: Pair) -> Tensor:
@@ -77,6 +78,7 @@ class EntropySeparation(DomainTerm):
     """
 
     needs_classes = True
+    pairwise = False
     vectorises = True
 
     def __init__(self, margin: float | None = None) -> None:

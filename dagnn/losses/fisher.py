@@ -77,6 +77,7 @@ class FisherTerm(DomainTerm):
     """
 
     needs_classes = True
+    pairwise = False
     needs_target = False
     vectorises = True
     learned: nn.Parameter | None

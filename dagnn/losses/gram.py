@@ -186,6 +186,8 @@ class DareGram(DomainTerm):
         DareGram(threshold=0.99, angle=1, scale=0.1, normalize=True)
     """
 
+    positive = True
+
     def __init__(
         self,
         threshold: float = 0.99,

@@ -118,6 +118,7 @@ class JointAlignment(DomainTerm):
         if widths < 1:
             raise ValueError(f"Joint alignment needs at least one width, got widths={widths}.")
         self.estimator = estimator
+        self.positive = estimator == "biased"
         self.widths = widths
         self.detach = detach
         self.source_labels = source_labels

@@ -227,6 +227,7 @@ class MMD(DomainTerm):
         combine = combine or ("mean" if bandwidth == "median" else "sum")
         _check(widths, estimator, combine)
         self.estimator = estimator
+        self.positive = estimator == "biased"
         self.bandwidth = bandwidth
         self.widths = widths
         self.combine = combine

@@ -61,6 +61,7 @@ class MomentAlignment(DomainTerm):
         MomentAlignment()
     """
 
+    positive = True
     vectorises = True
 
     def forward(self, pair: Pair) -> Tensor:

@@ -69,6 +69,7 @@ class Neighbourhood(DomainTerm):
     """
 
     needs_classes = True
+    pairwise = False
 
     memory: Tensor
     seen: Tensor

@@ -1,9 +1,10 @@
 """Objectives: one task loss and weighted domain terms become one number to minimise."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from dagnn.errors import UsageError, nearest
@@ -30,7 +31,8 @@ class Objective(nn.Module):
     .. math:: L = L_\mathrm{task} + \sum_k w_k \, r_k(\mathrm{progress}) \, D_k
 
     Doubling a weight doubles that term's gradient. A term of weight zero is
-    left out altogether, so weight zero is exactly training on the source alone.
+    left out altogether, so weight zero is exactly training on the source alone. With several
+    source or target domains, ``D`` is the mean over all (source, target) pairs of them.
 
     Args:
         task: the task loss, read on labelled source items only.
@@ -76,12 +78,24 @@ class Objective(nn.Module):
     def forward(self, pair: Pair) -> Terms:
         """Return the total, the task loss and each term's own, unweighted value."""
         task = self.task(pair.source.prediction, pair.labels)
-        seen = self.window(pair)
-        values = {name: term(seen) for name, term in self.terms.items() if self.weights[name]}
+        values = self._values(pair)
         total = task
         for name, value in values.items():
             total = total + self.contribution(name, value, pair.progress)
         return Terms(total, task, values)
+
+    def _values(self, pair: Pair) -> dict[str, Tensor]:
+        """Return the value of every term with a weight, a mean over pairs of domains."""
+        whole = self.window(pair)
+        pairs = [whole]
+        if len(split := pair.by_domain()) > 1:
+            # A window may leave a target out altogether.
+            pairs = [p for p in map(self.window, split) if len(p.target_domain)] or [whole]
+        return {
+            name: _mean([term(p) for p in pairs]) if term.pairwise else term(whole)
+            for name, term in self.terms.items()
+            if self.weights[name]
+        }
 
     def contribution(self, name: str, value: Tensor, progress: float) -> Tensor:
         """Return what a term of this value adds to the total."""
@@ -107,6 +121,10 @@ class Objective(nn.Module):
         )
 
 
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(values)).mean() if len(values) > 1 else values[0]
+
+
 class LogSumObjective(Objective):
     r"""The published DA-GNN form, in which the domain term enters through its logarithm.
 
@@ -119,12 +137,13 @@ class LogSumObjective(Objective):
     gradient ``∇D / D``, however small D is. Tune nothing here; use
     :class:`Objective` for that.
 
-    D must be positive: take a biased estimator. Values below 1e-12 count as
-    1e-12 and give no gradient. Ramps other than ``constant`` would be as
-    powerless as the weight and are refused.
+    D must be positive, or half of the batches have no gradient: terms that can be zero or
+    negative are refused. Values below 1e-12 count as 1e-12. Ramps other than ``constant``
+    would be as powerless as the weight and are refused.
 
     Raises:
-        ValueError: a weight is not positive and finite, or a ramp is not constant.
+        ValueError: a weight is not positive and finite, a ramp is not constant, or a term can
+            be zero or negative.
 
     References:
         Roncoli et al. 2023, arXiv:2311.01588, and their public code GNN_DomainAdapt.
@@ -138,6 +157,13 @@ class LogSumObjective(Objective):
         super()._check(name, weighted)
         if weighted.weight == 0:
             raise ValueError(f"The log-sum objective cannot take log 0: weight of {name!r} is 0.")
+        if not weighted.term.positive:
+            raise ValueError(
+                f"The log-sum objective takes the logarithm of {name!r} "
+                f"({type(weighted.term).__name__}), which can be zero or negative. Use a distance "
+                "such as mmd (estimator: biased), coral, moments or sinkhorn, or "
+                "loss.objective=weighted_sum."
+            )
         if weighted.ramp != "constant":
             raise ValueError(
                 f"A ramp has no effect under the logarithm of the log-sum objective; "

@@ -174,6 +174,7 @@ class Sinkhorn(DomainTerm):
         Sinkhorn(blur=0.5, iterations=20, normalize=True)
     """
 
+    positive = True
     vectorises = True
 
     def __init__(self, blur: float = 0.5, iterations: int = 20, normalize: bool = True) -> None:

@@ -21,6 +21,7 @@ class StatisticsOnly(DomainTerm):
         True
     """
 
+    pairwise = False
     vectorises = True
 
     def forward(self, pair: Pair) -> Tensor:

@@ -17,6 +17,11 @@ class DomainTerm(nn.Module, ABC):
         needs_target: whether the term reads ``pair.target``. Where no term
             does, the trainer never draws a target batch.
         needs_classes: whether the term reads class scores, which parameters have none of.
+        pairwise: whether the term compares a source with a target domain. With several of them
+            its value is the mean over all such pairs: a pool of targets displaced by opposite
+            shifts would look aligned. Other terms see all items at once.
+        positive: whether the value is above zero for any two samples that differ, and tends to
+            zero as domains agree, so that its logarithm may be minimised.
         vectorises: whether ``forward`` may run under ``torch.func.vmap`` for all
             members of an ensemble at once: it has no parameters and no memory, and
             no branch depends on a value.
@@ -24,6 +29,8 @@ class DomainTerm(nn.Module, ABC):
 
     needs_target: bool = True
     needs_classes: bool = False
+    pairwise: bool = True
+    positive: bool = False
     vectorises: bool = False
 
     @abstractmethod
@@ -35,6 +42,7 @@ class NoAdaptation(DomainTerm):
     """Training on the source alone: the term is zero and asks for no target."""
 
     needs_target = False
+    pairwise = False
     vectorises = True
 
     def forward(self, pair: Pair) -> Tensor:

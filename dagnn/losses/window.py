@@ -1,12 +1,11 @@
 """Which source items domain terms may compare the target with."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from dagnn.records import Output, Pair
+from dagnn.records import Pair
 
 FEWEST = 4
 """Items that are kept in any case, the nearest ones: terms need a few to compare."""
@@ -44,27 +43,11 @@ class Window(nn.Module):
         outside = torch.maximum(self.low - pair.labels, pair.labels - self.high).amax(-1)
         order = outside.clamp_min(0.0).argsort(stable=True)
         count = max(int((outside <= 0).sum()), min(FEWEST, len(order)))
-        rows = order[:count]
         seen = torch.ones_like(pair.target_domain, dtype=torch.bool)
         for domain in self.without:
             seen &= pair.target_domain != domain
-        others = torch.nonzero(seen).flatten()
-        return replace(
-            pair,
-            source=_take(pair.source, rows),
-            target=_take(pair.target, others),
-            labels=pair.labels[rows],
-            source_domain=pair.source_domain[rows],
-            target_domain=pair.target_domain[others],
-            # Validation items have no number among the training items.
-            target_index=pair.target_index[others[: len(pair.target_index)]],
-        )
+        return pair.take(order[:count], torch.nonzero(seen).flatten())
 
     def __repr__(self) -> str:
         ends = zip(self.low.tolist(), self.high.tolist(), strict=True)
         return f"Window({', '.join(f'[{low:.2f}, {high:.2f}]' for low, high in ends)})"
-
-
-def _take(output: Output, rows: Tensor) -> Output:
-    prediction = output.prediction
-    return Output(output.latent[rows], type(prediction)(*(column[rows] for column in prediction)))

@@ -12,8 +12,8 @@ from dagnn.nn import at_least_float32, row_of
 class DomainNorm(nn.Module, ABC):
     """Normalisation whose running statistics are shared, or kept for each domain.
 
-    In training they average means and **unbiased** variances of single batches, each of one
-    domain. What evaluation uses in the end is exact, see :func:`~dagnn.models.settle.settle`.
+    In training they average means and variances of single batches, each of one domain. What
+    evaluation uses in the end is exact, see :func:`~dagnn.models.settle.settle`.
     """
 
     @abstractmethod

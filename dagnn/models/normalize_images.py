@@ -75,14 +75,14 @@ class ChannelNorm(DomainNorm):
         )
         # torch counts one sample less, which would show where maps are few and small.
         samples = maps.numel() / maps.shape[1]
-        self._update(row, mean, variance * ((samples - 1) / samples), maps)
+        self._update(row, mean, variance * ((samples - 1) / samples))
         return done
 
     def _over_shares(self, maps: Tensor, row: int) -> Tensor:
         """Return maps that are normalised by the statistics of a batch that processes share."""
         pixels = at_least_float32(maps.movedim(1, -1))
         variance, mean, _ = moments_over_shares(pixels.flatten(0, -2))
-        self._update(row, mean.detach(), variance.detach(), maps)
+        self._update(row, mean.detach(), variance.detach())
         normal = (pixels - mean) * (variance + EPSILON).rsqrt() * self.weight + self.bias
         return normal.to(maps).movedim(-1, 1)
 
@@ -96,21 +96,14 @@ class ChannelNorm(DomainNorm):
             return self.running_mean, self.running_var
         return self.running_mean[row], self.running_var[row]
 
-    @torch.no_grad()
-    def _update(self, row: int, batch_mean: Tensor, batch_variance: Tensor, maps: Tensor) -> None:
-        """Average over the first batches, then forget exponentially.
-
-        Images are the independent items, not pixels: a batch of ``B`` lacks ``1/B`` of the
-        variance of their means.
-        """
-        between, _, count = moments_over_shares(at_least_float32(maps.detach().mean((2, 3))))
-        unbiased = batch_variance + between / max(int(count) - 1, 1)
+    def _update(self, row: int, batch_mean: Tensor, batch_variance: Tensor) -> None:
+        """Average over the first batches, then forget exponentially."""
         batches = self.num_batches_tracked.view(-1)[row]
         batches += 1
         share = (1.0 / batches).clamp(min=self.momentum)
         mean, variance = self.statistics(row)
         mean.lerp_(batch_mean.to(mean), share.to(mean))
-        variance.lerp_(unbiased.to(variance), share.to(variance))
+        variance.lerp_(batch_variance.to(variance), share.to(variance))
 
     def extra_repr(self) -> str:
         """Tell channels, number of domains and momentum."""

@@ -1,5 +1,6 @@
 """From an experiment to network, objective, streams and settings."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ from dagnn.training import TARGET_ORACLE, TrainSettings
 
 # An input statistic from this many items is as good as from all of them.
 _FIT_ITEMS = 2048
+# A forward pass of as many fits into memory.
+_ITEMS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Assembly:
         settings: how to train.
         device: where all of it is.
         statistics: number of suites that keep statistics of their own; 1 shares them.
+        passed: suites whose training items pass through the network in training.
     """
 
     network: Network
@@ -47,6 +51,7 @@ class Assembly:
     settings: TrainSettings
     device: torch.device
     statistics: int
+    passed: tuple[SuiteData, ...]
 
 
 def check(experiment: Experiment) -> None:
@@ -133,7 +138,8 @@ def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
     learned = [*sources, *targets]
     # A target that no term reads never passes the network in training, so it would
     # have no statistics of its own to be evaluated with.
-    own = experiment.model.statistics == "per_suite" and (reads_target(experiment) or not targets)
+    aligned = reads_target(experiment)
+    own = experiment.model.statistics == "per_suite" and (aligned or not targets)
     domains = len(learned) if own else 1
     sizes = sources[0].loaded.dataset.sizes
     network, objective = make_members(experiment, sizes, domains, facts_of(prepared))
@@ -154,7 +160,26 @@ def assemble(experiment: Experiment, prepared: Prepared) -> Assembly:
         make_settings(experiment),
         device,
         domains,
+        tuple(learned if aligned else sources),
     )
+
+
+class TrainingBatches:
+    """Batches of training items, one suite after the other, gathered anew at every iteration.
+
+    Args:
+        suites: trained suites; of each as many items are taken as statistics are worth.
+        device: of the batches.
+    """
+
+    def __init__(self, suites: Sequence[SuiteData], device: torch.device) -> None:
+        self.suites, self.device = suites, device
+
+    def __iter__(self) -> Iterator[Any]:
+        for suite in self.suites:
+            dataset = suite.loaded.dataset.to(self.device)
+            items = suite.parts()["train"][:_FIT_ITEMS].to(self.device)
+            yield from map(dataset.batch, torch.split(items, _ITEMS_AT_ONCE))
 
 
 def training_batch(

@@ -1,6 +1,7 @@
 """Train the network of an experiment, or continue where its folder stands."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -10,7 +11,7 @@ from rich.console import Console
 from dagnn.config import Experiment
 from dagnn.evaluation.history import read_epochs
 from dagnn.models import Network
-from dagnn.run.assemble import Assembly, assemble
+from dagnn.run.assemble import Assembly, TrainingBatches, assemble
 from dagnn.run.facts import checkpoint_meta
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import align_within
@@ -29,6 +30,7 @@ from dagnn.training import (
     target_error,
     validation_metrics,
 )
+from dagnn.training.checkpoint import load_checkpoint, save_checkpoint
 from dagnn.training.selection import Selection
 
 Validate = Callable[[Any], dict[str, float]]
@@ -88,7 +90,15 @@ def fit_network(
         checkpoints=checkpoints,
         resume=last if last.is_file() else None,
     )
+    made.network.settle(TrainingBatches(made.passed, made.device))
+    _store_network(made.network, checkpoints.best)
     return made.network
+
+
+def _store_network(network: Network, path: Path) -> None:
+    """Put a network in the place of that of a checkpoint of the same training."""
+    stored = load_checkpoint(path)
+    save_checkpoint(replace(stored, network=network.state_dict(), best_network=None), path)
 
 
 def has_ended(folder: RunFolder, experiment: Experiment) -> bool:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dagnn.collective import gather_rows, shares
+from dagnn.nn import domain_of
 from dagnn.records import Batch, Moments, Output, Pair
 
 Network = Callable[[Any], Output]
@@ -82,7 +83,8 @@ def make_pair(
     """Run every batch through the network and put sources and targets side by side.
 
     Each domain goes through on its own, so batch statistics never mix domains.
-    The truth of a target batch is not read. Where several processes share batches,
+    The truth of a target batch is not read. Domain terms compare domains pair by pair, so every
+    batch should carry its domain. Where several processes share batches,
     all of them get the pair of the whole batch.
 
     Args:
@@ -102,8 +104,8 @@ def make_pair(
         labels=_labels(sources, source),
         progress=progress,
         target_index=target_index.to(where),
-        source_domain=_domain_numbers(sources, of_sources, where),
-        target_domain=_domain_numbers(targets, of_targets, where),
+        source_domain=_domain_numbers(sources, of_sources),
+        target_domain=_domain_numbers(targets, of_targets),
     )
 
 
@@ -118,11 +120,10 @@ def _labels(sources: Sequence[Batch], output: Output) -> Tensor:
     return labels
 
 
-def _domain_numbers(
-    batches: Sequence[Batch], outputs: Sequence[Output], where: torch.device
-) -> Tensor:
+def _domain_numbers(batches: Sequence[Batch], outputs: Sequence[Output]) -> Tensor:
+    """Return the number of each item's domain; batches that carry none are of domain 0."""
     numbers = [
-        torch.full((output.latent.shape[ITEMS],), batch.domain, device=where)
+        torch.full((output.latent.shape[ITEMS],), domain_of(batch) or 0)
         for batch, output in zip(batches, outputs, strict=True)
     ]
-    return torch.cat(numbers) if numbers else torch.zeros(0, dtype=torch.int64, device=where)
+    return torch.cat(numbers) if numbers else torch.zeros(0, dtype=torch.int64)

@@ -1,14 +1,13 @@
 """Validation numbers that need no target label."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dagnn.nn import mixture
-from dagnn.records import Batch, Logits, Moments, Output, Pair
+from dagnn.records import Batch, Logits, Moments, Pair
 from dagnn.training.forward import ITEMS, make_pair
 
 # Domain terms compare every item with every other, so they see at most this
@@ -65,6 +64,7 @@ def validation_metrics(
 ) -> dict[str, float]:
     """Measure a network on validation items, reading the truth of sources only.
 
+    Numbers that compare domains are means over all pairs of a source and a target domain.
     Of an ensemble, loss and error are those of its mixture; the numbers that
     compare domains are means over the members, as in training.
 
@@ -88,8 +88,8 @@ def validation_metrics(
         "source_error": prediction_error(prediction, pair.labels),
     }
     if pair.target.latent.shape[ITEMS]:
-        distances = latent_distance(pair.source.latent, pair.target.latent)
-        values["latent_distance"] = distances.mean()
+        distances = [latent_distance(p.source.latent, p.target.latent) for p in pair.by_domain()]
+        values["latent_distance"] = torch.stack(distances).mean()
         if objective.needs_target:
             values |= objective(_thinned(pair, ITEMS_FOR_TERMS)).domain
     return {name: float(value) for name, value in values.items()}
@@ -114,22 +114,10 @@ def target_error(network: nn.Module, targets: Iterable[Batch]) -> float:
 
 def _thinned(pair: Pair, items: int) -> Pair:
     """Keep at most ``items`` of each side, evenly over all domains."""
-    source = _rows(pair.source.latent.shape[ITEMS], items).to(pair.labels.device)
-    target = _rows(pair.target.latent.shape[ITEMS], items).to(pair.labels.device)
-    return replace(
-        pair,
-        source=_take(pair.source, source),
-        target=_take(pair.target, target),
-        labels=pair.labels[source],
-        source_domain=pair.source_domain[source],
-        target_domain=pair.target_domain[target],
+    return pair.take(
+        *(_rows(each.latent.shape[ITEMS], items) for each in (pair.source, pair.target))
     )
 
 
 def _rows(count: int, items: int) -> Tensor:
     return torch.arange(min(count, items)) * max(count, 1) // max(min(count, items), 1)
-
-
-def _take(output: Output, rows: Tensor) -> Output:
-    columns = (column.index_select(ITEMS, rows) for column in output.prediction)
-    return Output(output.latent.index_select(ITEMS, rows), type(output.prediction)(*columns))

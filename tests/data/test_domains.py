@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from in_domain import InDomain
 from torch import Tensor
 
 from dagnn.data.domains import Domains, Stream
@@ -18,7 +19,7 @@ class Items:
     domain: int
 
 
-class Rows:
+class Rows(InDomain):
     """A dataset whose truth is the row number."""
 
     def __init__(self, count: int) -> None:
@@ -32,12 +33,12 @@ class Rows:
     def to(self, where) -> "Rows":
         return self
 
-    def batch(self, index: Tensor, domain: int = 0) -> Items:
-        return Items(self.y[index], domain)
+    def batch(self, index: Tensor) -> Items:
+        return Items(self.y[index], self.domain)
 
 
 class Forbidden(Rows):
-    def batch(self, index, domain=0):
+    def batch(self, index):
         raise AssertionError("this dataset must not be touched")
 
 
@@ -79,14 +80,14 @@ def test_a_part_smaller_than_the_batch_is_given_whole():
 
 
 def test_batches_carry_domain_and_positions():
-    batch, positions = Stream(Rows(50), [30, 40, 45], batch_size=2, domain=3).draw()
+    batch, positions = Stream(Rows(50).in_domain(3), [30, 40, 45], batch_size=2).draw()
     assert batch.domain == 3
     torch.testing.assert_close(torch.tensor([30, 40, 45])[positions], batch.y)
 
 
 def test_same_seed_same_draws_other_seed_or_domain_other_draws():
-    def rows(**options) -> list[list[int]]:
-        return drawn_rows(Stream(Rows(30), range(30), 8, **options), 4)
+    def rows(domain: int = 0, **options) -> list[list[int]]:
+        return drawn_rows(Stream(Rows(30).in_domain(domain), range(30), 8, **options), 4)
 
     assert rows(seed=1) == rows(seed=1)
     assert rows(seed=1) != rows(seed=2)
@@ -120,8 +121,8 @@ def test_default_steps_are_one_pass_over_the_longest_source():
 
 def test_several_domains_are_drawn_side_by_side():
     domains = Domains(
-        [Stream(Rows(8), range(8), 4, domain=0), Stream(Rows(8), range(8), 2, domain=1)],
-        [Stream(Rows(5), range(5), 3, domain=2), Stream(Rows(6), range(6), 3, domain=3)],
+        [Stream(Rows(8).in_domain(0), range(8), 4), Stream(Rows(8).in_domain(1), range(8), 2)],
+        [Stream(Rows(5).in_domain(2), range(5), 3), Stream(Rows(6).in_domain(3), range(6), 3)],
     )
     for _ in range(10):
         draw = domains.draw()
@@ -135,7 +136,7 @@ def test_several_domains_are_drawn_side_by_side():
 
 def test_without_targets_their_datasets_are_not_touched_and_sources_do_not_notice():
     def domains() -> Domains:
-        return Domains([Stream(Rows(8), range(8), 3)], [Stream(Rows(9), range(9), 3, domain=1)])
+        return Domains([Stream(Rows(8), range(8), 3)], [Stream(Rows(9).in_domain(1), range(9), 3)])
 
     with_targets, without = domains(), domains()
     without.targets[0].dataset = Forbidden(9)
@@ -149,8 +150,8 @@ def test_without_targets_their_datasets_are_not_touched_and_sources_do_not_notic
 def test_restored_domains_continue_exactly():
     def domains(seed: int) -> Domains:
         return Domains(
-            [Stream(Rows(8), range(8), 3, domain=0, seed=seed)],
-            [Stream(Rows(9), range(9), 4, domain=1, seed=seed)],
+            [Stream(Rows(8).in_domain(0), range(8), 3, seed=seed)],
+            [Stream(Rows(9).in_domain(1), range(9), 4, seed=seed)],
         )
 
     first, second = domains(1), domains(2)
@@ -173,7 +174,7 @@ def test_the_state_of_another_experiment_is_refused():
 
 def test_impossible_streams_are_refused():
     with pytest.raises(DataError, match="Domain 2 has no items"):
-        Stream(Rows(8), [], 3, domain=2)
+        Stream(Rows(8).in_domain(2), [], 3)
     with pytest.raises(ValueError, match="batch_size=0"):
         Stream(Rows(8), range(8), 0)
     with pytest.raises(ValueError, match="at least one labelled source"):

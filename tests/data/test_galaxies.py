@@ -46,7 +46,7 @@ def test_batch_equals_pyg_collation(dataset, index):
 
 
 def test_batch_is_the_record_that_the_trainer_knows(dataset):
-    batch = dataset.batch(torch.tensor([0, 2]), domain=3)
+    batch = dataset.in_domain(3).batch(torch.tensor([0, 2]))
     assert isinstance(batch, BatchRecord)
     assert batch.domain == 3
 

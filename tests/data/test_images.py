@@ -21,7 +21,7 @@ def dataset(dtype: type = np.uint8) -> Images:
 
 
 def test_batch_gathers_items_and_carries_its_domain():
-    batch = dataset().batch(torch.tensor([2, 0, 2]), domain=1)
+    batch = dataset().in_domain(1).batch(torch.tensor([2, 0, 2]))
     assert isinstance(batch, Batch)
     assert batch.domain == 1
     assert batch.y.tolist() == [1, 0, 1]

@@ -56,7 +56,7 @@ def test_several_redshifts_stand_side_by_side(data):
 
 def test_batch_has_scaled_truth_and_carries_its_domain(data):
     spectra = load_spectra("simba", data, parameters=("Omega_m", "sigma_8"), bins=5)
-    batch = spectra.batch(torch.tensor([2, 0]), domain=1)
+    batch = spectra.in_domain(1).batch(torch.tensor([2, 0]))
     assert isinstance(batch, Batch)
     assert batch.domain == 1
     assert torch.equal(batch.x, spectra.x[[2, 0]])

@@ -19,7 +19,7 @@ def images():
 def attack(images, classes, bound, top, evolution=SEARCH, **options):
     bounds = torch.zeros(1), torch.full((1,), top)
     return one_pixel_attack(
-        looking(Linear(bound)), images, classes, bounds=bounds, evolution=evolution, **options
+        looking(Linear(bound), 0), images, classes, bounds=bounds, evolution=evolution, **options
     )
 
 
@@ -49,7 +49,7 @@ def test_targeted_attacks_reach_the_class_that_is_asked_for(images):
 def test_the_pixel_told_is_the_pixel_changed(images):
     found = attack(images, torch.tensor([0, 0, 1]), bound=3.0, top=1.0)
     torch.testing.assert_close(with_pixel(images, found.pixels), found.images)
-    _, probability = look_at(looking(Linear(3.0)), found.images)
+    _, probability = look_at(looking(Linear(3.0), 0), found.images)
     assert (probability.argmax(1) != torch.tensor([0, 0, 1])).tolist() == found.flipped.tolist()
 
 

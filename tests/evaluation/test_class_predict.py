@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from in_domain import InDomain
 from synthetic_classes import CLASSES, synthetic_classes
 from torch import nn
 
@@ -21,17 +22,17 @@ from dagnn.records import Logits, Moments, Output
 
 
 @dataclass(frozen=True)
-class Points:
+class Points(InDomain):
     x: torch.Tensor
     y: torch.Tensor
     ids: tuple[str, ...]
     groups: tuple[str, ...]
 
     def to(self, where):
-        return replace(self, x=self.x.to(where), y=self.y.to(where))
+        return replace(self, x=self.x.to(where), y=self.y.to(where)).in_domain(self.domain)
 
-    def batch(self, index, domain=0):
-        return SimpleNamespace(x=self.x[index], y=self.y[index], domain=domain)
+    def batch(self, index):
+        return SimpleNamespace(x=self.x[index], y=self.y[index], domain=self.domain)
 
 
 class Scores(nn.Module):

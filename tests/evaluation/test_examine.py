@@ -108,7 +108,7 @@ def test_flipped_images_are_told_with_the_network_that_gives_way():
     bounds = torch.zeros(1), torch.ones(1)
     attacks = {
         name: one_pixel_attack(
-            looking(network), given.images, classes, bounds=bounds, evolution=EFFORT.evolution
+            looking(network, 0), given.images, classes, bounds=bounds, evolution=EFFORT.evolution
         )
         for name, network in networks.items()
     }
@@ -126,7 +126,7 @@ def test_church_windows_are_of_one_image_for_all_networks():
     given = sample(count=6)
     found = examine(networks, [given], CLASSES, EFFORT)
     centres = [int(w.classes[len(w.up) // 2, len(w.across) // 2]) for w in found.windows.values()]
-    said = [look_at(looking(n), given.images)[1].argmax(1).tolist() for n in networks.values()]
+    said = [look_at(looking(n, 0), given.images)[1].argmax(1).tolist() for n in networks.values()]
     assert tuple(centres) in set(zip(*said, strict=True))
 
 

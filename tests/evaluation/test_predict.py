@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from in_domain import InDomain
 from torch import nn
 
 from dagnn.evaluation.predict import predict
@@ -14,7 +15,7 @@ from dagnn.records import Logits, Moments, Output
 
 
 @dataclass(frozen=True)
-class Vectors:
+class Vectors(InDomain):
     """A dataset of plain vectors, as small as a dataset can be."""
 
     x: torch.Tensor
@@ -27,11 +28,11 @@ class Vectors:
         return tuple(f"group {name}" for name in self.ids)
 
     def to(self, where):
-        return replace(self, x=self.x.to(where), y=self.y.to(where))
+        return replace(self, x=self.x.to(where), y=self.y.to(where)).in_domain(self.domain)
 
-    def batch(self, index, domain=0):
-        self.domains.append(domain)
-        return SimpleNamespace(x=self.x[index], y=self.y[index], domain=domain)
+    def batch(self, index):
+        self.domains.append(self.domain)
+        return SimpleNamespace(x=self.x[index], y=self.y[index], domain=self.domain)
 
 
 class Tiny(nn.Module):
@@ -68,7 +69,7 @@ def run(network, dataset, index=None, **options):
 
 def test_numbers_are_those_of_the_network_in_physical_units(dataset):
     network = Tiny()
-    found = run(network, dataset, domain=1, model="source-only")
+    found = run(network, dataset.in_domain(1), model="source-only")
     network.eval()
     with torch.no_grad():
         output = network(dataset.batch(torch.tensor([7, 2, 3, 10])))

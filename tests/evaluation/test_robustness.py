@@ -36,7 +36,7 @@ def test_comparison_by_hand():
     images = torch.zeros(4, 1, 1, 1) + torch.tensor([0.0, 2.0, 10.0, 14.0])[:, None, None, None]
     changed = images + torch.tensor([0.0, 4.0, 0.0, -8.0])[:, None, None, None]
     found = compare(
-        looking(Linear(5.0)), images, changed, torch.tensor([0, 0, 1, 1]), change="by hand"
+        looking(Linear(5.0), 0), images, changed, torch.tensor([0, 0, 1, 1]), change="by hand"
     )
     assert found.distance == pytest.approx((4 + 8) / 4)
     assert found.relative_distance == pytest.approx(3 / np.sqrt((1 + 4) / 2))
@@ -53,11 +53,11 @@ def test_the_spread_within_classes_ignores_unlabelled_items_and_counts_classes_a
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_no_noise_changes_nothing_and_more_changes_more(noise, images):
-    rows = noise_sweep(looking(Tiny()), images, LABELS, [0.0, 0.1, 1.0], noise=noise)
+    rows = noise_sweep(looking(Tiny(), 0), images, LABELS, [0.0, 0.1, 1.0], noise=noise)
     assert rows[0].flip_rate == 0
     assert rows[0].distance == 0
     assert 0 < rows[1].distance < rows[2].distance
-    again = noise_sweep(looking(Tiny()), images, LABELS, [0.1], noise=noise)
+    again = noise_sweep(looking(Tiny(), 0), images, LABELS, [0.1], noise=noise)
     assert again[0].level == 0.1
 
 
@@ -75,12 +75,14 @@ def test_noise_has_the_strength_that_is_asked_for():
 
 def test_unknown_noise_is_named(images):
     with pytest.raises(UsageError, match="Did you mean 'poisson'"):
-        noise_sweep(looking(Tiny()), images, LABELS, [0.1], noise="poison")
+        noise_sweep(looking(Tiny(), 0), images, LABELS, [0.1], noise="poison")
 
 
 def test_measurements_are_written_and_laid_out(tmp_path, images):
-    rows = noise_sweep(looking(Tiny()), images, LABELS, [0.1, 0.2], suite="sdss")
-    rows.append(compare(looking(Tiny()), images, images, LABELS, change="one-pixel", suite="sdss"))
+    rows = noise_sweep(looking(Tiny(), 0), images, LABELS, [0.1, 0.2], suite="sdss")
+    rows.append(
+        compare(looking(Tiny(), 0), images, images, LABELS, change="one-pixel", suite="sdss")
+    )
     lines = write_robustness(tmp_path / "robustness.csv", rows).read_text().splitlines()
     assert lines[0] == ",".join(COLUMNS)
     assert lines[1].startswith("model,sdss,poisson,0.1,6,")
@@ -161,7 +163,7 @@ def test_grad_cam_by_hand():
     """Two maps of a linear read-out: weights are the slopes of the score."""
     torch.manual_seed(1)
     network, images = Tiny(), torch.rand(3, 1, 8, 8)
-    parts, classes = stages(network), torch.tensor([0, 2, 1])
+    parts, classes = stages(network, 0), torch.tensor([0, 2, 1])
     heat = grad_cam(parts, images, classes)
     weights = network.head.linear.weight[classes] / 16  # each map is averaged over 4 × 4 places
     raw = torch.relu((weights[:, :, None, None] * parts.maps(images)).sum(1, keepdim=True))
@@ -176,14 +178,14 @@ def test_grad_cam_by_hand():
 def test_grad_cam_works_where_gradients_are_off(images):
     network = Tiny()
     with torch.no_grad():
-        assert torch.isfinite(grad_cam(stages(network), images, LABELS)).all()
+        assert torch.isfinite(grad_cam(stages(network, 0), images, LABELS)).all()
 
 
 def test_looking_uses_the_statistics_of_a_domain_and_any_chunk(images):
     network = Tiny()
     home, away = (look_at(looking(network, domain), images)[0] for domain in (0, 2))
     torch.testing.assert_close(away, home + 20)
-    torch.testing.assert_close(look_at(looking(network), images, chunk=4)[0], home)
+    torch.testing.assert_close(look_at(looking(network, 0), images, chunk=4)[0], home)
     maps, scores = stages(network, 2)
     torch.testing.assert_close(scores(maps(images)), network.head(away).logits)
 
@@ -191,21 +193,23 @@ def test_looking_uses_the_statistics_of_a_domain_and_any_chunk(images):
 def test_an_ensemble_of_twins_looks_where_its_twin_looks(images):
     twins = tiny_ensemble(1, 1, 1).eval()
     alone = twins.member(0)
-    expected = grad_cam(stages(alone), images, LABELS)
-    torch.testing.assert_close(grad_cam(stages(twins), images, LABELS), expected)
+    expected = grad_cam(stages(alone, 0), images, LABELS)
+    torch.testing.assert_close(grad_cam(stages(twins, 0), images, LABELS), expected)
 
 
 def test_the_map_of_an_ensemble_weighs_the_maps_of_all_members(images):
     both = tiny_ensemble(1, 2).eval()
-    parts, alone = stages(both), [both.member(0), both.member(1)]
+    parts, alone = stages(both, 0), [both.member(0), both.member(1)]
     maps = parts.maps(images)
     assert maps.shape[1] == 4
-    said = torch.stack([looking(member)(images).prediction.logits for member in alone])
+    said = torch.stack([looking(member, 0)(images).prediction.logits for member in alone])
     torch.testing.assert_close(parts.scores(maps), said.mean(0))
     raw = 0
     for member in alone:
         weights = member.head.linear.weight[LABELS] / 32  # 16 places, two members
-        raw = raw + (weights[:, :, None, None] * stages(member).maps(images)).sum(1, keepdim=True)
+        raw = raw + (weights[:, :, None, None] * stages(member, 0).maps(images)).sum(
+            1, keepdim=True
+        )
     large = nn.functional.interpolate(torch.relu(raw), (8, 8), mode="bilinear")[:, 0]
     largest = large.amax((1, 2), keepdim=True).clamp_min(1e-30)
     torch.testing.assert_close(grad_cam(parts, images, LABELS), (large / largest).detach())
@@ -223,8 +227,8 @@ def test_networks_that_cannot_be_looked_at_are_refused(images):
             return Output(batch.x, Moments(batch.x, batch.x))
 
     with pytest.raises(TypeError, match="class scores"):
-        look_at(looking(Regression()), images)
+        look_at(looking(Regression(), 0), images)
     flat = Tiny()
     flat.encoder = nn.Flatten()
     with pytest.raises(TypeError, match="Flatten has no feature maps"):
-        stages(flat)
+        stages(flat, 0)

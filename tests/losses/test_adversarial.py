@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from in_domain import InDomain
 from latents import ADVERSARIAL, make_pair, make_term, samples
 from torch import nn
 
@@ -84,7 +85,7 @@ class Items:
         self.x, self.y, self.domain = x, x[:, :1], domain
 
 
-class Points:
+class Points(InDomain):
     def __init__(self, shift):
         self.x = samples(0.0, 256, 1)[0] + torch.tensor([shift, 0.0, 0.0, 0.0])
         self.y = self.x[:, :1]
@@ -92,8 +93,8 @@ class Points:
     def __len__(self):
         return len(self.x)
 
-    def batch(self, index, domain=0):
-        return Items(self.x[index], domain)
+    def batch(self, index):
+        return Items(self.x[index], self.domain)
 
 
 class Shift(nn.Module):
@@ -118,7 +119,7 @@ def fitted_shift(factor: float) -> torch.Tensor:
     torch.manual_seed(0)
     network, term = Shift(), DANN(4, dropout=0.0, factor=factor)
     before = [weight.detach().clone() for weight in term.parameters()]
-    streams = [Stream(Points(3.0 * d), range(256), 128, d, 0) for d in (0, 1)]
+    streams = [Stream(Points(3.0 * d).in_domain(d), range(256), 128, 0) for d in (0, 1)]
     objective = Objective(NoTask(), {"dann": (term, 1.0, "constant")})
     settings = TrainSettings(epochs=60, learning_rate=0.03)
     fit(network, objective, Domains(streams[:1], streams[1:]), settings=settings)

@@ -1,6 +1,7 @@
 """The objective: weights that act, ramps, and terms that own parameters."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -88,9 +89,9 @@ def test_impossible_weights_are_refused(kind, weight):
 
 def test_log_sum_refuses_weights_and_ramps_that_would_do_nothing():
     with pytest.raises(ValueError, match="log 0"):
-        LogSumObjective(MomentsLoss(), {"mmd": (MMD(), 0.0, "constant")})
+        LogSumObjective(MomentsLoss(), {"mmd": (MMD("biased"), 0.0, "constant")})
     with pytest.raises(ValueError, match="ramp has no effect"):
-        LogSumObjective(MomentsLoss(), {"mmd": (MMD(), 1.0, "ganin")})
+        LogSumObjective(MomentsLoss(), {"mmd": (MMD("biased"), 1.0, "ganin")})
 
 
 def test_unknown_ramp_names_the_nearest():
@@ -102,8 +103,71 @@ def test_unknown_ramp_names_the_nearest():
 @pytest.mark.parametrize("name", TERMS)
 def test_every_term_works_in_every_objective(kind, name):
     task = TASKS["cross_entropy" if name in CLASS_TERMS else "moments"]()
-    objective = kind(task, {name: (make_term(name), 1.0, "constant")})
+    options = {"estimator": "biased"} if name in ("mmd", "joint") else {}
+    term = make_term(name, **options)
+    if kind is LogSumObjective and not term.positive:
+        with pytest.raises(ValueError, match=r"zero or negative.*weighted_sum"):
+            kind(task, {name: (term, 1.0, "constant")})
+        return
+    objective = kind(task, {name: (term, 1.0, "constant")})
     assert torch.isfinite(objective(pair_for(name, *samples(1.0))).total)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_terms_that_may_enter_a_logarithm_are_positive_on_samples_of_one_distribution(name):
+    options = {"estimator": "biased"} if name in ("mmd", "joint") else {}
+    term = make_term(name, **options).eval()
+    torch.manual_seed(0)
+    values = [float(term(pair_for(name, *torch.randn(2, 31, 4)))) for _ in range(12)]
+    if term.positive:
+        assert min(values) > 0
+    elif name in ("none", "statistics", "entropy_separation"):
+        assert min(values) <= 0, "it could enter a logarithm"
+
+
+@pytest.mark.parametrize("name", ["mmd", "joint"])
+def test_unbiased_estimators_do_not_enter_a_logarithm(name):
+    assert make_term(name, estimator="biased").positive
+    assert not make_term(name, estimator="unbiased").positive
+
+
+def of_domains(pair, source, target):
+    return replace(pair, source_domain=torch.tensor(source), target_domain=torch.tensor(target))
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_term_is_the_mean_over_pairs_of_domains(name):
+    pair = of_domains(pair_for(name, *samples(1.0, 30, 36)), [0] * 18 + [1] * 12, [2, 3, 3] * 12)
+    term = make_term(name).eval()
+    task = TASKS["cross_entropy" if name in CLASS_TERMS else "moments"]()
+    objective = Objective(task, {name: (term, 1.0, "constant")})
+    found = objective(pair).domain[name]
+    if not term.pairwise:
+        torch.testing.assert_close(found, term(pair))
+        return
+    expected = []
+    for source in (0, 1):
+        for target in (2, 3):
+            rows = torch.nonzero(pair.source_domain == source).flatten()
+            others = torch.nonzero(pair.target_domain == target).flatten()
+            expected.append(term(pair.take(rows, others)))
+    torch.testing.assert_close(found, torch.stack(expected).mean())
+    torch.testing.assert_close(objective(pair).task, task(pair.source.prediction, pair.labels))
+
+
+@pytest.mark.parametrize("name", ["mmd", "coral", "moments", "sinkhorn", "joint", "dare_gram"])
+def test_targets_displaced_by_opposite_shifts_are_not_taken_for_aligned(name):
+    source, target = samples(0.0, 64, 64)
+    with torch.no_grad():
+        shift = torch.where(torch.arange(64) < 32, 1.0, -1.0)[:, None]
+        target = (target + shift) if name != "coral" else target * (2.0**shift)
+    pair = pair_for(name, source, target)
+    term = make_term(name)
+    objective = Objective(TASKS["moments"](), {name: (term, 1.0, "constant")})
+    split = objective(of_domains(pair, [0] * 64, [1] * 32 + [2] * 32)).domain[name]
+    halves = [term(pair.take(torch.arange(64), rows)) for rows in torch.arange(64).chunk(2)]
+    torch.testing.assert_close(split, torch.stack(halves).mean())
+    assert split > term(pair) * 1.05
 
 
 def test_needs_target_follows_the_terms_that_have_a_weight():

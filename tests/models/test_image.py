@@ -80,14 +80,11 @@ def test_adapted_network_has_the_statistics_of_the_new_survey(name, domains):
     network = network_of(name, domains=domains, augment=False)
     network.train()
     batch = image_batch([0, 1, 2, 3, 4])
-    dark = ImageBatch(0.1 * batch.x.square(), batch.y)
+    dark = ImageBatch(0.1 * batch.x.square(), batch.y, domains - 1)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     adapted = network.adapted(dark)
     torch.testing.assert_close(network.state_dict(), before)
     assert not adapted.training
-    for module in adapted.modules():
-        if isinstance(module, ChannelNorm):
-            assert module.num_batches_tracked.view(-1)[0] == 1
     # In one batch, running statistics are those of the batch: evaluation repeats training.
     norms = [m for m in adapted.modules() if isinstance(m, ChannelNorm)]
     still = adapted(dark).latent
@@ -96,11 +93,11 @@ def test_adapted_network_has_the_statistics_of_the_new_survey(name, domains):
     torch.testing.assert_close(adapted(dark).latent, still, rtol=1e-2, atol=1e-2)
 
 
-def test_several_batches_adapt_nearly_as_one(name):
+def test_several_batches_adapt_as_one(name):
     network, batch = network_of(name), image_batch([0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
-    halves = [ImageBatch(half, batch.y[:5]) for half in batch.x.split(5)]
-    one, two = network.adapted(batch), network.adapted(*halves)
-    torch.testing.assert_close(one(batch).latent, two(batch).latent, rtol=1e-2, atol=1e-2)
+    parts = [ImageBatch(part, batch.y[: len(part)]) for part in batch.x.split([3, 7])]
+    one, two = network.adapted(batch), network.adapted(*parts)
+    torch.testing.assert_close(one(batch).latent, two(batch).latent, rtol=1e-4, atol=1e-5)
 
 
 def test_members_of_an_ensemble_do_what_they_do_alone():

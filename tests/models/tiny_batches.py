@@ -26,7 +26,8 @@ def as_data(graph: Graph) -> Data:
 def graph_batch(items: list[int]) -> Batch:
     """Return a batch whose item ``i`` is the ``i``-th of five fixed graphs."""
     sizes = [30, 1, 12, 50, 21]
-    return Batch.from_data_list([as_data(random_graph(sizes[i], seed=i)) for i in items])
+    batch = Batch.from_data_list([as_data(random_graph(sizes[i], seed=i)) for i in items])
+    return in_domain(batch, 0)
 
 
 def spectra_batch(items: list[int]) -> SpectraBatch:

@@ -102,11 +102,11 @@ def test_swapped_roles_carry_pseudo_labels_and_hide_the_rest(network, prepared):
     after = swapped.of_role("source")[0]
     for part in ("train", "valid"):
         said = outputs(network, before, part)[0].prediction.mean
-        seen = after.loaded.dataset.batch(after.parts()[part], domain=0).y
+        seen = after.loaded.dataset.batch(after.parts()[part]).y
         assert torch.equal(seen, said)
     assert after.loaded.dataset.y[after.parts()["test"]].isnan().all()
     # The dataset itself is as it was.
-    own = before.loaded.dataset.batch(before.parts()["valid"], domain=0)
+    own = before.loaded.dataset.batch(before.parts()["valid"])
     assert not torch.equal(own.y, seen)
 
 

@@ -66,9 +66,9 @@ class Training(NamedTuple):
 
 def points(sizes: tuple[int, ...] = (16, 16)) -> Domains:
     """Two labelled domains and one unlabelled, one step per epoch."""
-    sources = [Stream(Points(40, 1), range(40), sizes[0], 0)]
-    sources += [Stream(Points(30, 2), range(30), size, 1) for size in sizes[2:]]
-    targets = [Stream(Secret(37, 3, 2.0), range(37), sizes[1], len(sources))]
+    sources = [Stream(Points(40, 1).in_domain(0), range(40), sizes[0])]
+    sources += [Stream(Points(30, 2).in_domain(1), range(30), size) for size in sizes[2:]]
+    targets = [Stream(Secret(37, 3, 2.0).in_domain(len(sources)), range(37), sizes[1])]
     return Domains(sources, targets, steps=1)
 
 
@@ -123,8 +123,10 @@ def galaxies() -> Training:
     encoder = GraphEncoder(datasets[0].sizes, 16, domains=2)
     network = Network(encoder, MomentsHead(encoder.width, 1, hidden=[8]))
     for domain, dataset in enumerate(datasets):
-        network.fit_inputs(dataset.batch(torch.arange(12), domain))
-    streams = [Stream(dataset, range(12), 6, domain) for domain, dataset in enumerate(datasets)]
+        network.fit_inputs(dataset.in_domain(domain).batch(torch.arange(12)))
+    streams = [
+        Stream(dataset.in_domain(domain), range(12), 6) for domain, dataset in enumerate(datasets)
+    ]
     return Training(network, mmd(), Domains(streams[:1], streams[1:], steps=1))
 
 
@@ -146,7 +148,9 @@ def images() -> Training:
     )
     memory = Neighbourhood(20, WIDTH)
     terms = {"dann": (DANN(WIDTH), 1.0, "constant"), "memory": (memory, 0.5, "constant")}
-    streams = [Stream(dataset, range(20), 8, domain) for domain, dataset in enumerate(datasets)]
+    streams = [
+        Stream(dataset.in_domain(domain), range(20), 8) for domain, dataset in enumerate(datasets)
+    ]
     objective = Objective(CrossEntropy(counts=[1, 1, 1]), terms)
     return Training(network, objective, Domains(streams[:1], streams[1:], steps=1))
 
@@ -276,7 +280,7 @@ def gradient_of_shared_rows() -> list[float]:
     x = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     with sharing() if several else nullcontext():
         rows = torch.tanh(own_share(x) * weight)
-        variance, mean = moments_over_shares(rows)
+        variance, mean, _ = moments_over_shares(rows)
         standard = (rows - mean) / variance.sqrt() * rows
         every = gather_rows(standard.T, dim=1).T
         value = torch.pdist(every).log().sum() + (every[:, 0] ** 3).mean()

@@ -138,7 +138,7 @@ def test_validation_is_that_of_the_mixture_and_terms_are_means():
     objective = PerMember([with_mmd() for _ in range(MEMBERS)])
     rows = torch.arange(30)
     sources = [Points(30, 1).batch(rows)]
-    targets = [Secret(30, 2, 2.0).batch(rows, 2)]
+    targets = [Secret(30, 2, 2.0).in_domain(2).batch(rows)]
     found = validation_metrics(ensemble, objective, sources, targets)
     alone = [
         validation_metrics(ensemble.member(i), with_mmd(), sources, targets) for i in range(MEMBERS)
@@ -161,7 +161,7 @@ def test_terms_of_members_see_a_bounded_number_of_items(monkeypatch):
         lambda term, inputs: seen.append(inputs[0])
     )
     rows = torch.arange(40)
-    sources, targets = [Points(40, 1).batch(rows)], [Secret(40, 2).batch(rows, 2)]
+    sources, targets = [Points(40, 1).batch(rows)], [Secret(40, 2).in_domain(2).batch(rows)]
     validation_metrics(ensemble, objective, sources, targets)
     [pair] = seen
     assert pair.source.latent.shape == pair.target.latent.shape == (10, WIDTH)
@@ -176,7 +176,9 @@ def test_items_are_joined_behind_the_member_axis():
     torch.testing.assert_close(parts, whole)
     nothing = nothing_like(whole)
     assert nothing.latent.shape == (2, 0, WIDTH) and nothing.prediction.mean.shape == (2, 0, 1)
-    pair = make_pair(ensemble, [points.batch(torch.arange(12), 3)], [], torch.zeros(0), 0.5)
+    pair = make_pair(
+        ensemble, [points.in_domain(3).batch(torch.arange(12))], [], torch.zeros(0), 0.5
+    )
     assert pair.source_domain.tolist() == [3] * 12
 
 

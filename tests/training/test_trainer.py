@@ -65,7 +65,7 @@ def distance_after_training(weight: float) -> float:
     network = toy_network(dropout=0.0)
     domains = Domains(
         [Stream(Points(200, 1), range(200), 32)],
-        [Stream(Secret(200, 2, NUISANCE), range(200), 32, 1)],
+        [Stream(Secret(200, 2, NUISANCE).in_domain(1), range(200), 32)],
     )
     objective = Objective(GaussianNLL(), {"mmd": (MMD(), weight, "constant")})
     settings = TrainSettings(epochs=30, learning_rate=0.03)
@@ -101,6 +101,8 @@ def test_target_labels_are_never_read():
 
 class Watcher(DomainTerm):
     """Remembers what it was shown."""
+
+    pairwise = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -338,8 +340,8 @@ def test_gradients_are_clipped_to_the_norm():
 
 def test_labels_of_another_shape_are_refused_instead_of_broadcast():
     class Flat(Points):
-        def batch(self, index, domain=0):
-            batch = super().batch(index, domain)
+        def batch(self, index):
+            batch = super().batch(index)
             batch.y = batch.y[:, 0]
             return batch
 

@@ -18,7 +18,7 @@ def network():
 
 def batches(kind, count: int, parts: int, shift: float = 0.0):
     points = kind(count, count, shift)
-    return [points.batch(rows, 1) for rows in torch.arange(count).chunk(parts)]
+    return [points.in_domain(1).batch(rows) for rows in torch.arange(count).chunk(parts)]
 
 
 def test_numbers_agree_with_their_definitions(network):

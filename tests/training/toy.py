@@ -1,5 +1,6 @@
 """A linear regression with two moments, toy domains, and a script that trains them."""
 
+import copy
 import sys
 import time
 from collections.abc import Sequence
@@ -44,18 +45,25 @@ class Points:
     def __len__(self) -> int:
         return len(self.y)
 
+    domain: int | None = 0
+
     def to(self, where) -> "Points":
         return self
 
-    def batch(self, index: Tensor, domain: int = 0) -> Items:
-        return Items(self.x[index], self.y[index], domain)
+    def in_domain(self, domain: int | None) -> "Points":
+        placed = copy.copy(self)
+        placed.domain = domain
+        return placed
+
+    def batch(self, index: Tensor) -> Items:
+        return Items(self.x[index], self.y[index], self.domain)
 
 
 class Secret(Points):
     """A target whose truth must not be read."""
 
-    def batch(self, index: Tensor, domain: int = 0):
-        return Unlabelled(self.x[index], domain)
+    def batch(self, index: Tensor):
+        return Unlabelled(self.x[index], self.domain)
 
 
 class Unlabelled:
@@ -71,7 +79,7 @@ class Unlabelled:
 class Forbidden(Points):
     """A target that must not be touched at all."""
 
-    def batch(self, index: Tensor, domain: int = 0) -> Items:
+    def batch(self, index: Tensor) -> Items:
         raise AssertionError("the target must not be touched")
 
 
@@ -99,8 +107,12 @@ def toy_network(seed: int = 0, **options) -> ToyNetwork:
 
 def toy_domains(target: type[Points] = Secret, shift: float = 2.0, seed: int = 0) -> Domains:
     """Two sources and two targets of different sizes."""
-    sources = [Stream(Points(n, n), range(n), 16, d, seed) for d, n in enumerate((60, 45))]
-    targets = [Stream(target(n, n, shift), range(n), 16, d, seed) for d, n in ((2, 50), (3, 37))]
+    sources = [
+        Stream(Points(n, n).in_domain(d), range(n), 16, seed) for d, n in enumerate((60, 45))
+    ]
+    targets = [
+        Stream(target(n, n, shift).in_domain(d), range(n), 16, seed) for d, n in ((2, 50), (3, 37))
+    ]
     return Domains(sources, targets)
 
 
@@ -112,7 +124,7 @@ def toy_validation(network: nn.Module, objective: nn.Module | None = None) -> di
     """Validation numbers on fresh points of one source and one target."""
     source, target = Points(40, 91), Secret(40, 92, 2.0)
     rows = torch.arange(40)
-    batches = [source.batch(rows)], [target.batch(rows, 2)]
+    batches = [source.batch(rows)], [target.in_domain(2).batch(rows)]
     return validation_metrics(network, objective or toy_objective(), *batches)
 
 

@@ -1,0 +1,109 @@
+"""Exact statistics for the normalisation layers of a network whose weights are final."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from dagnn.models.normalize import DomainNorm
+from dagnn.nn import domain_of
+
+
+@dataclass
+class Sample:
+    """Count, mean and sum of squared deviations of values that come in several batches."""
+
+    count: int
+    mean: Tensor
+    squares: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor) -> "Sample":
+        """Describe values ``[B, W]``, or maps ``[B, W, H, W']`` whose pixels all count."""
+        variance, mean = torch.var_mean(
+            values.movedim(1, -1).flatten(0, -2).double(), 0, correction=0
+        )
+        count = values.numel() // values.shape[1]
+        return cls(count, mean, variance * count)
+
+    def __add__(self, other: "Sample") -> "Sample":
+        """Return the description of both together, by the law of total variance."""
+        count, step = self.count + other.count, other.mean - self.mean
+        return Sample(
+            count,
+            self.mean + step * (other.count / count),
+            self.squares + other.squares + step.square() * (self.count * other.count / count),
+        )
+
+
+class _ReachedError(Exception):
+    """The layer in question has been reached: what comes after it need not run."""
+
+
+@torch.no_grad()
+def settle(encoder: nn.Module, batches: Iterable[Any]) -> None:
+    """Set the statistics of every normalisation layer to those of some items, exactly.
+
+    The items of a domain may come in any number of batches: mean and variance are those of all
+    of them. Layers follow from shallow to deep, each seeing what the final statistics of those
+    before it make of the items, as evaluation will. Where domains share statistics, they are the
+    means over the domains of mean and variance, as in training: every domain counts the same, and
+    the distance between domains is left out. A domain that uses the statistics of another one
+    sets none.
+
+    Args:
+        encoder: in evaluation mode; a batch goes in.
+        batches: each of one domain. They are iterated once for every layer, in memory or
+            gathered anew.
+    """
+    for norm in _in_order(encoder, batches):
+        samples: dict[int | None, Sample] = {}
+        for batch in batches:
+            domain = domain_of(batch)
+            if norm.owns(domain):
+                sample = _seen_by(norm, encoder, batch)
+                samples[domain] = samples[domain] + sample if domain in samples else sample
+        for row in {norm.row(domain) for domain in samples}:
+            own = [sample for domain, sample in samples.items() if norm.row(domain) == row]
+            mean, variance = norm.statistics(row)
+            mean.copy_(torch.stack([each.mean for each in own]).mean(0))
+            variance.copy_(torch.stack([each.squares / each.count for each in own]).mean(0))
+
+
+def _in_order(encoder: nn.Module, batches: Iterable[Any]) -> list[DomainNorm]:
+    """Return the normalisation layers in the order in which a batch reaches them."""
+    order: dict[DomainNorm, None] = {}
+    norms = [module for module in encoder.modules() if isinstance(module, DomainNorm)]
+
+    def record(norm: DomainNorm, _: Any) -> None:
+        order[norm] = None
+
+    handles: list[RemovableHandle] = [norm.register_forward_pre_hook(record) for norm in norms]
+    try:
+        if norms:
+            encoder(next(iter(batches)))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return list(order)
+
+
+def _seen_by(norm: DomainNorm, encoder: nn.Module, batch: Any) -> Sample:
+    """Describe what a layer is given of a batch."""
+    seen: list[Sample] = []
+
+    def stop(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen.append(Sample.of(inputs[0]))
+        raise _ReachedError
+
+    handle = norm.register_forward_pre_hook(stop)
+    try:
+        encoder(batch)
+    except _ReachedError:
+        pass
+    finally:
+        handle.remove()
+    return seen[0]
