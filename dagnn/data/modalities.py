@@ -207,17 +207,22 @@ class PowerSpectra(_Simulations):
     Args:
         bins: bins of wavenumber per redshift; None keeps every column of the file.
         spacing: of the bins, see :data:`dagnn.data.power.SPACINGS`.
+        kmax: largest wavenumber of the files in h/Mpc, where a folder has files of several;
+            None takes the largest.
     """
 
     reads = SPECTRA
 
-    def __init__(self, bins: int | None = 20, spacing: str = "log") -> None:
+    def __init__(
+        self, bins: int | None = 20, spacing: str = "log", kmax: float | None = None
+    ) -> None:
         if bins is not None and bins < 1:
             raise ValueError(f"bins must be at least 1, or null; got {bins}")
         if spacing not in SPACINGS:
             raise ValueError(f"unknown spacing {spacing!r}. {nearest(spacing, SPACINGS)}")
         self.bins = bins
         self.spacing = spacing
+        self.kmax = kmax
 
     def redshifts(
         self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
@@ -229,7 +234,7 @@ class PowerSpectra(_Simulations):
         """See that a suite has spectra at every redshift."""
         suite = find_suite(request.suite)
         for redshift in request.redshifts:
-            find_power(request.data, suite, redshift, request.set)
+            find_power(request.data, suite, redshift, request.set, self.kmax)
 
     def prepare(self, request: Request, shard: Shard) -> None:
         """See that a suite's files are there; each is read at once."""
@@ -251,6 +256,7 @@ class PowerSpectra(_Simulations):
             volume=request.volume,
             limit=request.limit,
             labelled=request.labelled,
+            kmax=self.kmax,
         )
         dropped = [f"left out {name}: power not positive and finite" for name in spectra.dropped]
         notes = (*_few(dropped), *spectra.notes)

@@ -1,5 +1,6 @@
 """Files of galaxy power spectra: found, read, checked, rebinned."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +15,13 @@ from dagnn.records import FloatArray
 # Folders below the data folder that may hold the files (PS_files: CosmoGraphNet).
 _FOLDERS = ("", "PS_files")
 _MAGIC = b"\x93NUMPY"
+_WAVENUMBERS = "k_values.txt"
 SAME_REDSHIFT = 0.006
 """Redshifts as near as this are one snapshot, rounded."""
 
 
 def find_power(
-    data: Path, suite: Suite, redshift: float, simulation_set: str
+    data: Path, suite: Suite, redshift: float, simulation_set: str, kmax: float | None = None
 ) -> tuple[Path, float]:
     """Find ``Pk_galaxies_{suite}_{set}_{snapshot}_kmax=*.npy`` of one redshift.
 
@@ -30,6 +32,7 @@ def find_power(
             nothing inside a file could tell, so current numbers are not tried.
         redshift: of the snapshot.
         simulation_set: for example ``LH``.
+        kmax: largest wavenumber in h/Mpc, as the name gives it; None takes the largest there is.
 
     Returns:
         The file, and the redshift of its snapshot: the one asked for, or the nearest.
@@ -42,16 +45,35 @@ def find_power(
     numbers = suite.old_snapshot_numbers(redshift)
     for number in numbers:
         found = _files(data, suite, number, simulation_set)
-        if found:
-            return found[0], suite.old_redshift(number)
+        chosen = [file for file in found if kmax is None or kmax_of(file) == kmax]
+        if chosen:
+            return max(chosen, key=kmax_of), suite.old_redshift(number)
     folders = [data / folder for folder in _FOLDERS]
     patterns = [_pattern(suite.spellings[0], simulation_set, number) for number in numbers]
     present = sorted(path.name for folder in folders for path in folder.glob("Pk_*.npy"))
     raise MissingDataError(
         f"No power spectra of {suite.name} at z={redshift:g} in {data}. "
-        f"Looked for {' and '.join(patterns)}; "
+        f"Looked for {' and '.join(patterns)}{'' if kmax is None else f' with kmax={kmax:g}'}; "
         f"there {'are ' + ', '.join(present) if present else 'is no Pk_*.npy at all'}."
     )
+
+
+def kmax_of(file: Path) -> float:
+    """Return the largest wavenumber that the name of a file of spectra gives, in h/Mpc.
+
+    Example:
+        >>> kmax_of(Path("Pk_galaxies_SIMBA_LH_33_kmax=20.0.npy"))
+        20.0
+    """
+    found = re.search(r"kmax=(\d+(?:\.\d+)?)\.npy$", file.name)
+    return float(found[1]) if found else 0.0
+
+
+def other_kmax(file: Path) -> list[float]:
+    """Return the other largest wavenumbers that files of the same spectra exist with."""
+    start = file.name.partition("kmax=")[0]
+    there = {kmax_of(path) for path in file.parent.glob(f"{start}kmax=*.npy")}
+    return sorted(there - {kmax_of(file)})
 
 
 def _pattern(spelling: str, simulation_set: str, number: int) -> str:
@@ -112,6 +134,11 @@ def read_power(path: Path) -> FloatArray:
     return np.atleast_2d(power.astype(np.float64))
 
 
+def has_wavenumbers(power_file: Path) -> bool:
+    """Return whether ``k_values.txt`` lies beside a file of spectra."""
+    return power_file.with_name(_WAVENUMBERS).is_file()
+
+
 def read_wavenumbers(power_file: Path) -> FloatArray:
     """Read the wavenumbers ``[K]`` in h/Mpc from ``k_values.txt`` beside a file of spectra.
 
@@ -119,7 +146,7 @@ def read_wavenumbers(power_file: Path) -> FloatArray:
         MissingDataError: the file is absent.
         DataError: it does not hold increasing positive numbers.
     """
-    path = power_file.with_name("k_values.txt")
+    path = power_file.with_name(_WAVENUMBERS)
     if not path.is_file():
         raise MissingDataError(
             f"{path} is absent: it gives the wavenumber (h/Mpc) of every column of "

@@ -17,7 +17,17 @@ from dagnn.catalogs.layouts import find_table
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite
 from dagnn.catalogs.tables import ParameterTable, read_table
-from dagnn.data.power import SAME_REDSHIFT, find_power, read_power, read_wavenumbers, rebin
+from dagnn.data.grids import Grid, require_same_grid
+from dagnn.data.power import (
+    SAME_REDSHIFT,
+    find_power,
+    has_wavenumbers,
+    kmax_of,
+    other_kmax,
+    read_power,
+    read_wavenumbers,
+    rebin,
+)
 from dagnn.data.truth import checked_truth, truth_groups
 from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError
 from dagnn.parameters import Scaling
@@ -53,6 +63,8 @@ class Spectra:
             and finite.
         notes: what a person should know about how they were read.
         coverage: how many spectra there are, and why some are not used; None of loose files.
+        grid: redshift by redshift, the wavenumber [h/Mpc] of every feature (of a bin, the
+            geometric mean of its wavenumbers); empty where it is not known.
 
     Attributes:
         domain: number of the domain, which every batch carries; None until it is set.
@@ -72,6 +84,7 @@ class Spectra:
         dropped: Sequence[str] = (),
         notes: Sequence[str] = (),
         coverage: Coverage | None = None,
+        grid: Grid | None = None,
     ) -> None:
         self.x = torch.as_tensor(np.array(x, dtype=np.float32))
         if len(self.x) == 0:
@@ -83,6 +96,7 @@ class Spectra:
         self.dropped = tuple(dropped)
         self.notes = tuple(notes)
         self.coverage = coverage
+        self.grid = dict(grid or {})
         self.domain: int | None = None
         self._scaled = scaling.to_unit(self.y).float()
 
@@ -148,6 +162,7 @@ def load_spectra(
     volume: str = "L25n256",
     limit: int | None = None,
     labelled: bool = True,
+    kmax: float | None = None,
 ) -> Spectra:
     """Load the power spectra of a suite with the truth from its parameter table.
 
@@ -168,6 +183,8 @@ def load_spectra(
         limit: at most this many simulations, the first ones.
         labelled: whether a missing parameter table is an error; otherwise every row of the
             files is taken and its truth is NaN.
+        kmax: largest wavenumber of the files in h/Mpc, where there are several; None takes the
+            largest.
 
     Raises:
         MissingDataError: a file is absent; the message lists what is there.
@@ -180,7 +197,7 @@ def load_spectra(
     scaling = Scaling.of(parameters)
     table = _table(suite, data, set, volume, labelled)
     numbers = _numbers(table, set) if table else None
-    found = [find_power(data, suite, z, set) for z in redshifts]
+    found = [find_power(data, suite, z, set, kmax) for z in redshifts]
     files = [file for file, _ in found]
     every = np.arange(len(read_power(files[0]))) if numbers is None else numbers
     rows = every[:limit]
@@ -191,10 +208,9 @@ def load_spectra(
     dropped = [name for name, good in zip(wanted, usable, strict=True) if not good]
     if not ids:
         raise DataError(f"{files[0]}: no spectrum is positive and finite everywhere.")
-    columns = [
-        _features(p[usable], file, bins, spacing) for p, file in zip(power, files, strict=True)
-    ]
-    notes = [
+    columns, grid = _inputs([p[usable] for p in power], files, bins, spacing)
+    notes = [_chosen(file) for file in files if other_kmax(file)]
+    notes += [
         f"z={asked:g} is read from the snapshot at z={there:.2f}"
         for asked, (_, there) in zip(redshifts, found, strict=True)
         if abs(asked - there) > SAME_REDSHIFT
@@ -208,13 +224,23 @@ def load_spectra(
         "beyond the limit": tuple(f"{set}_{row}" for row in every[len(rows) :]),
     }
     return Spectra(
-        np.concatenate(columns, 1),
+        columns,
         ids,
         truth,
         scaling,
         dropped=dropped,
         notes=notes,
         coverage=Coverage(len(every), left_out, item="spectra"),
+        grid=grid,
+    )
+
+
+def _chosen(file: Path) -> str:
+    """Name the file that is read where there are several with other wavenumbers."""
+    others = ", ".join(f"{kmax:g}" for kmax in other_kmax(file))
+    return (
+        f"{file.name} is read, with wavenumbers up to {kmax_of(file):g} h/Mpc; there are files up "
+        f"to {others} as well (data.kmax chooses)"
     )
 
 
@@ -265,17 +291,27 @@ def read_spectra(
         )
     names: list[str] = []
     blocks = []
+    grids: list[tuple[Path, Grid]] = []
     for start in range(0, len(files), redshifts):
-        block = _one_input([Path(file) for file in files[start : start + redshifts]], bins, spacing)
+        block, grid = _one_input(
+            [Path(file) for file in files[start : start + redshifts]], bins, spacing
+        )
         blocks.append(block)
+        grids.append((Path(files[start]), grid))
+        require_same_grid(grid, grids[0][1], str(files[start]), str(files[0]))
         names += [f"{Path(files[start]).stem}[{row}]" for row in range(len(block))]
     scaling = Scaling.of(parameters)
     unknown = np.full((len(names), len(scaling.names)), np.nan)
-    return Spectra(np.concatenate(blocks), names, unknown, scaling)
+    known = all(grid for _, grid in grids)
+    return Spectra(
+        np.concatenate(blocks), names, unknown, scaling, grid=grids[0][1] if known else None
+    )
 
 
-def _one_input(files: Sequence[Path], bins: int | None, spacing: str) -> FloatArray:
-    """Read the files of one input and lay their features side by side."""
+def _one_input(
+    files: Sequence[Path], bins: int | None, spacing: str
+) -> tuple[FloatArray, dict[str, list[float]]]:
+    """Read the files of one input: features side by side, and their wavenumbers."""
     power = [read_power(file) for file in files]
     if len({len(p) for p in power}) > 1:
         sizes = ", ".join(f"{file.name}: {len(p)}" for file, p in zip(files, power, strict=True))
@@ -284,8 +320,7 @@ def _one_input(files: Sequence[Path], bins: int | None, spacing: str) -> FloatAr
         bad = np.flatnonzero(~(np.isfinite(p) & (p > 0)).all(1))
         if len(bad):
             raise DataError(f"{file}: power is not positive and finite in rows {bad[:5].tolist()}.")
-    features = [_features(p, file, bins, spacing) for p, file in zip(power, files, strict=True)]
-    return np.concatenate(features, 1)
+    return _inputs(power, files, bins, spacing)
 
 
 def _numbers(table: ParameterTable, set: str) -> NDArray[np.int64]:  # noqa: A002
@@ -312,6 +347,29 @@ def _rows_of(file: Path, rows: NDArray[np.int64]) -> FloatArray:
     return power[rows]
 
 
-def _features(power: FloatArray, file: Path, bins: int | None, spacing: str) -> FloatArray:
-    log_power = np.log10(power)
-    return log_power if bins is None else rebin(log_power, read_wavenumbers(file), bins, spacing)
+def _inputs(
+    power: Sequence[FloatArray], files: Sequence[Path], bins: int | None, spacing: str
+) -> tuple[FloatArray, dict[str, list[float]]]:
+    """Return the features of several redshifts side by side, and their wavenumbers.
+
+    Raises:
+        MismatchError: a file has another number of columns than wavenumbers.
+    """
+    columns = []
+    grid: dict[str, list[float]] = {}
+    for number, (rows, file) in enumerate(zip(power, files, strict=True), start=1):
+        log_power = np.log10(rows)
+        if bins is None and not has_wavenumbers(file):
+            columns.append(log_power)
+            continue
+        k = read_wavenumbers(file)
+        if bins is None and log_power.shape[1] != len(k):
+            raise MismatchError(
+                f"{file} has {log_power.shape[1]} columns, k_values.txt beside it lists {len(k)} "
+                "wavenumbers. Put the k_values.txt of these spectra there."
+            )
+        columns.append(log_power if bins is None else rebin(log_power, k, bins, spacing))
+        centres = k if bins is None else 10 ** rebin(np.log10(k)[None], k, bins, spacing)[0]
+        grid[f"redshift {number}"] = centres.tolist()
+    known = len(grid) == len(files)
+    return np.concatenate(columns, 1), grid if known else {}

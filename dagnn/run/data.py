@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dagnn.catalogs.cache import default_cache
 from dagnn.config import Experiment, build
+from dagnn.data.grids import Grid, grid_notes, grid_of
 from dagnn.data.kinds import CATALOGUES, IMAGES, SPECTRA, other_kind
 from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.data.requests import Loaded, Request
@@ -80,6 +81,9 @@ def prepare(
             number = domain
         suites.append(SuiteData(name, role, loaded, split, spelt).numbered(role, number))
     require_alike(suites)
+    first = suites[0]
+    for suite in suites[1:]:
+        require_grid(suite, grid_of(first.loaded.dataset), first.name, console)
     shared = modality.shared_objects
     return Prepared(tuple(suites), truth, folder, shared_objects=shared)
 
@@ -187,6 +191,22 @@ def require_alike(suites: Sequence[SuiteData]) -> None:
                 "read both. The sizes of images are made equal by data.size or data.crop; "
                 "channels and features must be equal in the files."
             )
+
+
+def require_grid(suite: SuiteData, grid: Grid, other: str, console: Console) -> None:
+    """Refuse spectra at other wavenumbers, and say where that cannot be known.
+
+    Args:
+        suite: whose inputs they are.
+        grid: wavenumbers that they should be at.
+        other: whose those are.
+        console: where notes go.
+
+    Raises:
+        MismatchError: they differ.
+    """
+    for note in grid_notes(suite.loaded.dataset, grid, suite.name, other):
+        console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
 
 
 def require_present(experiment: Experiment) -> None:

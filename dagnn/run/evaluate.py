@@ -14,7 +14,7 @@ from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.calibrate import apply_scale, on_target_labels, read_scale
-from dagnn.run.data import prepare, require_present
+from dagnn.run.data import prepare, require_grid, require_present
 from dagnn.run.facts import coverage_of, require_same_data
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarms_of_adapted, stored_intervals
@@ -63,6 +63,8 @@ def evaluate(
         truth=stored_truth(meta),
     )
     require_same_data(folder, prepared)
+    for each in prepared.suites:
+        require_grid(each, meta.get("grid", {}), f"the run {folder.path}", console)
     prepared = replace(prepared, intervals=stored_intervals(folder.read_environment()))
     _note(trained, prepared, adapt_statistics, console)
     predictions: list[AnyPredictions] = []

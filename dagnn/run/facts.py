@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dagnn.config import Experiment
+from dagnn.data.grids import grid_of
 from dagnn.environment import collect_environment
 from dagnn.errors import CheckpointError
 from dagnn.run.assemble import choose_device
@@ -28,6 +29,7 @@ def checkpoint_meta(
     return {
         "experiment": experiment.model_dump(mode="json"),
         "sizes": dict(suites[0].loaded.dataset.sizes),
+        "grid": {name: list(k) for name, k in grid_of(suites[0].loaded.dataset).items()},
         "domains": [suite.name for suite in suites],
         "statistics": rows,
         "scaling": asdict(prepared.scaling),

@@ -9,6 +9,8 @@ from rich.markup import escape
 from dagnn.records import Dataset
 
 WARNINGS_SHOWN = 10
+# More inputs outside than this share are no stray ones.
+_SYSTEMATIC, _FEWEST = 0.1, 10
 FEATURES_SHOWN = 2
 
 
@@ -27,8 +29,8 @@ def outside_range(dataset: Dataset, ranges: Mapping[str, Sequence[float]]) -> di
     return {dataset.ids[item]: "; ".join(outside[item]) for item in sorted(outside)}
 
 
-def warn_outside(outside: Mapping[str, str], console: Console) -> None:
-    """Say which inputs lie outside what the network was trained on, one line each."""
+def warn_outside(outside: Mapping[str, str], items: int, console: Console) -> None:
+    """Say which of some items lie outside what the network was trained on, one line each."""
     for item, seen in list(outside.items())[:WARNINGS_SHOWN]:
         first, rest = seen.split("; ")[:FEATURES_SHOWN], seen.count("; ") + 1 - FEATURES_SHOWN
         more = f"; and {rest} more" if rest > 0 else ""
@@ -36,5 +38,13 @@ def warn_outside(outside: Mapping[str, str], console: Console) -> None:
         console.print(f"[yellow]Warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
     if len(outside) > WARNINGS_SHOWN:
         console.print(f"... and {len(outside) - WARNINGS_SHOWN} more inputs.", highlight=False)
+    if len(outside) >= max(_FEWEST, _SYSTEMATIC * items):
+        share = f"{len(outside)} of {items} inputs ({len(outside) / items:.0%})"
+        console.print(
+            f"[bold yellow]{share} are outside the training range:[/] as a set they are not like "
+            "those of training. Check units, selection and redshift.",
+            highlight=False,
+            soft_wrap=True,
+        )
     if outside:
         console.print("Do not trust what is predicted for these inputs, nor how sure it is.")

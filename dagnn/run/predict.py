@@ -13,6 +13,7 @@ from rich.markup import escape
 from dagnn.catalogs.suites import guess_suite
 from dagnn.config import build
 from dagnn.console import log, screen
+from dagnn.data.grids import grid_notes
 from dagnn.data.kinds import kind_of
 from dagnn.data.modalities import MODALITIES, Loaded, Modality
 from dagnn.data.together import require_trained_scale
@@ -99,7 +100,7 @@ def predict(
         told += scale.sentences()
     say_notes(console, [*told, *_alarms(trained.folder, chosen)])
     outside = outside_range(loaded.dataset, trained.checkpoint.meta["training_range"])
-    warn_outside(outside, console)
+    warn_outside(outside, len(loaded.dataset), console)
     mock = _say_mock(trained, loaded, console)
     raw = _predict(trained, loaded.dataset, chosen, adapt_statistics)
     answers = answers_of(stored_truth(trained.checkpoint.meta).classes)
@@ -150,7 +151,8 @@ def _read(trained: Trained, modality: Modality, files: Sequence[Path], suite: st
             f"{meta['sizes']}. Give files like those of the run."
         )
     require_trained_scale(loaded.dataset, meta["training_range"])
-    return loaded
+    notes = grid_notes(loaded.dataset, meta.get("grid", {}), "these files", "the run")
+    return replace(loaded, notes=(*loaded.notes, *notes))
 
 
 def _predict(

@@ -20,7 +20,7 @@ from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.assemble import check, choose_device, on_this_machine
 from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels
 from dagnn.run.closing import tell_results
-from dagnn.run.data import prepare
+from dagnn.run.data import prepare, require_grid
 from dagnn.run.facts import require_same_data, run_facts
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder, require_free
@@ -90,6 +90,9 @@ def train(
     others = experiment.evaluation.suites
     splits = initial.meta["splits"] if initial else None
     prepared = prepare(experiment, place, console, others=others, splits=splits)
+    if initial is not None:
+        trained = f"the run {experiment.init_from}"
+        require_grid(prepared.suites[0], initial.meta.get("grid", {}), trained, console)
     prepared = guarded(experiment, prepared, console)
     folder = RunFolder.create(out, experiment.name)
     stored = experiment.data.model_copy(update={"path": place.absolute()})
@@ -122,6 +125,8 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
         truth=stored_truth(stored) if stored else None,
     )
     require_same_data(folder, prepared)
+    if stored is not None:
+        require_grid(prepared.suites[0], stored.get("grid", {}), f"the run {path}", console)
     prepared = replace(prepared, intervals=stored_intervals(folder.read_environment()))
     return _run(experiment, prepared, folder, initial, console)
 
