@@ -181,7 +181,7 @@ def test_too_few_simulations_are_refused_before_a_folder_is_made(
 def test_inputs_that_differ_are_named() -> None:
     def suite(name: str, **sizes: int) -> SuiteData:
         loaded = SimpleNamespace(dataset=SimpleNamespace(sizes=sizes))
-        return SuiteData(name, "source", 0, loaded, None)
+        return SuiteData(name, "source", loaded, None)
 
     same = suite("a", channels=3, size=64)
     require_alike([same, suite("b", channels=3, size=64)])

@@ -60,7 +60,7 @@ def test_label_free_scores_need_no_target_truth(network, prepared):
     assert scores == label_free_scores(network, without_target_truth(prepared))
 
 
-def test_the_source_error_is_that_of_the_epoch_records(universe, prepared, tmp_path):
+def test_the_source_error_is_that_of_the_network_that_is_stored(universe, prepared, tmp_path):
     class Last(Callback):
         record = None
 
@@ -70,7 +70,11 @@ def test_the_source_error_is_that_of_the_epoch_records(universe, prepared, tmp_p
     last = Last()
     experiment = load(universe, "data.split=[0.4, 0.3, 0.3]")
     trained = train_prepared(experiment, prepared, tmp_path / "a", callbacks=[last])
-    assert trained.scores["source_error"] == pytest.approx(last.record.valid["source_error"])
+    output, y = outputs(trained.network, prepared.of_role("source")[0], "valid")
+    error = float((output.prediction.mean - y).square().mean().sqrt())
+    assert trained.scores["source_error"] == pytest.approx(error, rel=1e-5)
+    # Epochs are judged by running statistics, the stored network by those of the training items.
+    assert last.record.valid["source_error"] == pytest.approx(error, rel=0.3)
 
 
 def test_target_scores_read_the_test_part_and_need_truth(network, prepared):

@@ -78,7 +78,7 @@ def test_the_truth_of_the_other_half_is_not_learned(
     unknown = type(dataset)(
         dataset.x.numpy(), dataset.ids, np.full(dataset.y.shape, np.nan), dataset.scaling
     )
-    blind = replace(target, loaded=replace(target.loaded, dataset=unknown))
+    blind = replace(target, loaded=replace(target.loaded, dataset=unknown.in_domain(target.domain)))
     networks = [
         fit_network(
             surrogate.experiment,
