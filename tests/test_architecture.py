@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "dagnn"
 # Floors from the ground up. Rooms on one floor never import one another.
 FLOORS = [
     {"errors"},
-    {"files", "console", "workers"},
+    {"files", "console", "workers", "stored"},
     {"parameters", "resources", "environment", "yaml_files"},
     {"records"},
     {"nn", "collective"},

@@ -5,7 +5,6 @@ import json
 import os
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -17,7 +16,9 @@ from numpy.typing import NDArray
 from dagnn.catalogs.boxes import Files, Reading, Request
 from dagnn.catalogs.catalog import Catalog
 from dagnn.catalogs.reader import READER_VERSION, peek_redshift
+from dagnn.errors import DataError
 from dagnn.files import atomic_path, is_writable, write_text
+from dagnn.stored import read_arrays, reading
 
 
 def default_cache() -> Path:
@@ -67,21 +68,18 @@ def load_cached(folder: Path, key: str) -> Reading | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return _unpacked({name: stored[name] for name in stored.files})
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        warnings.warn(
-            f"The cache file {path} is damaged ({error}); the catalogues are read again.",
-            stacklevel=2,
-        )
+        with reading(path, "The catalogues are read again."):
+            return _unpacked(read_arrays(path, "The catalogues are read again."))
+    except DataError as error:
+        warnings.warn(f"The cache file {error}", stacklevel=2)
         return None
 
 
-def save_cached(folder: Path, key: str, reading: Reading) -> None:
+def save_cached(folder: Path, key: str, read: Reading) -> None:
     """Write a reading, whole or not at all; a folder that cannot be written is only a warning."""
     try:
         with atomic_path(folder / f"{key}.npz") as temporary, temporary.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **_packed(reading))
+            np.savez(stream, allow_pickle=False, **_packed(read))
     except OSError as error:
         warnings.warn(f"The cache {folder} cannot be written: {error}.", stacklevel=2)
 
@@ -112,17 +110,17 @@ def header_redshift(files: Sequence[Path], folder: Path | None = None) -> float 
 _DESCRIBED = tuple(field.name for field in fields(Catalog) if field.name != "columns")
 
 
-def _packed(reading: Reading) -> dict[str, NDArray[Any]]:
+def _packed(read: Reading) -> dict[str, NDArray[Any]]:
     """Return columns end to end, and everything else as JSON."""
-    described = [{name: getattr(c, name) for name in _DESCRIBED} for c in reading.catalogs]
-    told = {"skipped": reading.skipped, "implausible": reading.implausible}
+    described = [{name: getattr(c, name) for name in _DESCRIBED} for c in read.catalogs]
+    told = {"skipped": read.skipped, "implausible": read.implausible}
     text = json.dumps({"catalogs": described, **told}, default=str)
     packed: dict[str, NDArray[Any]] = {
         "description": np.frombuffer(text.encode(), dtype=np.uint8),
-        "lengths": np.array([len(catalog) for catalog in reading.catalogs], dtype=np.int64),
+        "lengths": np.array([len(catalog) for catalog in read.catalogs], dtype=np.int64),
     }
-    for name in reading.catalogs[0].columns if reading.catalogs else ():
-        parts = [catalog.columns[name] for catalog in reading.catalogs]
+    for name in read.catalogs[0].columns if read.catalogs else ():
+        parts = [catalog.columns[name] for catalog in read.catalogs]
         packed[f"column_{name}"] = np.concatenate(parts)
     return packed
 
@@ -130,6 +128,11 @@ def _packed(reading: Reading) -> dict[str, NDArray[Any]]:
 def _unpacked(packed: dict[str, NDArray[Any]]) -> Reading:
     content = json.loads(packed["description"].tobytes())
     ends = np.cumsum(packed["lengths"])[:-1]
+    total = int(packed["lengths"].sum())
+    if any(len(values) != total for name, values in packed.items() if "column_" in name):
+        raise ValueError(f"its boxes have {total} galaxies, its columns have not")
+    if len(content["catalogs"]) != len(packed["lengths"]):
+        raise ValueError("it has another number of boxes than it says")
     split = {
         name.removeprefix("column_"): np.split(values, ends)
         for name, values in packed.items()

@@ -1,6 +1,5 @@
 """What a path holds and what is wrong with it; broken input is a finding, not a crash."""
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from dagnn.catalogs.tables import ParameterTable, read_table
 from dagnn.errors import ConfigError, DagnnError, DataError, MissingDataError
 from dagnn.files import entries
 from dagnn.parameters import PARAMETERS
+from dagnn.stored import AGAIN, read_arrays, read_npy, read_torch, reading
 from dagnn.yaml_files import read_yaml
 
 
@@ -99,11 +99,11 @@ def _ranges(table: ParameterTable) -> Facts:
 
 def _inspect_array(path: Path) -> Inspection:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = {path.stem: loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (OSError, ValueError, EOFError) as error:
-        text = f"{path} cannot be read as a NumPy file: {error}. Fetch it again."
-        return Inspection("array", path.name, (), (text,))
+        with reading(path, AGAIN, what="cannot be read as a NumPy file"):
+            single = path.suffix.lower() == ".npy"
+            arrays = {path.stem: read_npy(path)} if single else read_arrays(path)
+    except DataError as error:
+        return Inspection("array", path.name, (), (str(error),))
     facts = [(name, f"{array.shape} {array.dtype}{_span(array)}") for name, array in arrays.items()]
     problems = [
         f"{name} in {path} holds {(~np.isfinite(array)).sum()} NaN or infinite values."
@@ -142,10 +142,9 @@ def _inspect_yaml(path: Path) -> Inspection:
 
 def _inspect_weights(path: Path) -> Inspection:
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
-        text = f"{path} cannot be read as a weight file of tensors and plain values."
-        return Inspection("weights", path.name, (), (text,))
+        stored = read_torch(path)
+    except DataError as error:
+        return Inspection("weights", path.name, (), (str(error),))
     entries = stored if isinstance(stored, dict) else {"value": stored}
     tensors = {name: value for name, value in entries.items() if isinstance(value, torch.Tensor)}
     others = ", ".join(str(name) for name in entries if name not in tensors)

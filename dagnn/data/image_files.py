@@ -1,8 +1,6 @@
 """Files of images read as they are: .npy, .npz, HDF5, and folders of pictures."""
 
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +15,7 @@ from dagnn.catalogs.hdf5 import datasets_in, open_hdf5, read_values
 from dagnn.data.image_paths import ARCHIVES, part_of
 from dagnn.data.pictures import PICTURES, read_pictures
 from dagnn.errors import (
+    DagnnError,
     DataError,
     MissingDataError,
     MissingFieldError,
@@ -24,6 +23,7 @@ from dagnn.errors import (
     UsageError,
 )
 from dagnn.files import entries
+from dagnn.stored import read_npy, read_text, reason, require_intact
 
 Array = NDArray[Any]
 
@@ -104,10 +104,9 @@ def read_array(path: Path) -> Array:
         DataError: it holds Python objects, or no array at all.
     """
     if path.suffix.lower() != ".npy":
-        return np.array(path.read_text(encoding="utf-8").split())
+        return np.array(read_text(path).split())
     with _readable(path):
-        stored: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-        return np.asarray(stored)
+        return read_npy(path)
 
 
 def surveys_in(path: Path) -> list[str]:
@@ -170,8 +169,10 @@ def _npy(path: Path, suite: str | None) -> list[Block]:
 
 
 def _npz(path: Path, suite: str | None) -> list[Block]:
-    with _readable(path), np.load(path, allow_pickle=False) as archive:
-        return _archive(path, archive, suite)
+    with _readable(path):
+        require_intact(path)
+        with np.load(path, allow_pickle=False) as archive:
+            return _archive(path, archive, suite)
 
 
 def _hdf5(path: Path, suite: str | None) -> list[Block]:
@@ -193,9 +194,9 @@ def _readable(path: Path) -> Iterator[None]:
     """Turn what numpy says of a broken file into one of our errors."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise _truncated(path, error) from error
-    except ValueError as error:
+    except DagnnError:
+        raise
+    except Exception as error:  # a broken header can raise nearly anything
         if "pickle" in str(error) and not _is_numpy(path):
             raise DataError(f"{path} is not a file of arrays. Download it again.") from error
         if any(words in str(error) for words in ("pickle", "Object arrays", "Python objects")):
@@ -213,7 +214,7 @@ def _is_numpy(path: Path) -> bool:
 
 def _truncated(path: Path, error: Exception) -> TruncatedFileError:
     return TruncatedFileError(
-        f"{path} is truncated or damaged ({error}). Copy or download it again."
+        f"{path} is truncated or damaged ({reason(error)}). Copy or download it again."
     )
 
 

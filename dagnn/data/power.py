@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dagnn.catalogs.suite import Suite
 from dagnn.errors import ConfigError, DataError, MismatchError, MissingDataError, TruncatedFileError
 from dagnn.records import FloatArray
+from dagnn.stored import read_npy, reading
 
 # Folders below the data folder that may hold the files (PS_files: CosmoGraphNet).
 _FOLDERS = ("", "PS_files")
@@ -114,18 +115,10 @@ def read_power(path: Path) -> FloatArray:
         raise MissingDataError(f"{path}: there is no such file of power spectra.")
     with path.open("rb") as file:
         is_numpy = file.read(len(_MAGIC)) == _MAGIC
-        file.seek(0)
-        try:
-            power = np.lib.format.read_array(file, allow_pickle=False)
-        except ValueError as error:
-            if is_numpy and "pickle" not in str(error):
-                raise TruncatedFileError(
-                    f"{path}: the file ends before its header says ({error}). Download it again."
-                ) from error
-            raise DataError(
-                f"{path}: not a numpy array of numbers ({error}). "
-                "Expected a .npy file [boxes, wavenumbers]."
-            ) from error
+    expected = "Expected a .npy file [boxes, wavenumbers]. Download it again."
+    kind = TruncatedFileError if is_numpy else DataError
+    with reading(path, expected, kind, "is not a numpy array, or not a whole one"):
+        power = read_npy(path)
     if power.dtype.kind not in "fiu" or power.ndim not in (1, 2):
         raise DataError(
             f"{path}: expected numbers [boxes, wavenumbers], got {power.dtype} of shape "

@@ -1,6 +1,7 @@
 """``predictions.csv`` of classes: one row per item, one column per class."""
 
 import csv
+import io
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from dagnn.errors import MissingFieldError, TableError
 from dagnn.evaluation.storage import (
+    AGAIN,
     NO_REMARKS,
     Remarks,
     cell,
@@ -18,6 +20,7 @@ from dagnn.evaluation.storage import (
     write_table,
 )
 from dagnn.records import ClassPredictions, FloatArray
+from dagnn.stored import read_text, reading
 
 BEFORE = ("suite", "role", "split", "id", "truth", "label")
 NOVELTY = "novelty"
@@ -77,8 +80,8 @@ def _classes_of(path: Path | str) -> tuple[str, ...]:
     """Return the classes whose probabilities a table has."""
     if not Path(path).is_file():
         return ()
-    with Path(path).open(encoding="utf-8", newline="") as stream:
-        header = next(csv.reader(stream), [])
+    with reading(path, AGAIN, TableError):
+        header = next(csv.reader(io.StringIO(read_text(Path(path), AGAIN), newline="")), [])
     return tuple(name[2:-1] for name in header if name.startswith("p(") and name.endswith(")"))
 
 
@@ -98,6 +101,8 @@ def read_class_predictions(path: Path | str) -> list[ClassPredictions]:
             raise MissingFieldError(f"{path}: no column with the probability of a class.")
         key = (row["suite"], row["role"], row["split"], row["model"])
         shares = [read_number(path, line, row, _column(name)) for name in classes]
+        if not (min(shares) >= 0 and math.isclose(sum(shares), 1, abs_tol=1e-3)):
+            raise TableError(f"{path}, line {line}: probabilities do not sum to one. {AGAIN}")
         number = _number_of(path, line, row["truth"], classes)
         novelty = read_number(path, line, row, NOVELTY) if NOVELTY in row else math.nan
         found.setdefault(key, []).append((row["id"], number, shares, novelty))

@@ -1,8 +1,6 @@
 """What an examination of networks found: kept in two files, drawn again without a network."""
 
-import csv
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from dagnn.errors import DataError
 from dagnn.evaluation.church import ChurchWindow
 from dagnn.evaluation.figures import (
     Example,
@@ -22,8 +19,10 @@ from dagnn.evaluation.figures import (
     noise_figure,
 )
 from dagnn.evaluation.robustness import COLUMNS, NOISES, Robustness, write_robustness
+from dagnn.evaluation.storage import read_table
 from dagnn.files import atomic_path
 from dagnn.records import FloatArray
+from dagnn.stored import read_arrays, reading
 
 TABLE, PICTURES = "robustness.csv", "robustness.npz"
 _WINDOW = ("across", "up", "classes", "noisy", "attacked")
@@ -141,16 +140,12 @@ def read_examination(folder: Path) -> Examination | None:
     """
     if not (folder / TABLE).is_file():
         return None
-    try:
-        with (folder / TABLE).open(encoding="utf-8", newline="") as stream:
-            rows = tuple(_row(line) for line in csv.DictReader(stream))
-        with np.load(folder / PICTURES, allow_pickle=False) as stored:
-            return _read(rows, stored)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{folder / TABLE} or {PICTURES} beside it is damaged ({error}). Make them again "
-            f"with: dagnn evaluate {quote(str(folder))}"
-        ) from error
+    again = f"Make it again with: dagnn evaluate {quote(str(folder))}"
+    with reading(folder / TABLE, again):
+        rows = tuple(_row(line) for _, line in read_table(folder / TABLE, COLUMNS))
+    stored = read_arrays(folder / PICTURES, again)
+    with reading(folder / PICTURES, again):
+        return _read(rows, stored)
 
 
 def _read(rows: tuple[Robustness, ...], stored: Mapping[str, Any]) -> Examination:

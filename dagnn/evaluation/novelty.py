@@ -19,8 +19,6 @@ References:
 """
 
 import math
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,9 +26,10 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import eigh
 
-from dagnn.errors import DataError, MismatchError
+from dagnn.errors import MismatchError
 from dagnn.files import atomic_path
 from dagnn.records import ClassPredictions, FloatArray
+from dagnn.stored import read_arrays, reading
 
 DIRECTIONS = 16
 """Directions whose spread is measured one by one, at most."""
@@ -133,17 +132,22 @@ class Novelty:
         Raises:
             DataError: the file is damaged.
         """
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                numbers = {name: stored[name] for name in ("mean", "axes", "variance")}
-                rest, unit = float(stored["rest"]), float(stored["unit"])
-                if not all(np.isfinite(values).all() for values in (*numbers.values(), rest, unit)):
-                    raise ValueError("it holds NaN or infinite values")
-                return cls(**numbers, rest=rest, unit=unit)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise DataError(
-                f"{path} is damaged ({error}). Delete it: dagnn evaluate learns it again."
-            ) from error
+        again = "Delete it: dagnn evaluate learns it again."
+        stored = read_arrays(path, again)
+        with reading(path, again):
+            numbers = {name: stored[name] for name in ("mean", "axes", "variance")}
+            rest, unit = float(stored["rest"]), float(stored["unit"])
+            if not all(
+                np.isfinite(values).all() for values in [*numbers.values(), np.array([rest, unit])]
+            ):
+                raise ValueError("it holds NaN or infinite values")
+            width = (numbers["mean"].size,)
+            shapes = {"mean": width, "axes": numbers["variance"].shape + width}
+            if any(numbers[name].shape != shape for name, shape in shapes.items()):
+                raise ValueError("its arrays do not fit together")
+            if not (numbers["variance"] > 0).all() or min(rest, unit) <= 0:
+                raise ValueError("its variances are not positive")
+            return cls(**numbers, rest=rest, unit=unit)
 
 
 def _is_taught(predictions: ClassPredictions) -> np.ndarray:

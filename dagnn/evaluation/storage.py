@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from dagnn.evaluation.beyond import OUTSIDE_PRIOR, outside_texts
 from dagnn.evaluation.prior import Prior
 from dagnn.files import write_text
 from dagnn.records import Predictions, Result
+from dagnn.stored import read_text, reading
 
 RESULT_COLUMNS = (
     "suite", "role", "split", "parameter", "metric", "value", "low", "high", "model",
@@ -26,6 +28,11 @@ NO_REMARKS: Remarks = MappingProxyType({})
 Priors = Mapping[str, Prior]
 """Prior of the training set by parameter."""
 NO_PRIORS: Priors = MappingProxyType({})
+AGAIN = "Write it again with dagnn evaluate, or take an intact copy."
+_CHOICES = {
+    "role": ("source", "target", "other"),
+    "split": ("train", "valid", "test", "all"),
+}
 MOCK = "mock"
 """Column that says True where mock data were trained on or measured; older files lack it."""
 
@@ -59,19 +66,39 @@ def write_table(
 
 
 def read_table(path: Path | str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Give line numbers and rows of a CSV file that has the expected columns."""
+    """Give line numbers and rows of a CSV file that has the expected columns.
+
+    Raises:
+        MissingDataError: there is no such file.
+        MissingFieldError: a column is absent.
+        TableError: the file is damaged.
+    """
     file = Path(path)
     if not file.is_file():
         raise MissingDataError(f"{file}: no such file. A finished run writes it; see dagnn train.")
-    with file.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        found = reader.fieldnames or []
+    with reading(file, AGAIN, TableError):
+        reader = csv.DictReader(io.StringIO(read_text(file, AGAIN), newline=""), strict=True)
+        found = list(reader.fieldnames or [])
         missing = [name for name in columns if name not in found]
         if missing:
             raise MissingFieldError(
-                f"{file}: no column {', '.join(missing)}. It has: {', '.join(found) or 'nothing'}."
+                f"{file}: no column {', '.join(missing)}. It has: {', '.join(found) or 'nothing'}. "
+                f"{AGAIN}"
             )
+        twice = sorted({name for name in found if found.count(name) > 1})
+        if twice:
+            raise TableError(f"{file}: the column {', '.join(twice)} stands twice. {AGAIN}")
         for row in reader:
+            if None in row or None in row.values():
+                raise TableError(
+                    f"{file}, line {reader.line_num}: expected {len(found)} cells. {AGAIN}"
+                )
+            for column, choices in _CHOICES.items():
+                if row.get(column, choices[0]) not in choices:
+                    raise TableError(
+                        f"{file}, line {reader.line_num}, column {column}: got {row[column]!r}, "
+                        f"expected {', '.join(choices)}. {AGAIN}"
+                    )
             yield reader.line_num, row
 
 
@@ -86,7 +113,7 @@ def read_number(path: Path | str, line: int, row: dict[str, str], column: str) -
         return float(text) if text else float("nan")
     except (TypeError, ValueError):
         raise TableError(
-            f"{path}, line {line}, column {column}: expected a number, got {text!r}."
+            f"{path}, line {line}, column {column}: expected a number, got {text!r}. {AGAIN}"
         ) from None
 
 
@@ -181,7 +208,17 @@ def read_predictions(path: Path | str) -> list[Predictions]:
     for line, row in read_table(path, PREDICTION_COLUMNS):
         key = (row["suite"], row["role"], row["split"], row["model"])
         numbers = [read_number(path, line, row, column) for column in ("truth", "mean", "std")]
-        found.setdefault(key, {}).setdefault(row["id"], {})[row["parameter"]] = numbers
+        of_item = found.setdefault(key, {}).setdefault(row["id"], {})
+        if row["parameter"] in of_item:
+            raise TableError(
+                f"{path}, line {line}: {row['id']} has {row['parameter']} twice. {AGAIN}"
+            )
+        if not (math.isfinite(numbers[1]) and 0 < numbers[2] < math.inf):
+            raise TableError(
+                f"{path}, line {line}: expected a finite mean and a positive std, got "
+                f"{row['mean']!r} and {row['std']!r}. {AGAIN}"
+            )
+        of_item[row["parameter"]] = numbers
     return [_gather(path, *key, items) for key, items in found.items()]
 
 

@@ -87,7 +87,10 @@ class Temperature:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "Temperature":
         """Read what :meth:`to_dict` returned."""
-        return cls(float(stored["temperature"]))
+        value = float(stored["temperature"])
+        if not 0 < value < math.inf:
+            raise ValueError(f"a temperature is positive and finite, got {value:g}")
+        return cls(value)
 
     def sentences(self) -> list[str]:
         """Say what was done to the probabilities."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dagnn.errors import MismatchError
 from dagnn.records import FloatArray, Predictions
 
 BLENDS = np.linspace(0.0, 1.0, 11)
@@ -53,7 +54,15 @@ class VarianceScale:
         Args:
             predictions: of the network that this was fitted for.
             labelled: whether their suite was a labelled source; others are inflated.
+
+        Raises:
+            MismatchError: they are of other parameters.
         """
+        if predictions.parameters != self.parameters:
+            raise MismatchError(
+                f"The calibration is of {', '.join(self.parameters)}, predicted are "
+                f"{', '.join(predictions.parameters)}: it belongs to another run."
+            )
         variance = self._variance(predictions.std)
         if not labelled:
             variance = variance * np.array(self.inflation)
@@ -105,8 +114,18 @@ class VarianceScale:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "VarianceScale":
-        """Read what :meth:`to_dict` returned."""
-        return cls(**{key: tuple(value) for key, value in stored.items()})
+        """Read what :meth:`to_dict` returned.
+
+        Raises:
+            ValueError: the numbers can be no calibration.
+        """
+        made = cls(**{key: tuple(value) for key, value in stored.items()})
+        numbers = np.array([made.blend, made.level, made.scale, made.inflation])
+        if numbers.dtype.kind not in "fi" or numbers.shape[1:] != (len(made.parameters),):
+            raise ValueError(f"expected a number for each of {', '.join(made.parameters)}")
+        if not (np.isfinite(numbers).all() and (numbers >= 0).all()):
+            raise ValueError("its numbers are not finite, or negative")
+        return made
 
 
 def excess(surrogate: Sequence[Predictions], fitted_on: int) -> FloatArray:

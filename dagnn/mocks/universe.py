@@ -14,6 +14,7 @@ from dagnn.mocks.box import make_box, write_box
 from dagnn.mocks.processes import each
 from dagnn.mocks.rows import Row, hypercube_rows, read_rows, write_rows
 from dagnn.mocks.suites import Relations, relations
+from dagnn.stored import read_json, reading
 
 RECIPE = 3  # raise it when the code gives other bytes for the same seed and constants
 VOLUME = "L25n256"
@@ -21,6 +22,7 @@ VOLUME = "L25n256"
 Progress = Callable[[int, int], None]
 
 __all__ = ["make_box", "make_universe"]
+_AFRESH = "Delete it with the mocks beside it, or give another folder."
 
 
 def recipe(*suites: Relations) -> str:
@@ -54,7 +56,7 @@ def _claim(out: Path, suite: Relations, rows: Sequence[Row], seed: int) -> list[
         The rows of the folder: those wanted, and more where an earlier call made more.
     """
     path = _manifest_path(out, suite)
-    held = json.loads(path.read_text()) if path.is_file() else None
+    held = read_json(path, _AFRESH) if path.is_file() else None
     if held is None:
         if table_path(out, suite).exists() or (out / "FOF_Subfind" / suite.name).exists():
             raise UsageError(
@@ -63,9 +65,10 @@ def _claim(out: Path, suite: Relations, rows: Sequence[Row], seed: int) -> list[
             )
         known: list[Row] = []
     else:
-        known = [Row(index, tuple(values), number) for index, values, number in held["rows"]]
+        with reading(path, _AFRESH):
+            known = [Row(index, tuple(values), number) for index, values, number in held["rows"]]
+            same_making = (held["recipe"], held["seed"]) == (recipe(suite), seed)
         shared = min(len(known), len(rows))
-        same_making = (held["recipe"], held["seed"]) == (recipe(suite), seed)
         if not same_making or known[:shared] != list(rows[:shared]):
             raise UsageError(
                 f"{out} holds other {suite.name} mocks ({len(known)} boxes, seed {held['seed']}, "

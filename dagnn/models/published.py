@@ -5,11 +5,9 @@ Both programs save a plain state dict with the names ``layers.{i}.edge_model.edg
 from the shapes. Only the linking radius is written nowhere but in the file name.
 """
 
-import pickle
 import re
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from dagnn.errors import CheckpointError
@@ -17,6 +15,7 @@ from dagnn.models.graph import GraphEncoder
 from dagnn.models.heads import SignedMomentsHead
 from dagnn.models.network import Network
 from dagnn.nn import require_finite
+from dagnn.stored import read_torch
 
 _RENAMED = {
     r"^(?:module\.)?layers\.(\d+)\.edge_model\.edge_mlp\.": r"encoder.blocks.\1.edge_mlp.",
@@ -73,13 +72,7 @@ def load_published(path: Path | str) -> Network:
 def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such weight file.")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{path}: torch cannot read it as a weight file. Expected a state dict written by "
-            f"torch.save; was the download complete?"
-        ) from error
+    state = read_torch(path, "Expected a state dict of torch.save; was the download complete?")
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise CheckpointError(
             f"{path}: expected a plain state dict (names to tensors), got {type(state).__name__} "

@@ -1,12 +1,10 @@
 """Residual networks in plain torch, with the names that published weights have."""
 
-import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,6 +12,7 @@ from dagnn.errors import CheckpointError
 from dagnn.models.image import ImageEncoder
 from dagnn.models.normalize_images import ChannelNorm
 from dagnn.nn import require_finite
+from dagnn.stored import read_torch
 
 
 def _conv(channels: int, following: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -156,10 +155,9 @@ def load_published_resnet(network: ResNet, path: Path) -> None:
     """
     if not path.is_file():
         raise CheckpointError(f"There is no file of weights {path}.")
-    try:
-        stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{path} cannot be read as torch weights: {error}") from error
+    stored = read_torch(path)
+    if not isinstance(stored, dict) or not all(isinstance(v, Tensor) for v in stored.values()):
+        raise CheckpointError(f"{path} is no state dictionary of names and tensors.")
     own = network.state_dict()
     weights = {name: value for name, value in stored.items() if not name.startswith("fc.")}
     if set(weights) != set(own):

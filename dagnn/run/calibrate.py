@@ -22,6 +22,7 @@ from dagnn.run.folder import RunFolder
 from dagnn.run.predictions import predict_all
 from dagnn.run.prepared import Prepared
 from dagnn.run.surrogates import Surrogate, surrogates
+from dagnn.stored import read_json, reading
 from dagnn.training import Checkpoint
 
 
@@ -90,17 +91,9 @@ def read_scale(folder: RunFolder, answers: Answers) -> AnyScale | None:
     """
     if not folder.calibration.is_file():
         return None
-    try:
-        text = folder.calibration.read_text(encoding="utf-8")
-        return answers.read_scale(json.loads(text, parse_constant=_refuse))
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(
-            f"{folder.calibration} is damaged ({error}). Delete it to see uncalibrated answers."
-        ) from error
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} stands where a number should")
+    advice = "Delete it to see uncalibrated answers."
+    with reading(folder.calibration, advice):
+        return answers.read_scale(read_json(folder.calibration, advice))
 
 
 def calibrated(

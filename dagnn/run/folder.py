@@ -6,14 +6,39 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from pydantic import BaseModel, StrictBool, StrictFloat, StrictStr, ValidationError
+
 from dagnn.config import Experiment, experiment_from
 from dagnn.errors import DataError, MissingDataError, UsageError
 from dagnn.files import entries, matching, write_text
+from dagnn.stored import read_json
 from dagnn.yaml_files import read_yaml
 
 NAMED = 8
 """Folders that a message lists."""
 _OTHER = "Give another --out"
+_RESTORE = "Restore it from a copy of the run, or train again."
+
+
+class _Evaluation(BaseModel):
+    mock: StrictBool
+    notes: list[StrictStr]
+
+
+class _Facts(BaseModel):
+    """What is read back of ``environment.json``; there is more in it, and may be less."""
+
+    mock: StrictBool = False
+    evaluation: _Evaluation = _Evaluation(mock=False, notes=[])
+    notes: list[StrictStr] = []
+    classes: list[StrictStr] = []
+    data: dict[str, StrictStr] = {}
+    priors: dict[str, tuple[StrictFloat, StrictFloat]] = {}
+    prior_intervals: dict[str, tuple[StrictFloat, StrictFloat, StrictFloat]] = {}
+    description: StrictStr = ""
+    training_items: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
+    git_revision: StrictStr | None = None
 
 
 class RunFolder:
@@ -90,13 +115,23 @@ class RunFolder:
         return experiment_from(read_yaml(self.config), where=str(self.config))
 
     def read_environment(self) -> dict[str, Any]:
-        """Read versions, command line and facts about the data."""
+        """Read versions, command line and facts about the data.
+
+        Raises:
+            MissingDataError: there is no such file.
+            DataError: it is damaged.
+        """
         if not self.environment.is_file():
             raise MissingDataError(f"{self.path} is not a complete run: no environment.json.")
+        facts = read_json(self.environment, _RESTORE)
         try:
-            facts: dict[str, Any] = json.loads(self.environment.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise DataError(f"{self.environment} is damaged: {error}") from None
+            _Facts.model_validate(facts)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            where = ".".join(map(str, wrong["loc"]))
+            raise DataError(
+                f"{self.environment} is damaged ({where}: {wrong['msg']}). {_RESTORE}"
+            ) from None
         return facts
 
     def write_environment(self, facts: dict[str, Any]) -> None:

@@ -1,8 +1,6 @@
 """Everything a finished run leaves behind: tables, figures, report, model card."""
 
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -14,7 +12,6 @@ from matplotlib.figure import Figure
 from dagnn.catalogs.suites import SUITE_FILES
 from dagnn.config import Experiment
 from dagnn.console import screen
-from dagnn.errors import DataError
 from dagnn.evaluation.alignment import Alignment, alignments
 from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.beyond import BeyondPrior, beyond_prior
@@ -40,6 +37,7 @@ from dagnn.run.answers import Answers, AnyPredictions, answers_of
 from dagnn.run.calibrate import read_scale
 from dagnn.run.folder import RunFolder
 from dagnn.run.parts import silent_terms
+from dagnn.stored import read_arrays, reading
 from dagnn.training import TARGET_ORACLE
 
 MODELS = (SOURCE_ONLY, MODEL)
@@ -260,36 +258,42 @@ def title(experiment: Experiment) -> str:
 
 
 def _groups_of(predictions: AnyPredictions, stored: Mapping[str, Any]) -> tuple[str, ...]:
-    key = _group_key(predictions)
-    return tuple(stored[key].tolist()) if key in stored else predictions.ids
+    groups = stored.get(_group_key(predictions))
+    # Of one model, groups may be those of more items than another predicts.
+    return predictions.ids if groups is None else tuple(groups.tolist())
 
 
 def with_latents(folder: RunFolder, predictions: Sequence[AnyPredictions]) -> list[AnyPredictions]:
     """Put stored latents and groups back to the predictions read from a run."""
-    with _stored_latents(folder) as stored:
-        return [
-            replace(p, latent=stored[_latent_key(p)], groups=_groups_of(p, stored))
-            if p.model not in BASELINES
-            else p
-            for p in predictions
-        ]
+    stored = _stored_latents(folder, [p for p in predictions if p.model not in BASELINES])
+    return [
+        replace(p, latent=stored[_latent_key(p)], groups=_groups_of(p, stored))
+        if p.model not in BASELINES
+        else p
+        for p in predictions
+    ]
 
 
 def with_groups(folder: RunFolder, predictions: Sequence[AnyPredictions]) -> list[AnyPredictions]:
     """Put stored groups back to the predictions read from a run, where they were kept."""
     if not folder.latents.is_file():
         return list(predictions)
-    with _stored_latents(folder) as stored:
-        return [replace(p, groups=_groups_of(p, stored)) for p in predictions]
+    stored = _stored_latents(folder, [])
+    return [replace(p, groups=_groups_of(p, stored)) for p in predictions]
 
 
-@contextmanager
-def _stored_latents(folder: RunFolder) -> Iterator[Mapping[str, Any]]:
-    try:
-        with np.load(folder.latents, allow_pickle=False) as stored:
-            yield stored
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{folder.latents} is missing or damaged ({error}). Write it again with: "
-            f"dagnn evaluate {quote(str(folder.path))}"
-        ) from error
+def _stored_latents(folder: RunFolder, seen: Sequence[AnyPredictions]) -> dict[str, Any]:
+    """Read latents and groups; those of some predictions must be there, a row for each item."""
+    again = f"Write it again with: dagnn evaluate {quote(str(folder.path))}"
+    stored = read_arrays(folder.latents, again)
+    with reading(folder.latents, again):
+        for each in seen:
+            latent = stored[_latent_key(each)]
+            if latent.ndim != 2 or latent.dtype.kind != "f" or len(latent) != len(each.ids):
+                raise ValueError(
+                    f"{_latent_key(each)} is {latent.dtype} of shape {latent.shape}, for "
+                    f"{len(each.ids)} items"
+                )
+            if not np.isfinite(latent).all():
+                raise ValueError(f"{_latent_key(each)} holds NaN or infinite values")
+    return stored

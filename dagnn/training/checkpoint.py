@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from dagnn.errors import CheckpointError
 from dagnn.files import atomic_path
 from dagnn.nn import require_finite
+from dagnn.stored import read_torch, reading
 
 FORMAT = "dagnn checkpoint 1"
+_ANOTHER = "Use another checkpoint of the run, or train again."
 State = dict[str, Any]
 
 
@@ -77,13 +79,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}. Did the run write its first one?")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types for files it cannot read
-        raise CheckpointError(
-            f"{path} cannot be read as a checkpoint: it was cut short, or it is another kind of "
-            f"file ({_first_line(error)}). Use another checkpoint of the run, or train again."
-        ) from error
+    content = read_torch(path, _ANOTHER)
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise CheckpointError(
             f"{path} is a torch file, but not a checkpoint of this version of dagnn "
@@ -92,10 +88,23 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     absent = {entry.name for entry in fields(Checkpoint)} - content.keys()
     if absent:
         raise CheckpointError(f"{path} lacks {', '.join(sorted(absent))}. Train again.")
-    found = Checkpoint(**content)
-    for stored in (found.network, found.selected, found.objective):
-        require_finite(stored, path)
+    with reading(path, _ANOTHER, CheckpointError):
+        found = Checkpoint(**content)
+        _require_types(found)
+        for stored in (found.network, found.selected, found.objective):
+            require_finite(stored, path)
     return found
+
+
+def _require_types(checkpoint: Checkpoint) -> None:
+    """Raise unless every entry is of the kind that it was written as."""
+    for entry in fields(Checkpoint):
+        value = getattr(checkpoint, entry.name)
+        number = entry.name in ("epoch", "step", "total_steps")
+        kind = int if number else list if entry.name == "history" else dict
+        absent = entry.name == "best_network" and value is None
+        if not absent and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise TypeError(f"{entry.name} is a {type(value).__name__}")
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Any], what: str = "network") -> None:
@@ -111,7 +120,7 @@ def load_weights(module: nn.Module, weights: Mapping[str, Any], what: str = "net
     """
     try:
         module.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"The checkpoint holds another {what}: {error}. "
             f"Use the configuration that the run was trained with."
@@ -181,7 +190,3 @@ def _require_plain(value: object, where: str) -> None:
             f"A checkpoint takes tensors and plain values only; {where} is a "
             f"{type(value).__module__}.{type(value).__qualname__}."
         )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -132,7 +132,7 @@ def test_other_contents_are_refused_by_name(tmp_path, message):
 def test_what_torch_cannot_read_is_refused(tmp_path, content):
     path = tmp_path / "weights"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="cannot read it as a weight file"):
+    with pytest.raises(CheckpointError, match="cannot be read as a weight file"):
         load_published(path)
 
 
@@ -140,5 +140,5 @@ def test_absent_file_and_pickled_code_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no such weight file"):
         load_published(tmp_path / "nothing")
     torch.save(Path("x"), tmp_path / "module")
-    with pytest.raises(CheckpointError, match="cannot read"):
+    with pytest.raises(CheckpointError, match="cannot be read"):
         load_published(tmp_path / "module")
