@@ -2,7 +2,8 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import StringIO
 from itertools import islice, product
 from pathlib import Path
 from shlex import quote
@@ -20,7 +21,8 @@ from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import guess_suite, known_suites
 from dagnn.catalogs.tables import read_table
 from dagnn.errors import DataError, MissingDataError
-from dagnn.files import entries
+from dagnn.files import entries, matching
+from dagnn.stored import read_arrays, read_json, read_text, read_torch, reading
 
 Found = dict[int, set[str]]
 
@@ -198,15 +200,32 @@ def _table(
     return shown, [*(trouble if absent else []), *far, *swapped], [*outside, *different]
 
 
+_STORED: Mapping[str, Callable[[Path], object]] = {
+    ".npz": read_arrays,
+    ".json": read_json,
+    ".pt": read_torch,
+}
+"""How files of a run are seen to be whole, by suffix."""
+
+
 def inspect_run(path: Path) -> Inspection:
     """Describe a run folder by the files that are there."""
     facts: Facts = [("files", ", ".join(_files(path)))]
-    metrics = path / "metrics.jsonl"
-    if metrics.is_file():
-        facts.append(("epochs", str(len(metrics.read_text(encoding="utf-8").splitlines()))))
-    facts += _results(path / "results.csv")
     expected = ("config.yaml", "checkpoints", "results.csv")
     problems = [f"{path} has no {name}." for name in expected if not (path / name).exists()]
+    for file in (each for each in matching(path, "**/*") if each.suffix in _STORED):
+        try:
+            _STORED[file.suffix](file)
+        except DataError as error:
+            problems.append(str(error))
+    try:
+        metrics = path / "metrics.jsonl"
+        if metrics.is_file():
+            facts.append(("epochs", str(len(read_text(metrics).splitlines()))))
+        with reading(path / "results.csv", "Write it again with: dagnn evaluate"):
+            facts += _results(path / "results.csv")
+    except DataError as error:
+        problems.append(str(error))
     return Inspection("run", path.name, tuple(facts), tuple(problems))
 
 
@@ -220,9 +239,8 @@ def _results(path: Path) -> Facts:
     if not path.is_file():
         return []
     lines: dict[str, list[str]] = defaultdict(list)
-    with path.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            if row["split"] in ("test", "all") and row["metric"] in SHOWN_METRICS:
-                label = f"{row['model']}, {row['suite']} ({row['role']}), {row['parameter']}"
-                lines[label].append(f"{row['metric']} {float(row['value']):.3g}")
+    for row in csv.DictReader(StringIO(read_text(path), newline="")):
+        if row["split"] in ("test", "all") and row["metric"] in SHOWN_METRICS:
+            label = f"{row['model']}, {row['suite']} ({row['role']}), {row['parameter']}"
+            lines[label].append(f"{row['metric']} {float(row['value']):.3g}")
     return [(label, ", ".join(values)) for label, values in lines.items()]

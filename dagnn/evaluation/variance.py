@@ -120,6 +120,8 @@ class VarianceScale:
             ValueError: the numbers can be no calibration.
         """
         made = cls(**{key: tuple(value) for key, value in stored.items()})
+        if not all(isinstance(name, str) for name in made.parameters):
+            raise ValueError("its parameters have no names")
         numbers = np.array([made.blend, made.level, made.scale, made.inflation])
         if numbers.dtype.kind not in "fi" or numbers.shape[1:] != (len(made.parameters),):
             raise ValueError(f"expected a number for each of {', '.join(made.parameters)}")

@@ -7,9 +7,11 @@ from dagnn.config import Experiment
 from dagnn.errors import CheckpointError
 from dagnn.models import Network
 from dagnn.run.folder import RunFolder
+from dagnn.run.meta import load_trained
 from dagnn.run.parts import make_network
 from dagnn.run.prepared import Prepared, stored_truth
-from dagnn.training import TARGET_ORACLE, Checkpoint, load_checkpoint, load_weights
+from dagnn.stored import reading
+from dagnn.training import TARGET_ORACLE, Checkpoint, load_weights
 
 Splits = Mapping[str, Mapping[str, Sequence[str]]]
 
@@ -22,7 +24,7 @@ def load_initial(experiment: Experiment) -> Checkpoint | None:
     """
     if experiment.init_from is None:
         return None
-    checkpoint = load_checkpoint(RunFolder.open(experiment.init_from).checkpoints / "best.pt")
+    checkpoint = load_trained(RunFolder.open(experiment.init_from).checkpoints / "best.pt")
     names = stored_truth(checkpoint.meta).scaling.names
     if names and list(names) != list(experiment.data.parameters):
         raise CheckpointError(
@@ -36,7 +38,9 @@ def load_initial(experiment: Experiment) -> Checkpoint | None:
             f"{experiment.model.members}. Start with: --members {stored}"
         )
     meta = checkpoint.meta
-    load_parameters(make_network(experiment, meta["sizes"], 1, stored_truth(meta)), checkpoint)
+    with reading(experiment.init_from, "Start from another run.", CheckpointError):
+        network = make_network(experiment, meta["sizes"], 1, stored_truth(meta))
+    load_parameters(network, checkpoint)
     return checkpoint
 
 
@@ -81,7 +85,7 @@ def stored_meta(folder: RunFolder) -> dict[str, Any] | None:
     for part in (folder, folder.source_only):
         last = part.checkpoints / "last.pt"
         if last.is_file():
-            return dict(load_checkpoint(last).meta)
+            return dict(load_trained(last).meta)
     return None
 
 

@@ -9,8 +9,10 @@ from dagnn.errors import CheckpointError
 from dagnn.models import Network
 from dagnn.run.assemble import choose_device, on_this_machine
 from dagnn.run.folder import RunFolder
+from dagnn.run.meta import load_trained
 from dagnn.run.parts import make_network
 from dagnn.run.prepared import stored_truth
+from dagnn.stored import reading
 from dagnn.training import Checkpoint, load_checkpoint, load_weights
 
 
@@ -54,12 +56,10 @@ def load_network(folder: RunFolder, experiment: Experiment) -> tuple[Network, Ch
             f"{folder.path} has no trained network yet. Finish it with: "
             f"dagnn train --resume {quote(str(folder.path))}"
         )
-    checkpoint = load_checkpoint(best)
+    checkpoint = load_trained(best)
     meta = checkpoint.meta
-    absent = {"sizes", "domains", "statistics", "scaling", "splits"} - meta.keys()
-    if absent:
-        raise CheckpointError(f"{best} lacks {', '.join(sorted(absent))}. Train again.")
-    network = make_network(experiment, meta["sizes"], meta["statistics"], stored_truth(meta))
+    with reading(best, "It does not fit the configuration beside it.", CheckpointError):
+        network = make_network(experiment, meta["sizes"], meta["statistics"], stored_truth(meta))
     load_weights(network, checkpoint.network)
     device = choose_device(on_this_machine(experiment).training.device)
     return network.to(device), checkpoint

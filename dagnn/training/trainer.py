@@ -10,8 +10,9 @@ from pathlib import Path
 
 from torch import nn
 
-from dagnn.errors import ConfigError, Interrupted, NonFiniteLossError
+from dagnn.errors import CheckpointError, ConfigError, Interrupted, NonFiniteLossError
 from dagnn.records import EpochRecord
+from dagnn.stored import reading
 from dagnn.training.callbacks import Callback, Plan
 from dagnn.training.checkpoint import Checkpoints, load_checkpoint, load_weights
 from dagnn.training.forward import Domains
@@ -87,7 +88,9 @@ def fit(
     loop = Loop(network, objective, domains, settings)
     selection = Selection(settings.select_on, settings.patience, settings.minimum_epochs)
     if resume is not None:
-        loop.restore(load_checkpoint(resume))
+        again = "Use another checkpoint of the run, or train again."
+        with reading(resume, again, CheckpointError):
+            loop.restore(load_checkpoint(resume))
         selection.replay(loop.history)
     try:
         if checkpoints is not None:
