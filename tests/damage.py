@@ -315,6 +315,9 @@ class Harness:
                             if not str(error).strip():
                                 found.broken.append(f"{where}: an error without a word")
                         except Exception as error:
+                            if isinstance(error, OSError) and error.filename is not None:
+                                found.refused += 1  # the command names file and reason
+                                continue
                             found.broken.append(f"{where}: {_last_place(error)}")
                         else:
                             if told and not same(answer, expected[act]):

@@ -18,6 +18,8 @@ Array = NDArray[Any]
 LAYOUTS = ("auto", "channels_first", "channels_last")
 _MOST_CHANNELS = 12
 _CHUNK = 256
+MOST_CLASSES = 10_000
+"""Beyond it, numbers are no labels but something else, such as names of objects."""
 
 
 def channels_first(pixels: Array, path: Path, layout: str = "auto") -> Array:
@@ -100,9 +102,9 @@ def label_names(labels: Array | None, names: Sequence[str] | None, count: int, p
     """
     if labels is None:
         return np.full(count, "")
-    if len(labels.reshape(-1)) == len(labels):
+    if labels.ndim and labels.size == len(labels):
         labels = labels.reshape(-1)
-    if labels.ndim > 2 or len(labels) != count:
+    if labels.ndim not in (1, 2) or len(labels) != count:
         raise MismatchError(
             f"{path}: labels of shape {list(labels.shape)} for {count} images; expected [{count}] "
             f"or one-hot [{count}, classes]."
@@ -111,6 +113,11 @@ def label_names(labels: Array | None, names: Sequence[str] | None, count: int, p
         return np.array(texts(labels))
     numbers = _from_one_hot(labels, path) if labels.ndim == 2 else _whole(labels, path)
     highest = len(names) if names is not None else max(int(numbers.max(initial=-1)) + 1, 1)
+    if names is None and highest > MOST_CLASSES:
+        raise DataError(
+            f"{path}: a label is {highest - 1}; without label_names, labels are numbers of classes "
+            f"below {MOST_CLASSES}, −1 means no label."
+        )
     wrong = np.flatnonzero((numbers < -1) | (numbers >= highest))
     if len(wrong):
         raise DataError(
@@ -134,6 +141,8 @@ def _from_one_hot(labels: Array, path: Path) -> Array:
 
 
 def _whole(labels: Array, path: Path) -> Array:
+    if labels.dtype.kind not in "fiub":
+        raise DataError(f"{path}: labels must be whole numbers, one-hot or names.")
     if labels.dtype.kind == "f":
         labels = np.where(np.isnan(labels), -1, labels)
         if (labels != np.round(labels)).any():

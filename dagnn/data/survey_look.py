@@ -124,7 +124,8 @@ def _size(pixels: NDArray[Any], path: Path) -> Size:
 def _odd_pixels(block: Block, survey: Found) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return what is wrong with pixels, and what is merely odd: a network can read a blank."""
     finite = usable(block.pixels)
-    blank = np.array([bool(image.min() == image.max()) for image in block.pixels]) & finite
+    alike_in = [bool(image.min() == image.max()) for image in block.pixels]
+    blank = np.array(alike_in, dtype=bool) & finite
     lost = "images with pixels that are not finite, which are left out"
     alike = "blank images, whose pixels are all alike, and which are trained on as they are"
     return _told(block, survey, lost, ~finite), _told(block, survey, alike, blank)

@@ -103,5 +103,7 @@ def unknown_sentences(results: Sequence[Result]) -> list[str]:
         f"{with_interval(found['known_accuracy'])} of the others."
         for block in blocks(rows)
         for model, found in block.rows.items()
-        if model == MODEL and not math.isnan(found["unknown_auroc"].value)
+        if model == MODEL
+        and found.keys() >= OPEN_METRICS.keys()
+        and not math.isnan(found["unknown_auroc"].value)
     ]

@@ -1,6 +1,7 @@
 """What an examination of networks found: kept in two files, drawn again without a network."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,4 +177,7 @@ def _window(name: str, stored: Mapping[str, Any]) -> ChurchWindow:
 def _row(line: Mapping[str, str]) -> Robustness:
     numbers = {name: float(line[name] or "nan") for name in COLUMNS[5:]}
     level, items = float(line["level"] or "nan"), int(line["items"])
+    shares = [numbers[name] for name in ("accuracy", "flip_rate")]
+    if items < 1 or any(not math.isnan(share) and not 0 <= share <= 1 for share in shares):
+        raise ValueError(f"shares of {items} items should lie from 0 to 1")
     return Robustness(line["model"], line["suite"], line["change"], level, items, **numbers)

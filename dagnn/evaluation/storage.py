@@ -12,6 +12,7 @@ import numpy as np
 from dagnn.errors import MissingDataError, MissingFieldError, TableError
 from dagnn.evaluation.beyond import OUTSIDE_PRIOR, outside_texts
 from dagnn.evaluation.prior import Prior
+from dagnn.evaluation.wording import FORMATS
 from dagnn.files import write_text
 from dagnn.records import Predictions, Result
 from dagnn.stored import read_text, reading
@@ -133,9 +134,9 @@ def read_results(path: Path | str) -> list[Result]:
     Raises:
         MissingDataError: there is no such file.
         MissingFieldError: a column is absent.
-        TableError: a cell that should be a number is not.
+        TableError: a cell that should be a number is not, or there is no such metric.
     """
-    return [
+    found = [
         Result(
             suite=row["suite"],
             role=row["role"],
@@ -149,6 +150,10 @@ def read_results(path: Path | str) -> list[Result]:
         )
         for line, row in read_table(path, RESULT_COLUMNS)
     ]
+    unknown = sorted({each.metric for each in found} - FORMATS.keys())
+    if unknown:
+        raise TableError(f"{path}: unknown metric {', '.join(unknown)}. {AGAIN}")
+    return found
 
 
 def said_of(item: str, remarks: Remarks) -> Iterator[str]:

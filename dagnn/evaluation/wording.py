@@ -10,7 +10,7 @@ from dagnn.evaluation.open_set import OPEN_METRICS
 from dagnn.parameters import PARAMETERS
 from dagnn.records import Result
 
-_FORMATS = MappingProxyType(
+FORMATS = MappingProxyType(
     {
         name: entry.format
         for table in (BY_CLASS, METRICS, CLASS_METRICS, OPEN_METRICS)
@@ -21,7 +21,7 @@ _FORMATS = MappingProxyType(
 
 def _specification(metric: str, value: float) -> str:
     """Return the metric's format, with fewer decimals the larger the value."""
-    given, size = _FORMATS[metric], abs(value)
+    given, size = FORMATS[metric], abs(value)
     if given.endswith("%"):
         return ".0%" if size >= 1 else given
     if size >= 1e5:

@@ -26,18 +26,18 @@ class _Evaluation(BaseModel):
 
 
 class _Facts(BaseModel):
-    """What is read back of ``environment.json``; there is more in it, and may be less."""
+    """What is read back of ``environment.json``; there is more in it; old runs lack the last."""
 
-    mock: StrictBool = False
-    evaluation: _Evaluation = _Evaluation(mock=False, notes=[])
-    notes: list[StrictStr] = []
+    mock: StrictBool
+    evaluation: _Evaluation
+    notes: list[StrictStr]
+    priors: dict[str, tuple[StrictFloat, StrictFloat]]
+    description: StrictStr
+    training_items: dict[str, Any]
+    inputs: dict[str, Any]
     classes: list[StrictStr] = []
     data: dict[str, StrictStr] = {}
-    priors: dict[str, tuple[StrictFloat, StrictFloat]] = {}
     prior_intervals: dict[str, tuple[StrictFloat, StrictFloat, StrictFloat]] = {}
-    description: StrictStr = ""
-    training_items: dict[str, Any] = {}
-    inputs: dict[str, Any] = {}
     git_revision: StrictStr | None = None
 
 

@@ -6,6 +6,7 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
+from dagnn.errors import MismatchError
 from dagnn.records import Dataset
 
 WARNINGS_SHOWN = 10
@@ -19,9 +20,17 @@ def outside_range(dataset: Dataset, ranges: Mapping[str, Sequence[float]]) -> di
 
     Returns:
         Item → what it is and what training had; only items that have any such thing.
+
+    Raises:
+        MismatchError: the inputs are summed up by other numbers than those of training.
     """
     outside: dict[int, list[str]] = {}
     for name, values in dataset.summaries().items():
+        if name not in ranges:
+            raise MismatchError(
+                f"The run does not know the range of {name} in training, only those of "
+                f"{', '.join(ranges)}. Give files like those of the run."
+            )
         low, high = ranges[name]
         for item in torch.nonzero((values < low) | (values > high)).flatten().tolist():
             seen = f"{name} is {float(values[item]):.4g} (training: {low:.4g} to {high:.4g})"

@@ -175,7 +175,8 @@ def reads_target(experiment: Experiment) -> bool:
 
 def silent_terms(experiment: Experiment) -> list[str]:
     """Return the names of terms that are zero by what they are, and so tell nothing."""
-    return [key for key, term in experiment.loss.terms.items() if TERMS[term.name] in SILENT]
+    terms = experiment.loss.terms.items()
+    return [key for key, term in terms if lookup(TERMS, term.name, f"loss.terms.{key}") in SILENT]
 
 
 def parameter_count(network: nn.Module) -> int:
