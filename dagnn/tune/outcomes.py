@@ -12,10 +12,11 @@ import optuna
 from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from dagnn.errors import DataError, UsageError, nearest
+from dagnn.errors import UsageError, nearest
 from dagnn.evaluation.selection_scores import chosen, rank_sum
 from dagnn.evaluation.verdicts import no_pair, same_items, verdict_sentence
 from dagnn.files import write_text
+from dagnn.stored import read_json, reading
 from dagnn.tune.paired import paired_difference
 from dagnn.tune.samplers import first_number
 
@@ -134,12 +135,10 @@ def _read_sealed(path: Path) -> tuple[dict[str, float], dict[str, Any]]:
     """Return the scores on labelled target items, and what each item contributes."""
     if not path.is_file():
         return {}, {}
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    with reading(path, "Remove it."):
+        content = read_json(path, "Remove it.")
         scores = {name: float(value) for name, value in content["target_test"].items()}
         return scores, dict(content.get("target_items", {}).items())
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise DataError(f"{path} is damaged: {error}. Remove it.") from None
 
 
 def choose(outcomes: Sequence[Outcome], by: str, number: int | None = None) -> Outcome:

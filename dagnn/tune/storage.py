@@ -20,6 +20,7 @@ from dagnn.errors import MissingDataError, MissingPackageError, StorageError, Us
 from dagnn.evaluation.comparison.runs import differing, flatten
 from dagnn.files import atomic_path, entries, write_text
 from dagnn.run.folder import lacking
+from dagnn.stored import read_text, reading
 from dagnn.tune.study import Study, reopen
 
 FINGERPRINT, DESCRIPTION, DATA = "dagnn_fingerprint", "dagnn_study", "dagnn_data"
@@ -87,7 +88,7 @@ class StudyFolder:
         """Return the address of the database that the study was begun with, if it was one."""
         if not self.address.is_file():
             return None
-        return self.address.read_text(encoding="utf-8").strip()
+        return read_text(self.address, "Delete it, and name the database with --storage.").strip()
 
     def trial(self, number: int) -> Path:
         """Return the folder of a trial; a retried one keeps that of its first attempt."""
@@ -204,14 +205,14 @@ def _import_journal(folder: StudyFolder) -> None:
     """Copy a study of an older version, which kept a journal, into its SQLite file."""
     if folder.database.is_file():
         return
-    try:
+    restore = "Restore it, or remove its last lines."
+    with reading(folder.journal, restore, StorageError):
         journal = JournalStorage(JournalFileBackend(str(folder.journal)))
         (name,) = (study.study_name for study in journal.get_all_studies())
-    except (ValueError, KeyError) as error:
-        raise StorageError(
-            f"{folder.journal} is damaged ({error}). Restore it, or remove its last lines."
-        ) from error
-    with atomic_path(folder.database) as temporary:
+    with (
+        atomic_path(folder.database) as temporary,
+        reading(folder.journal, restore, StorageError),
+    ):
         storage = _open_file(temporary)
         optuna.copy_study(from_study_name=name, from_storage=journal, to_storage=storage)
         copied = optuna.load_study(study_name=name, storage=storage)
