@@ -46,6 +46,7 @@ class _Meta(BaseModel):
     splits: dict[StrictStr, _Split]
     training_range: dict[StrictStr, tuple[float, float]]
     mock: StrictBool
+    grid: dict[StrictStr, list[FiniteFloat]] = {}
     classes: list[StrictStr] = []
     inherited: list[StrictStr] = []
 

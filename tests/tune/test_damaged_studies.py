@@ -17,14 +17,12 @@ def studied(tmp_path_factory: pytest.TempPathFactory, spectra: Any) -> Any:
         root = tmp_path_factory.mktemp("studies")
         monkeypatch.setenv("DAGNN_CACHE", str(root / "cache"))
         search(spectra, root / "study", trials=2)
-        for name in ("show_study", "show_chosen"):
-            monkeypatch.setattr(f"dagnn.tune.finished.{name}", lambda *_: None)
         yield Harness(root)
 
 
 @pytest.mark.parametrize(
     "pattern",
-    ["study.yaml", "journal.log", "trials/*/config.yaml", "trials/*/sealed.json"],
+    ["study.yaml", "study.db", "trials/*/config.yaml", "trials/*/sealed.json"],
 )
 def test_files_of_a_study(pattern: str, studied: Harness, spectra: Any) -> None:
     folder = studied.root / "study"
