@@ -220,9 +220,9 @@ def _search(
             files = _gathered([match for match in found if match.is_box])
             strange = sorted({match.sim for match in found if not match.is_box})
             # On a disk that ignores case, two spellings may be one folder.
-            first = tuple(path.resolve() for path in next(iter(files.values()), ()))
-            if files and first not in seen:
-                seen.add(first)
+            same = tuple(path.resolve() for paths in files.values() for path in paths)
+            if files and same not in seen:
+                seen.add(same)
                 yield Layout(pattern, number, files, tuple(strange))
 
 

@@ -209,6 +209,16 @@ def test_a_set_in_two_layouts_is_read_whole_and_each_box_once(tmp_path):
     assert (again.fingerprint, str(again.coverage)) == (suite.fingerprint, told)
 
 
+def test_a_link_to_one_box_does_not_hide_the_others(tmp_path):
+    halves(tmp_path, new=(0, 1), old=(2, 3))
+    link = tmp_path / OLD.format("LH_0")
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / NEW.format("LH_0"))
+    suite = load_suite("tng", tmp_path)
+    assert suite.ids == ("LH_0", "LH_1", "LH_2", "LH_3")
+    assert "two names" not in str(suite.coverage)
+
+
 def test_a_second_half_that_comes_later_is_not_hidden_by_the_cache(tmp_path):
     halves(tmp_path, new=(0, 1), old=())
     assert len(load_suite("tng", tmp_path, cache=tmp_path / "cache")) == 2
