@@ -178,7 +178,7 @@ class TrainingBatches:
     def __iter__(self) -> Iterator[Any]:
         for suite in self.suites:
             dataset = suite.loaded.dataset.to(self.device)
-            items = suite.parts()["train"][:_FIT_ITEMS].to(self.device)
+            items = _evenly(suite.parts()["train"]).to(self.device)
             yield from map(dataset.batch, torch.split(items, _ITEMS_AT_ONCE))
 
 
@@ -194,7 +194,13 @@ def training_batch(
     """
     items = suite.parts()["train"] if items is None else items
     dataset = suite.loaded.dataset.to(where)
-    return dataset.batch(items[:_FIT_ITEMS].to(where))
+    return dataset.batch(_evenly(items).to(where))
+
+
+def _evenly(items: Tensor) -> Tensor:
+    """Return as many items as statistics are worth, evenly: files are often sorted by class."""
+    count = min(len(items), _FIT_ITEMS)
+    return items[torch.arange(count) * len(items) // max(count, 1)]
 
 
 def _stream(experiment: Experiment, suite: SuiteData, device: torch.device) -> Stream:

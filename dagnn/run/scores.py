@@ -6,6 +6,7 @@ judged by afterwards; they have no road back into one.
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -135,24 +136,23 @@ def _mean(measured: Measured, score: Callable[..., Tensor]) -> float:
 
 
 def _excess_auc(sources: Measured, targets: Measured) -> float:
-    clouds = [
-        torch.cat([output.latent for _, (output, _) in measured]).double().cpu().numpy()
-        for measured in (sources, targets)
-    ]
-    groups = (_groups(sources), _groups(targets))
+    """Return the mean over the pairs of a source and a target; NaN where one is too small."""
+    return float(np.mean([_excess_auc_of(*pair) for pair in product(sources, targets)]))
+
+
+def _excess_auc_of(*pair: tuple[SuiteData, tuple[Output, Tensor]]) -> float:
+    source, target = (output.latent.double().cpu().numpy() for _, (output, _) in pair)
+    groups = _groups(pair[0][0]), _groups(pair[1][0])
     try:
-        value, _, _ = domain_auc(clouds[0], clouds[1], n_bootstrap=2, groups=groups)
+        value, _, _ = domain_auc(source, target, n_bootstrap=2, groups=groups)
     except ValueError:  # fewer groups than folds
         return math.nan
     return max(0.0, value - 0.5)
 
 
-def _groups(measured: Measured) -> list[str]:
-    return [
-        f"{suite.name}/{suite.loaded.dataset.groups[item]}"
-        for suite, _ in measured
-        for item in suite.parts()["valid"].tolist()
-    ]
+def _groups(suite: SuiteData) -> list[str]:
+    names = suite.loaded.dataset.groups
+    return [f"{suite.name}/{names[item]}" for item in suite.parts()["valid"].tolist()]
 
 
 def _of_classes(guessed: Tensor, y: Tensor) -> dict[str, float]:

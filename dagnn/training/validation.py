@@ -11,7 +11,7 @@ from dagnn.records import Batch, Logits, Moments, Pair
 from dagnn.training.forward import ITEMS, make_pair
 
 # Domain terms compare every item with every other, so they see at most this
-# many per side; task loss and error see all.
+# many of each domain; task loss and error see all.
 ITEMS_FOR_TERMS = 1024
 
 
@@ -113,10 +113,15 @@ def target_error(network: nn.Module, targets: Iterable[Batch]) -> float:
 
 
 def _thinned(pair: Pair, items: int) -> Pair:
-    """Keep at most ``items`` of each side, evenly over all domains."""
+    """Keep at most ``items`` of every domain, evenly, so that a small one is not lost."""
     return pair.take(
-        *(_rows(each.latent.shape[ITEMS], items) for each in (pair.source, pair.target))
+        *(_rows_of_each(numbers, items) for numbers in (pair.source_domain, pair.target_domain))
     )
+
+
+def _rows_of_each(numbers: Tensor, items: int) -> Tensor:
+    each = (torch.nonzero(numbers == number).flatten() for number in sorted(set(numbers.tolist())))
+    return torch.cat([numbers.new_zeros(0), *(rows[_rows(len(rows), items)] for rows in each)])
 
 
 def _rows(count: int, items: int) -> Tensor:

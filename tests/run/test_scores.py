@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +12,12 @@ from rich.console import Console
 from tiny_runs import load
 
 from dagnn.models import Network
-from dagnn.records import Logits, Moments
+from dagnn.records import Logits, Moments, Output
 from dagnn.run.data import prepare
 from dagnn.run.prepared import Prepared
 from dagnn.run.reverse import Relabelled, reverse_error, swap
 from dagnn.run.scores import (
+    _excess_auc,
     label_free_scores,
     negative_log_likelihood,
     outputs,
@@ -157,3 +160,21 @@ def test_target_items_add_up_to_the_target_error(network, prepared):
         groups = [str(suite.loaded.dataset.groups[row]) for row in rows]
         assert kept[suite.name]["groups"] == groups
     assert target_items(network, without_target_truth(prepared)) == {}
+
+
+def test_targets_on_both_sides_of_the_source_are_told_apart_each() -> None:
+    draw = torch.Generator().manual_seed(0)
+
+    def measured(name: str, shift: float) -> Any:
+        latent = torch.randn(150, 1, generator=draw) + shift
+        dataset = SimpleNamespace(groups=[str(row) for row in range(150)])
+        rows = {"valid": torch.arange(150)}
+        suite = SimpleNamespace(
+            name=name, loaded=SimpleNamespace(dataset=dataset), parts=lambda: rows
+        )
+        return suite, (Output(latent, Moments(latent, latent)), latent)
+
+    source, below, above = (measured(n, s) for n, s in (("s", 0), ("b", -2), ("a", 2)))
+    apart = [_excess_auc([source], [target]) for target in (below, above)]
+    assert _excess_auc([source], [below, above]) == pytest.approx(np.mean(apart))
+    assert min(apart) > 0.4

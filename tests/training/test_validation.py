@@ -83,3 +83,14 @@ def test_latent_distance_is_in_units_of_the_spread():
     torch.testing.assert_close(
         latent_distance(10 * cloud, 10 * shifted), latent_distance(cloud, shifted)
     )
+
+
+def test_a_small_domain_beside_a_large_one_is_still_compared(network, monkeypatch):
+    monkeypatch.setattr("dagnn.training.validation.ITEMS_FOR_TERMS", 10)
+    objective = toy_objective()
+    seen = []
+    objective.terms["mmd"].register_forward_pre_hook(lambda term, inputs: seen.append(inputs[0]))
+    rows = torch.arange(300)
+    targets = [Secret(n, n).in_domain(d).batch(rows[:n]) for d, n in ((2, 300), (3, 3))]
+    validation_metrics(network, objective, [Points(300, 1).batch(rows)], targets)
+    assert [len(pair.target_domain) for pair in seen] == [10, 3]
