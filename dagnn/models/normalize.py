@@ -69,7 +69,7 @@ class RunningNorm(DomainNorm):
         self.rows = list(range(domains))
 
     def share(self, domain: int, owner: int) -> None:
-        """Let a domain be normalised by the statistics of another one."""
+        """Let a domain be normalised by the statistics of another one, and set none itself."""
         self.rows[domain] = owner
 
     def row(self, domain: int | None) -> int:
@@ -101,14 +101,15 @@ class RunningNorm(DomainNorm):
         row = self.row(domain)
         values = at_least_float32(values)  # no statistics in the precision of autocast
         if self.training and len(values) * shares() > 1:
-            values = self._renormalise(values, row)
+            values = self._renormalise(values, row, update=self.owns(domain))
         else:
             values = (values - self.mean[row]) / _spread(self.variance[row])
         return values * self.weight + self.bias
 
-    def _renormalise(self, values: Tensor, row: int) -> Tensor:
+    def _renormalise(self, values: Tensor, row: int, update: bool) -> Tensor:
         variance, mean, count = moments_over_shares(values)
-        self._update(mean.detach(), (variance * (count / (count - 1))).detach(), row)
+        if update:
+            self._update(mean.detach(), (variance * (count / (count - 1))).detach(), row)
         running = _spread(self.variance[row])
         scale = (_spread(variance) / running).detach()
         shift = ((mean - self.mean[row]) / running).detach()

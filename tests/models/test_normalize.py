@@ -52,3 +52,15 @@ def test_single_item_and_evaluation_do_not_change_statistics():
     norm(torch.randn(8, 2))
     assert norm.batches.tolist() == [0]
     assert torch.isfinite(norm(torch.ones(1, 2))).all()
+
+
+def test_a_domain_that_shares_the_statistics_of_another_one_does_not_change_them():
+    norm = RunningNorm(2, domains=2)
+    norm.share(1, 0)
+    source, target = torch.randn(64, 2), torch.randn(64, 2) + 5
+    for _ in range(5):
+        norm(source, 0)
+        shifted = norm(target, 1)
+    torch.testing.assert_close(norm.mean[0], source.mean(0))
+    assert norm.batches.tolist() == [5, 0]
+    assert (shifted.mean(0) > 3).all()
