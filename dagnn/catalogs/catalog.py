@@ -52,7 +52,7 @@ class Catalog:
         columns: canonical columns ``[n]`` or ``[n, 3]``; see :mod:`dagnn.catalogs.columns`.
             Positions lie in [0, box_size).
         n_subhalos: rows in the file before the selection.
-        n_nonfinite: galaxies dropped because a column was NaN or infinite.
+        n_nonfinite: galaxies dropped because a column was NaN, infinite or negative.
         n_wrapped: galaxies whose stored position lay outside the box.
         warnings: what is odd without being fatal.
         header: attributes of the header.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnn.catalogs.columns import COLUMNS
 from dagnn.catalogs.hdf5 import open_hdf5, read_field, read_header
 from dagnn.catalogs.suite import Suite
 from dagnn.errors import (
@@ -80,6 +81,17 @@ class RawCatalog:
     rows: int
 
 
+def _check_shape(path: Path, name: str, dataset: str, values: NDArray[Any]) -> None:
+    """Refuse a column with another number of components than its rows have."""
+    row = (3,) if COLUMNS[name].vector else ()
+    if values.shape[1:] != row or not values.ndim:
+        raise MismatchError(
+            f"{dataset!r} in {path} has shape {values.shape}; {name} takes "
+            f"{'three numbers' if row else 'one number'} for every subhalo. Correct the field in "
+            "the suite's YAML (`column` picks one of several), or fetch the file again."
+        )
+
+
 def _check_rows(path: Path, columns: dict[str, NDArray[Any]], expected: int | None) -> int:
     """Return the number of rows, the same in every column and as the header says."""
     lengths = {name: len(values) for name, values in columns.items()}
@@ -111,6 +123,8 @@ def _read_file(path: Path, suite: Suite, names: Sequence[str]) -> RawCatalog:
         if no_datasets and not expected:
             return RawCatalog((path,), header, {}, 0)
         columns = {name: read_field(file, suite.fields[name]) for name in names}
+    for name, values in columns.items():
+        _check_shape(path, name, suite.fields[name].dataset, values)
     return RawCatalog((path,), header, columns, _check_rows(path, columns, expected))
 
 

@@ -21,6 +21,7 @@ from dagnn.catalogs.suite import Field
 from dagnn.errors import (
     DagnnError,
     DataError,
+    MismatchError,
     MissingDataError,
     MissingFieldError,
     NotHDF5Error,
@@ -157,13 +158,40 @@ def read_header(file: h5py.File) -> dict[str, Any]:
 
     Raises:
         MissingFieldError: the file has no header.
+        MismatchError: an attribute that must be a number is none.
     """
     if "Header" not in file:
         raise MissingFieldError(
             f"{file.filename} has no group 'Header'. It holds: {', '.join(file) or 'nothing'}. "
             "Is it a SUBFIND catalogue?"
         )
-    return {name: plain(value) for name, value in file["Header"].attrs.items()}
+    header = {name: plain(value) for name, value in file["Header"].attrs.items()}
+    return {name: _checked(file, name, value) for name, value in header.items()}
+
+
+_COUNTS = {"NumFiles"} | {
+    f"Nsub{kind}_{scope}"
+    for kind in ("groups", "halos", "haloes")
+    for scope in ("ThisFile", "Total")
+}
+_NUMBERS = {"BoxSize", "Redshift", "Time", "Omega0", "OmegaBaryon", "OmegaLambda", "HubbleParam"}
+
+
+def _checked(file: h5py.File, name: str, value: Any) -> Any:
+    """Return an attribute, as a number where it is one that is calculated with.
+
+    A box length that is given once per axis is read as one if all axes are equal.
+    """
+    if name not in _COUNTS | _NUMBERS:
+        return value
+    one = value[0] if isinstance(value, list) and value and set(value) == {value[0]} else value
+    try:
+        return int(one) if name in _COUNTS else float(one)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MismatchError(
+            f"Header/{name} of {file.filename} is {value!r}; one number was expected. "
+            "Correct it, or fetch the file again."
+        ) from error
 
 
 def datasets_in(file: h5py.File) -> dict[str, h5py.Dataset]:
@@ -396,7 +424,9 @@ def read_field(file: h5py.File, field: Field) -> NDArray[Any]:
             f"{field.column} was expected (particle type 4 is stars)."
         )
     values = read_values(stored)
-    if not np.issubdtype(values.dtype, np.number):
-        raise DataError(f"{field.dataset!r} in {file.filename} holds {values.dtype}, not numbers.")
+    if values.dtype.kind not in "iuf":
+        raise DataError(
+            f"{field.dataset!r} in {file.filename} holds {values.dtype}, not real numbers."
+        )
     chosen = values if field.column is None else values[:, field.column]
     return np.asarray(chosen * field.factor if field.factor != 1.0 else chosen)

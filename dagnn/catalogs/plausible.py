@@ -27,6 +27,10 @@ BEYOND = 1.02
 DRIFT = 1e-3
 """How far outside a galaxy may lie, in units of the box: codes wrap particles now and then."""
 FEW_OUTSIDE, SHARE_OUTSIDE = 3, 0.01
+SHARE_HOLES = 1 / 3
+"""Share of galaxies with a value that is not finite above which a box is no sample of them."""
+POINT = 2e-3
+"""Extent, in units of the box, that three galaxies exceed: 50 ckpc/h of the smallest box."""
 
 
 def log_chance(n: int, spans: FloatArray) -> float:
@@ -79,13 +83,18 @@ def implausible(
         return ()
     hubble = float(raw.header.get("HubbleParam") or HUBBLE)
     galaxies = {name: _finite(values[chosen]) for name, values in raw.columns.items()}
+    damaged = [_holes(name, len(values), chosen.sum()) for name, values in galaxies.items()]
     stored = galaxies.pop("position") / box_size
-    troubles = [_positions(stored, box_size, redshift, hubble)]
-    troubles += [_column(name, values, suite) for name, values in galaxies.items()]
-    return tuple(f"{raw.files[0]}: {trouble} {_WAY_OUT}" for trouble in troubles if trouble)
+    damaged.append(_repeated(stored))
+    strange = [_positions(stored, box_size, redshift, hubble)]
+    strange += [_column(name, values, suite) for name, values in galaxies.items()]
+    told = [f"{trouble} {_FETCH}" for trouble in damaged if trouble]
+    told += [f"{trouble} {_CONVERT}" for trouble in strange if trouble]
+    return tuple(f"{raw.files[0]}: {text}" for text in told)
 
 
-_WAY_OUT = (
+_FETCH = "Make or fetch the file again; if it stays so, leave this box out."
+_CONVERT = (
     "Convert the values, or correct the suite's YAML: a column's `factor` under `fields`, its "
     "range under `plausible`."
 )
@@ -94,6 +103,24 @@ _WAY_OUT = (
 def _finite(values: NDArray[Any]) -> NDArray[Any]:
     finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     return np.asarray(values[finite])
+
+
+def _holes(name: str, finite: int, n: int) -> str:
+    """Say if so many values are not finite that the galaxies left are no sample of the box."""
+    if n < FEWEST_SPREAD or n - finite <= SHARE_HOLES * n:
+        return ""
+    return f"{name} is NaN or infinite in {n - finite} of {n} galaxies."
+
+
+def _repeated(stored: FloatArray) -> str:
+    """Say if galaxies lie at exactly the same position, as where a file was joined to itself."""
+    repeated = len(stored) - len(np.unique(stored, axis=0))
+    if repeated < FEW_OUTSIDE or repeated <= SHARE_OUTSIDE * len(stored):
+        return ""
+    return (
+        f"{repeated} of {len(stored)} galaxies lie at exactly the position of another: rows are "
+        "repeated, or their positions were not written."
+    )
 
 
 def _positions(stored: FloatArray, box_size: float, redshift: float, hubble: float) -> str:
@@ -105,7 +132,7 @@ def _positions(stored: FloatArray, box_size: float, redshift: float, hubble: flo
     many = outside >= FEW_OUTSIDE and outside > SHARE_OUTSIDE * len(stored)
     if spans.max() > BEYOND or (many and spans.max() > 1):
         told = f"{outside} of {len(stored)} galaxies lie outside it"
-    elif log_chance(len(stored), spans) < CHANCE:
+    elif log_chance(len(stored), spans) < CHANCE or _is_a_point(len(stored), spans):
         told = f"{len(stored)} galaxies would fill it"
     else:
         return ""
@@ -115,6 +142,11 @@ def _positions(stored: FloatArray, box_size: float, redshift: float, hubble: flo
         f"of {box_size:g} ckpc/h on its axes, and {told}. They look like {likely}; comoving kpc/h "
         "of a whole, periodic box were expected."
     )
+
+
+def _is_a_point(n: int, spans: FloatArray) -> bool:
+    """Tell whether even a few galaxies lie closer together than those of one halo."""
+    return n >= FEW_OUTSIDE and bool(spans.max() < POINT)
 
 
 def _listed(spans: FloatArray) -> str:
@@ -134,7 +166,8 @@ def _unit_of_length(spans: FloatArray, box_size: float, redshift: float, hubble:
     }
     if redshift > 0.1:
         units |= {physical: "physical kpc/h", physical / hubble: "physical kpc"}
-    near = {abs(np.log(spans.max() / ratio)): unit for ratio, unit in units.items()}
+    largest = max(spans.max(), np.finfo(float).tiny)
+    near = {abs(np.log(largest / ratio)): unit for ratio, unit in units.items()}
     best = min(near)
     if best < 0.06:
         return near[best]

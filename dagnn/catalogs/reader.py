@@ -27,7 +27,7 @@ from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite, known_
 from dagnn.errors import ConfigError, EmptyCatalogError, ImplausibleError, nearest
 
 #: Raise it whenever the same file would give a different catalogue: caches then expire.
-READER_VERSION = 3
+READER_VERSION = 4
 
 _SIMULATION = re.compile(
     r"(?<![A-Za-z0-9])(1P_p?\d+_n?\d+|1P_\d+|(?:LH|CV|EX|BE|SB\d+)_\d+)(?![0-9])"
@@ -126,7 +126,8 @@ def read_catalog(
     galaxies, n_nonfinite = _finite_galaxies(raw, selection)
     stored = galaxies["position"]
     if n_nonfinite:
-        warnings += (f"{first}: {n_nonfinite} galaxies with NaN or infinite values were dropped.",)
+        text = "with NaN, infinite or negative values were dropped."
+        warnings += (f"{first}: {n_nonfinite} galaxies {text}",)
     catalog = Catalog(
         simulation=simulation or guess_simulation(first),
         suite=known.short_name,
@@ -157,14 +158,16 @@ def _galaxies(raw: RawCatalog, selection: Selection) -> dict[str, NDArray[Any]]:
 
 
 def _finite_galaxies(raw: RawCatalog, selection: Selection) -> tuple[dict[str, NDArray[Any]], int]:
-    """Return the galaxies whose every column is finite, and how many were dropped."""
+    """Return the galaxies whose every column can be, and how many were dropped."""
     galaxies = _galaxies(raw, selection)
     finite = np.ones(len(galaxies["position"]), dtype=bool)
-    for values in galaxies.values():
+    for name, values in galaxies.items():
         finite &= np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        if not COLUMNS[name].vector:  # a mass, a size or a speed; -1 and -9999 mark what is absent
+            finite &= values >= 0
     if not finite.any():
         raise EmptyCatalogError(
-            f"All {len(finite)} galaxies of {raw.files[0]} have NaN or infinite values. "
+            f"All {len(finite)} galaxies of {raw.files[0]} have NaN, infinite or negative values. "
             "Fetch the file again; if it stays so, leave this box out."
         )
     return {name: values[finite] for name, values in galaxies.items()}, int((~finite).sum())

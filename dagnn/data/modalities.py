@@ -301,7 +301,7 @@ def _odd(catalogs: Sequence[Catalog]) -> tuple[str, ...]:
     dropped = sum(catalog.n_nonfinite for catalog in catalogs)
     odd = [f"{c.simulation}: {warning}" for c in catalogs for warning in c.warnings]
     if dropped:
-        odd.insert(0, f"{dropped} galaxies with a non-finite column were left out")
+        odd.insert(0, f"{dropped} galaxies with a NaN, infinite or negative value were left out")
     return _few(odd)
 
 

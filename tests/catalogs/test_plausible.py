@@ -158,6 +158,52 @@ def test_logarithms(path, column, offset):
         read_catalog(write_catalog(path, fields))
 
 
+def test_logarithms_of_radii(path):
+    fields = box()
+    fields["SubhaloHalfmassRadType"] = np.log10(fields["SubhaloHalfmassRadType"])
+    with pytest.raises(ImplausibleError, match=r"stellar_radius has a median of 0\."):
+        read_catalog(write_catalog(path, fields))
+
+
+def test_rows_that_are_repeated_or_whose_positions_were_not_written(path):
+    fields = box()
+    fields["SubhaloPos"][100:102] = fields["SubhaloPos"][:2]  # a stray pair is no trouble
+    assert read_catalog(write_catalog(path, fields)).warnings == ()
+    twice = {name: np.concatenate([values, values[:40]]) for name, values in fields.items()}
+    with pytest.raises(ImplausibleError, match="42 of 440 galaxies lie at exactly the position"):
+        read_catalog(write_catalog(path, twice))
+    fields["SubhaloPos"][200:] = 0
+    with pytest.raises(ImplausibleError, match=r"201 of 400 galaxies lie at exactly.*fetch"):
+        read_catalog(write_catalog(path, fields))
+
+
+def test_many_holes_are_an_error_and_few_are_dropped(path):
+    fields = box()
+    fields["SubhaloVmax"][:20] = np.inf
+    assert len(read_catalog(write_catalog(path, fields))) == 380
+    fields["SubhaloVmax"][:200] = np.inf
+    with pytest.raises(ImplausibleError, match="vmax is NaN or infinite in 200 of 400 galaxies"):
+        read_catalog(write_catalog(path, fields))
+
+
+@pytest.mark.parametrize("mark", [-1, -9999, -0.01])
+@pytest.mark.parametrize("column", ["stellar_mass", "stellar_metallicity", "vmax"])
+def test_marks_of_absent_values_are_dropped_with_a_warning(path, column, mark):
+    fields = box()
+    fields[COLUMNS[column]][:2] = mark
+    catalog = read_catalog(write_catalog(path, fields))
+    assert (len(catalog), catalog.n_nonfinite) == (398, 2)
+    assert "2 galaxies with NaN, infinite or negative values" in catalog.warnings[0]
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1 / BOX])
+def test_few_galaxies_in_another_unit(path, unit):
+    fields = subhalos(5, 5)
+    fields["SubhaloPos"] *= np.float32(unit)
+    with pytest.raises(ImplausibleError, match="other units"):
+        read_catalog(write_catalog(path, fields))
+
+
 def test_a_strict_selection_changes_no_verdict(path):
     fields = box()
     fields["SubhaloMassType"][:, 4] *= np.linspace(0.1, 60, 400)

@@ -4,7 +4,13 @@ from tiny_catalogs import BOX, subhalos, write_catalog
 
 from dagnn.catalogs import COLUMNS, GALAXY_COLUMNS, Selection, read_catalog
 from dagnn.catalogs.checks import wrap
-from dagnn.errors import ConfigError, EmptyCatalogError, MismatchError, MissingFieldError
+from dagnn.errors import (
+    ConfigError,
+    DataError,
+    EmptyCatalogError,
+    MismatchError,
+    MissingFieldError,
+)
 
 
 @pytest.fixture
@@ -105,6 +111,53 @@ def test_one_element_header_arrays(path):
     catalog = read_catalog(write_catalog(path, **header), redshift=0.54, box_size=BOX)
     assert (catalog.box_size, catalog.redshift) == (BOX, 0.54)
     assert catalog.header["BoxSize"] == BOX
+
+
+def test_a_box_length_per_axis(path):
+    assert read_catalog(write_catalog(path, BoxSize=np.full(3, BOX))).box_size == BOX
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BoxSize", np.array([BOX, BOX, BOX / 2])),
+        ("BoxSize", "twenty-five"),
+        ("Redshift", np.zeros((0,))),
+        ("Time", "now"),
+        ("HubbleParam", "x"),
+        ("NumFiles", "one"),
+        ("Nsubgroups_ThisFile", "many"),
+        ("Nsubhalos_Total", np.nan),
+    ],
+)
+def test_header_attributes_that_are_no_number(path, name, value):
+    write_catalog(path, **{name: value})
+    with pytest.raises(MismatchError, match=rf"Header/{name} of .*LH_3.*one number was expected"):
+        read_catalog(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "shape"),
+    [
+        ("SubhaloPos", (8, 2)),
+        ("SubhaloPos", (8,)),
+        ("SubhaloPos", (8, 1, 3)),
+        ("SubhaloPos", (3, 8)),
+        ("SubhaloVmax", (8, 1)),
+        ("SubhaloStarMetallicity", (8, 10)),
+    ],
+)
+def test_columns_of_another_shape(path, field, shape):
+    fields = {**subhalos(), field: np.ones(shape, dtype=np.float32)}
+    with pytest.raises(MismatchError, match=rf"{field}.*shape \({shape[0]},.*suite's YAML"):
+        read_catalog(write_catalog(path, fields))
+
+
+def test_complex_numbers_are_none(path):
+    fields = subhalos()
+    fields["SubhaloVmax"] = fields["SubhaloVmax"].astype(complex)
+    with pytest.raises(DataError, match="complex128, not real numbers"):
+        read_catalog(write_catalog(path, fields))
 
 
 @pytest.mark.parametrize("spelling", ["Nsubhalos", "Nsubgroups"])

@@ -31,8 +31,8 @@ def write_box(path: Path, redshift: float, galaxies: int, stars: int = 100) -> N
         group = file.create_group("Subhalo")
         group["SubhaloPos"] = rng.uniform(0, BOX, (galaxies, 3)).astype(np.float32)
         group["SubhaloLenType"] = np.full((galaxies, 6), stars, np.int32)
-        for name in ("SubhaloMassType", "SubhaloHalfmassRadType"):
-            group[name] = rng.uniform(0.1, 2, (galaxies, 6)).astype(np.float32)
+        for name, unit in (("SubhaloMassType", 1), ("SubhaloHalfmassRadType", 3)):
+            group[name] = (rng.uniform(0.1, 2, (galaxies, 6)) * unit).astype(np.float32)
         for name, unit in (("SubhaloVmax", 100), ("SubhaloStarMetallicity", 0.01)):
             group[name] = (rng.uniform(0.1, 2, galaxies) * unit).astype(np.float32)
 

@@ -305,7 +305,7 @@ def test_predict_checks_headers_and_prints_notes(
     with h5py.File(box, "a") as file:
         file["Subhalo/SubhaloVmax"][:3] = np.inf
     run.predict(finished.folder, [box], out=tmp_path / "p.csv")
-    assert "3 galaxies with a non-finite column" in capsys.readouterr().err
+    assert "3 galaxies with a NaN, infinite or negative value" in capsys.readouterr().err
     with h5py.File(box, "a") as file:
         file["Header"].attrs["Redshift"] = 2.0
     with pytest.raises(MismatchError, match="edshift"):
