@@ -1,6 +1,6 @@
 """Files of galaxy power spectra in words: whose they are, at which redshift, and what lacks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -20,7 +20,9 @@ from dagnn.catalogs.labels import range_problems
 from dagnn.catalogs.layouts import find_table
 from dagnn.catalogs.suites import known_suites
 from dagnn.catalogs.tables import read_table
-from dagnn.data.power import SAME_REDSHIFT, read_power, read_wavenumbers
+from dagnn.data.inputs import same_wavenumbers
+from dagnn.data.power import SAME_REDSHIFT, kmax_of, read_power, read_wavenumbers
+from dagnn.data.spectra import own_wavenumbers, require_power, rising_notes
 from dagnn.data.spectra_names import Named, named_in
 from dagnn.errors import DataError, MissingDataError, TableError
 from dagnn.records import FloatArray
@@ -30,6 +32,7 @@ ALONE = " --config spectra --set 'loss.terms={none: {}}'"
 EXPECTED = "Pk_galaxies_{suite}_{set}_{snapshot}_kmax=*.npy"
 WAVENUMBERS = "k_values.txt"
 UNLABELLED = [("labels", "none")]
+Texts = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,17 @@ class Seen:
         facts: label and value.
         rows: spectra in it; 0 where it cannot be read.
         problems: what is wrong.
+        wavenumbers: of the columns, in h/Mpc; none where they cannot be read.
+        warnings: what is odd.
     """
 
     file: Path
     named: Named | None
     facts: tuple[tuple[str, str], ...]
     rows: int
-    problems: tuple[str, ...]
+    problems: Texts
+    wavenumbers: tuple[float, ...] = ()
+    warnings: Texts = ()
 
     @property
     def title(self) -> str:
@@ -87,17 +94,32 @@ def _look(file: Path) -> Seen:
     good = np.asarray((np.isfinite(power) & (power > 0)).all(1), dtype=bool)
     facts.append(("spectra", _counted(power, good, named)))
     problems = _unusable(file, good) if power.size else (_empty(file, power),)
+    rising: Texts = ()
+    if power[good].size:
+        problems += _odd(require_power, power[good], file)
+        rising = tuple(rising_notes([power[good]], [file]))
     try:
         k = read_wavenumbers(file)
     except DataError as error:
-        return Seen(file, named, tuple(facts), len(power), (*problems, str(error)))
+        return Seen(file, named, tuple(facts), len(power), (*problems, str(error)), (), rising)
     facts.append(("wavenumbers", f"{len(k)} in {WAVENUMBERS}, {k[0]:.3g} to {k[-1]:.3g} h/Mpc"))
     if len(k) != power.shape[1]:
         problems += (
             f"{file.name} has {power.shape[1]} columns and {WAVENUMBERS} lists {len(k)} "
             "wavenumbers; they must agree.",
         )
-    return Seen(file, named, tuple(facts), len(power), problems)
+    else:
+        problems += _odd(own_wavenumbers, power, file)
+    return Seen(file, named, tuple(facts), len(power), problems, tuple(k.tolist()), rising)
+
+
+def _odd(check: Callable[[FloatArray, Path], object], power: FloatArray, file: Path) -> Texts:
+    """Return what a check of training would refuse."""
+    try:
+        check(power, file)
+    except DataError as error:
+        return (str(error),)
+    return ()
 
 
 def _counted(power: FloatArray, good: NDArray[np.bool_], named: Named | None) -> str:
@@ -167,11 +189,12 @@ def _file(file: Path) -> Inspection:
     data = file.parent.parent if file.parent.name in SPECTRA_FOLDERS else file.parent
     named, found = seen.named, Inspection(SPECTRA, file.name, seen.facts, seen.problems)
     if named is None:
-        found = replace(found, warnings=(_nameless(file),))
+        found = replace(found, warnings=(_nameless(file), *seen.warnings))
     else:
         labels, wrong, odd = _labels(named, [seen], data)
         facts = (("suite and set", named.title), *seen.facts, *labels)
-        found = replace(found, facts=facts, problems=(*found.problems, *wrong), warnings=tuple(odd))
+        found = replace(found, facts=facts, problems=(*found.problems, *wrong))
+        found = replace(found, warnings=(*odd, *seen.warnings))
     around = ("To see what to train on", f"dagnn inspect {quote(str(data))}")
     return replace(found, commands=(around, *(() if found.problems else (_predict(file),))))
 
@@ -186,6 +209,9 @@ def _folder(path: Path, files: Sequence[Path]) -> Inspection:
     facts: Facts = [fact for fact in base.facts if fact[0] != SPECTRA]
     problems = [*base.problems, *(text for each in seen for text in each.problems)]
     warnings = [*base.warnings, *(_nameless(each.file) for each in seen if each.named is None)]
+    warnings += [text for each in seen for text in each.warnings]
+    wrong, odd = _grids(seen)
+    problems, warnings = [*problems, *wrong], [*warnings, *odd]
     there: list[There] = []
     for title in dict.fromkeys(each.title for each in seen):
         own = [each for each in seen if each.title == title]
@@ -207,6 +233,34 @@ def _folder(path: Path, files: Sequence[Path]) -> Inspection:
         # The last in order is of the latest snapshot: what training reads by default.
         commands=(*base.commands, *commands, *(() if problems else (_predict(files[-1]),))),
     )
+
+
+def _grids(seen: Sequence[Seen]) -> tuple[list[str], list[str]]:
+    """Compare wavenumbers; return what one run cannot read together, and what it chooses among."""
+    of_kmax: dict[float, list[Seen]] = {}
+    for each in seen:
+        if each.named and each.wavenumbers:
+            of_kmax.setdefault(kmax_of(each.file), []).append(each)
+    problems = [
+        f"{other.file} is at {_described(other)}, {first.file.name} at {_described(first)}: one "
+        "run reads spectra at the same wavenumbers only. Use the files and the k_values.txt of one "
+        "measurement."
+        for first, *others in of_kmax.values()
+        for other in others
+        if not same_wavenumbers(other.wavenumbers, first.wavenumbers)
+    ]
+    if len(of_kmax) < 2:
+        return problems, []
+    listed = ", ".join(f"{kmax:g}" for kmax in sorted(of_kmax))
+    return problems, [
+        f"there are files of several largest wavenumbers ({listed} h/Mpc): one run reads those of "
+        "one, the largest that all its suites have; data.kmax chooses"
+    ]
+
+
+def _described(seen: Seen) -> str:
+    k = seen.wavenumbers
+    return f"{len(k)} wavenumbers from {k[0]:.4g} to {k[-1]:.4g} h/Mpc"
 
 
 def _indented(seen: Seen) -> Facts:

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +20,10 @@ from dagnn.catalogs.shards import Shard
 from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite, known_suites
 from dagnn.catalogs.tables import ParameterTable, read_table
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
+from dagnn.data.inputs import Inputs
 from dagnn.data.kinds import CATALOGUES, SPECTRA
 from dagnn.data.mocking import universes
-from dagnn.data.power import SPACINGS, available_redshifts, find_power
+from dagnn.data.power import SPACINGS, available_redshifts, find_power, kmax_there
 from dagnn.data.requests import Loaded, Mocks, Modality, Progress, Request
 from dagnn.data.snapshots import check_files, check_redshifts, load_boxes, prepare_boxes
 from dagnn.data.spectra import load_spectra, read_spectra
@@ -73,6 +75,10 @@ class _Simulations(ABC):
         self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
     ) -> tuple[float, ...]:
         """Return the redshifts that a suite is there at."""
+
+    def shared_options(self, requests: Sequence[Request], trained: Inputs) -> dict[str, Any]:
+        """Return nothing: the configuration sets every option."""
+        return {}
 
     def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
         """Refuse: mocks are made of catalogues."""
@@ -150,7 +156,26 @@ class Galaxies(_Simulations):
             request.workers,
         )
         notes = (*_few(boxes.skipped), *boxes.notes, *_odd(boxes.catalogs))
-        return Loaded(graphs, boxes.mock, boxes.fingerprint, notes, coverage=boxes.coverage)
+        return Loaded(
+            graphs,
+            boxes.mock,
+            boxes.fingerprint,
+            notes,
+            coverage=boxes.coverage,
+            inputs=self._inputs,
+        )
+
+    @property
+    def _inputs(self) -> Inputs:
+        return Inputs(
+            {
+                "features": list(NODE_FEATURES[self.features]),
+                "convention": self.convention,
+                "linking_radius": self.linking_radius,
+                "min_star_particles": self.selection.min_star_particles,
+                "min_stellar_mass": self.selection.min_stellar_mass,
+            }
+        )
 
     def read(
         self,
@@ -177,7 +202,7 @@ class Galaxies(_Simulations):
         unknown = np.full((len(names), len(scaling.names)), np.nan)
         graphs = self._graphs(catalogs, names, unknown, scaling, redshifts, 1)
         mock = any(catalog.mock for catalog in catalogs)
-        return Loaded(graphs, mock, "", _odd(catalogs), _common_suite(files))
+        return Loaded(graphs, mock, "", _odd(catalogs), _common_suite(files), inputs=self._inputs)
 
     def _graphs(
         self,
@@ -208,7 +233,8 @@ class PowerSpectra(_Simulations):
         bins: bins of wavenumber per redshift; None keeps every column of the file.
         spacing: of the bins, see :data:`dagnn.data.power.SPACINGS`.
         kmax: largest wavenumber of the files in h/Mpc, where a folder has files of several;
-            None takes the largest.
+            None takes the largest that all suites of a run have, or that its network was
+            trained on.
     """
 
     reads = SPECTRA
@@ -228,7 +254,20 @@ class PowerSpectra(_Simulations):
         self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
     ) -> tuple[float, ...]:
         """Return the redshifts that there are files of."""
-        return available_redshifts(find_suite(suite), data, set_name)
+        return available_redshifts(find_suite(suite), data, set_name, self.kmax)
+
+    def shared_options(self, requests: Sequence[Request], trained: Inputs) -> dict[str, Any]:
+        """Return the largest wavenumber, where files of several are there and none is set."""
+        there = [
+            kmax_there(request.data, find_suite(request.suite), redshift, request.set)
+            for request in requests
+            for redshift in request.redshifts
+        ]
+        if self.kmax is not None or all(len(each) < 2 for each in there):
+            return {}
+        own = {kmax for kmax in trained.kmax.values() if kmax}
+        common = own if len(own) == 1 else set.intersection(*(each for each in there if each))
+        return {"kmax": max(common)} if common else {}
 
     def find(self, request: Request) -> None:
         """See that a suite has spectra at every redshift."""
@@ -260,7 +299,14 @@ class PowerSpectra(_Simulations):
         )
         dropped = [f"left out {name}: power not positive and finite" for name in spectra.dropped]
         notes = (*_few(dropped), *spectra.notes)
-        return Loaded(spectra, False, spectra.fingerprint, notes, coverage=spectra.coverage)
+        return Loaded(
+            spectra,
+            False,
+            spectra.fingerprint,
+            notes,
+            coverage=spectra.coverage,
+            inputs=spectra.inputs,
+        )
 
     def read(
         self,
@@ -274,7 +320,9 @@ class PowerSpectra(_Simulations):
         """Read loose files of spectra; as many consecutive ones as redshifts form an input."""
         require_redshifts(files, redshifts)
         spectra = read_spectra(files, scaling, self.bins, len(redshifts), spacing=self.spacing)
-        return Loaded(spectra, False, "", suite=_common_suite(files))
+        return Loaded(
+            spectra, False, "", spectra.notes, suite=_common_suite(files), inputs=spectra.inputs
+        )
 
 
 MODALITIES: dict[str, Callable[..., Modality]] = {

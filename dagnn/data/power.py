@@ -60,21 +60,26 @@ def find_power(
 
 
 def kmax_of(file: Path) -> float:
-    """Return the largest wavenumber that the name of a file of spectra gives, in h/Mpc.
+    """Return the largest wavenumber that the name of a file of spectra gives, in h/Mpc; 0 if none.
 
     Example:
         >>> kmax_of(Path("Pk_galaxies_SIMBA_LH_33_kmax=20.0.npy"))
         20.0
     """
-    found = re.search(r"kmax=(\d+(?:\.\d+)?)\.npy$", file.name)
+    found = re.search(r"kmax=(\d+(?:\.\d+)?(?:e\d+)?)\.npy$", file.name)
     return float(found[1]) if found else 0.0
 
 
-def other_kmax(file: Path) -> list[float]:
-    """Return the other largest wavenumbers that files of the same spectra exist with."""
-    start = file.name.partition("kmax=")[0]
-    there = {kmax_of(path) for path in file.parent.glob(f"{start}kmax=*.npy")}
-    return sorted(there - {kmax_of(file)})
+def kmax_there(data: Path, suite: Suite, redshift: float, simulation_set: str) -> set[float]:
+    """Return every largest wavenumber that a suite's spectra of one redshift are there with.
+
+    Arguments are those of :func:`find_power`, which reads one of them.
+    """
+    for number in suite.old_snapshot_numbers(redshift):
+        found = _files(data, suite, number, simulation_set)
+        if found:
+            return {kmax_of(file) for file in found}
+    return set()
 
 
 def _pattern(spelling: str, simulation_set: str, number: int) -> str:
@@ -90,16 +95,23 @@ def _files(data: Path, suite: Suite, number: int, simulation_set: str) -> list[P
     ]
 
 
-def available_redshifts(suite: Suite, data: Path, simulation_set: str) -> tuple[float, ...]:
+def available_redshifts(
+    suite: Suite, data: Path, simulation_set: str, kmax: float | None = None
+) -> tuple[float, ...]:
     """Return the redshifts of a suite's files of spectra, increasing.
 
     Args:
         suite: gives spellings and snapshot numbers.
         data: data folder.
         simulation_set: for example ``LH``.
+        kmax: only files of this largest wavenumber; None takes all.
     """
-    numbers = range(len(suite.snapshots.old))
-    there = [number for number in numbers if _files(data, suite, number, simulation_set)]
+    there = [
+        number
+        for number in range(len(suite.snapshots.old))
+        for files in [_files(data, suite, number, simulation_set)]
+        if any(kmax is None or kmax_of(file) == kmax for file in files)
+    ]
     return tuple(sorted(suite.old_redshift(number) for number in there))
 
 

@@ -1,13 +1,14 @@
 """What is asked of a modality, and what it gives back."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from dagnn.catalogs.shards import Shard
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.tables import ParameterTable
+from dagnn.data.inputs import Inputs
 from dagnn.data.truth import NO_PARAMETERS, Truth
 from dagnn.parameters import Scaling
 from dagnn.records import Coverage, Dataset
@@ -80,6 +81,7 @@ class Loaded:
         notes: skipped boxes, warnings.
         suite: short name of the suite that loose files all name in their paths, if they do.
         coverage: how many items there are, and why some are not used; None of loose files.
+        inputs: what the columns of inputs stand for, which must be as in training.
         parts: part of a split that the files assign each item to, empty where they do not;
             see :func:`dagnn.data.splits.split_items`.
     """
@@ -91,6 +93,7 @@ class Loaded:
     suite: str | None = None
     parts: tuple[str, ...] = ()
     coverage: Coverage | None = None
+    inputs: Inputs = field(default_factory=Inputs)
 
 
 class Modality(Protocol):
@@ -152,6 +155,15 @@ class Modality(Protocol):
 
         Raises:
             UsageError: there are none; the message goes on after "There are no data, and".
+        """
+        ...
+
+    def shared_options(self, requests: Sequence[Request], trained: Inputs) -> dict[str, Any]:
+        """Return options that are not set and that all suites of a run must share.
+
+        Args:
+            requests: for all of its suites.
+            trained: inputs of the network that they are for; empty where none is trained.
         """
         ...
 

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,13 @@ from dagnn.catalogs.layouts import find_table
 from dagnn.catalogs.suite import Suite
 from dagnn.catalogs.suites import find_suite
 from dagnn.catalogs.tables import ParameterTable, read_table
-from dagnn.data.grids import Grid, require_same_grid
+from dagnn.data.inputs import Inputs, same_wavenumbers
 from dagnn.data.power import (
     SAME_REDSHIFT,
     find_power,
     has_wavenumbers,
     kmax_of,
-    other_kmax,
+    kmax_there,
     read_power,
     read_wavenumbers,
     rebin,
@@ -32,6 +32,16 @@ from dagnn.data.truth import checked_truth, truth_groups
 from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError
 from dagnn.parameters import Scaling
 from dagnn.records import Coverage, FloatArray
+
+LOG_BELOW, LOG_FALLS, LOG_SHARE = 15.0, (1.1, 5.0), 0.9
+"""A logarithm of power is below this, and falls with wavenumber by a factor between these, in at
+least this share of spectra."""
+FEWEST_FOR_LEVEL = 10
+"""Spectra from which their typical power is known well enough to compare it."""
+RISES = 3.0
+"""Factor by which k³P(k) rises at least, where P(k) falls."""
+BEYOND = 1.05
+"""Factor by which wavenumbers may lie beyond the largest that a file's name gives."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +73,7 @@ class Spectra:
             and finite.
         notes: what a person should know about how they were read.
         coverage: how many spectra there are, and why some are not used; None of loose files.
-        grid: redshift by redshift, the wavenumber [h/Mpc] of every feature (of a bin, the
-            geometric mean of its wavenumbers); empty where it is not known.
+        inputs: bins and wavenumbers, which another network's must equal.
 
     Attributes:
         domain: number of the domain, which every batch carries; None until it is set.
@@ -84,7 +93,7 @@ class Spectra:
         dropped: Sequence[str] = (),
         notes: Sequence[str] = (),
         coverage: Coverage | None = None,
-        grid: Grid | None = None,
+        inputs: Inputs | None = None,
     ) -> None:
         self.x = torch.as_tensor(np.array(x, dtype=np.float32))
         if len(self.x) == 0:
@@ -96,7 +105,7 @@ class Spectra:
         self.dropped = tuple(dropped)
         self.notes = tuple(notes)
         self.coverage = coverage
-        self.grid = dict(grid or {})
+        self.inputs = inputs or Inputs()
         self.domain: int | None = None
         self._scaled = scaling.to_unit(self.y).float()
 
@@ -208,12 +217,18 @@ def load_spectra(
     dropped = [name for name, good in zip(wanted, usable, strict=True) if not good]
     if not ids:
         raise DataError(f"{files[0]}: no spectrum is positive and finite everywhere.")
-    columns, grid = _inputs([p[usable] for p in power], files, bins, spacing)
-    notes = [_chosen(file) for file in files if other_kmax(file)]
+    columns, inputs = _inputs([p[usable] for p in power], files, bins, spacing)
+    notes = []
+    for file, redshift in zip(files, redshifts, strict=True):
+        notes += _chosen(file, kmax_there(data, suite, redshift, set))
     notes += [
-        f"z={asked:g} is read from the snapshot at z={there:.2f}"
-        for asked, (_, there) in zip(redshifts, found, strict=True)
-        if abs(asked - there) > SAME_REDSHIFT
+        *_unequal(inputs),
+        *rising_notes([p[usable] for p in power], files),
+        *[
+            f"z={asked:g} is read from the snapshot at z={there:.2f}"
+            for asked, (_, there) in zip(redshifts, found, strict=True)
+            if abs(asked - there) > SAME_REDSHIFT
+        ],
     ]
     truth = np.full((len(ids), len(scaling.names)), np.nan)
     if table is not None:
@@ -231,17 +246,46 @@ def load_spectra(
         dropped=dropped,
         notes=notes,
         coverage=Coverage(len(every), left_out, item="spectra"),
-        grid=grid,
+        inputs=inputs,
     )
 
 
-def _chosen(file: Path) -> str:
+def _chosen(file: Path, there: Collection[float]) -> list[str]:
     """Name the file that is read where there are several with other wavenumbers."""
-    others = ", ".join(f"{kmax:g}" for kmax in other_kmax(file))
-    return (
-        f"{file.name} is read, with wavenumbers up to {kmax_of(file):g} h/Mpc; there are files up "
-        f"to {others} as well (data.kmax chooses)"
-    )
+    others = ", ".join(f"{kmax:g}" for kmax in sorted(set(there) - {kmax_of(file)}))
+    if not others:
+        return []
+    return [
+        f"{file.name} is read, with wavenumbers up to {kmax_of(file):g} h/Mpc; there are files "
+        f"up to {others} as well (data.kmax chooses)"
+    ]
+
+
+def _unequal(inputs: Inputs) -> list[str]:
+    """Note redshifts that are at other wavenumbers than the first."""
+    (first, *others), ends = inputs.grid.items(), "to {:.4g} h/Mpc"
+    return [
+        f"{name} is at {len(k)} wavenumbers {ends.format(k[-1])}, {first[0]} at {len(first[1])} "
+        f"{ends.format(first[1][-1])}"
+        for name, k in others
+        if k and first[1] and not same_wavenumbers(k, first[1])
+    ]
+
+
+def rising_notes(power: Sequence[FloatArray], files: Sequence[Path]) -> list[str]:
+    """Note power that rises with wavenumber, which P(k) of galaxies does not on these scales."""
+    return [
+        f"{file.name}: power rises with wavenumber, as k³P(k) does; galaxy power P(k) in (Mpc/h)³ "
+        "falls. Check what the file holds"
+        for rows, file in zip(power, files, strict=True)
+        if rows.shape[1] > 2 and (_fall(rows) < 1 / RISES).mean() > LOG_SHARE
+    ]
+
+
+def _fall(power: FloatArray) -> FloatArray:
+    """Return the power at the lowest third of wavenumbers over that at the highest ``[n]``."""
+    third = power.shape[1] // 3
+    return np.asarray(power[:, :third].mean(1) / power[:, -third:].mean(1))
 
 
 def _surplus(file: Path, table: ParameterTable, set_name: str, limit: int | None) -> list[str]:
@@ -291,27 +335,28 @@ def read_spectra(
         )
     names: list[str] = []
     blocks = []
-    grids: list[tuple[Path, Grid]] = []
+    made: list[Inputs] = []
+    notes: list[str] = []
     for start in range(0, len(files), redshifts):
-        block, grid = _one_input(
+        block, inputs, odd = _one_input(
             [Path(file) for file in files[start : start + redshifts]], bins, spacing
         )
         blocks.append(block)
-        grids.append((Path(files[start]), grid))
-        require_same_grid(grid, grids[0][1], str(files[start]), str(files[0]))
+        made.append(inputs)
+        notes += odd
+        inputs.require_same(made[0], str(files[start]), str(files[0]))
         names += [f"{Path(files[start]).stem}[{row}]" for row in range(len(block))]
     scaling = Scaling.of(parameters)
     unknown = np.full((len(names), len(scaling.names)), np.nan)
-    known = all(grid for _, grid in grids)
-    return Spectra(
-        np.concatenate(blocks), names, unknown, scaling, grid=grids[0][1] if known else None
-    )
+    # Files without wavenumbers could not be compared with the others: then none are known.
+    inputs = next((each for each in made if not all(each.grid.values())), made[0])
+    return Spectra(np.concatenate(blocks), names, unknown, scaling, notes=notes, inputs=inputs)
 
 
 def _one_input(
     files: Sequence[Path], bins: int | None, spacing: str
-) -> tuple[FloatArray, dict[str, list[float]]]:
-    """Read the files of one input: features side by side, and their wavenumbers."""
+) -> tuple[FloatArray, Inputs, list[str]]:
+    """Read the files of one input: features side by side, their wavenumbers, what is odd."""
     power = [read_power(file) for file in files]
     if len({len(p) for p in power}) > 1:
         sizes = ", ".join(f"{file.name}: {len(p)}" for file, p in zip(files, power, strict=True))
@@ -319,8 +364,11 @@ def _one_input(
     for file, p in zip(files, power, strict=True):
         bad = np.flatnonzero(~(np.isfinite(p) & (p > 0)).all(1))
         if len(bad):
-            raise DataError(f"{file}: power is not positive and finite in rows {bad[:5].tolist()}.")
-    return _inputs(power, files, bins, spacing)
+            raise DataError(
+                f"{file}: power is not positive and finite in rows {bad[:5].tolist()} ({len(bad)} "
+                f"of {len(p)}). Expected P(k) in (Mpc/h)³, not its logarithm."
+            )
+    return *_inputs(power, files, bins, spacing), rising_notes(power, files)
 
 
 def _numbers(table: ParameterTable, set: str) -> NDArray[np.int64]:  # noqa: A002
@@ -349,27 +397,80 @@ def _rows_of(file: Path, rows: NDArray[np.int64]) -> FloatArray:
 
 def _inputs(
     power: Sequence[FloatArray], files: Sequence[Path], bins: int | None, spacing: str
-) -> tuple[FloatArray, dict[str, list[float]]]:
-    """Return the features of several redshifts side by side, and their wavenumbers.
+) -> tuple[FloatArray, Inputs]:
+    """Return the features of several redshifts side by side, and what they stand for.
 
     Raises:
-        MismatchError: a file has another number of columns than wavenumbers.
+        DataError: power looks like a logarithm.
+        MismatchError: a file has another number of columns than wavenumbers, or wavenumbers
+            beyond the largest of its name.
     """
-    columns = []
+    columns, names = [], [f"redshift {number}" for number in range(1, len(files) + 1)]
     grid: dict[str, list[float]] = {}
-    for number, (rows, file) in enumerate(zip(power, files, strict=True), start=1):
+    for name, rows, file in zip(names, power, files, strict=True):
+        require_power(rows, file)
+        k = own_wavenumbers(rows, file) if bins is not None or has_wavenumbers(file) else None
+        grid[name] = [] if k is None else k.tolist()
         log_power = np.log10(rows)
-        if bins is None and not has_wavenumbers(file):
-            columns.append(log_power)
-            continue
-        k = read_wavenumbers(file)
-        if bins is None and log_power.shape[1] != len(k):
-            raise MismatchError(
-                f"{file} has {log_power.shape[1]} columns, k_values.txt beside it lists {len(k)} "
-                "wavenumbers. Put the k_values.txt of these spectra there."
-            )
-        columns.append(log_power if bins is None else rebin(log_power, k, bins, spacing))
-        centres = k if bins is None else 10 ** rebin(np.log10(k)[None], k, bins, spacing)[0]
-        grid[f"redshift {number}"] = centres.tolist()
-    known = len(grid) == len(files)
-    return np.concatenate(columns, 1), grid if known else {}
+        columns.append(
+            log_power if bins is None or k is None else rebin(log_power, k, bins, spacing)
+        )
+    inputs = Inputs(
+        {"bins": bins, **({} if bins is None else {"spacing": spacing})},
+        grid,
+        {name: kmax_of(file) for name, file in zip(names, files, strict=True)},
+        {name: str(file) for name, file in zip(names, files, strict=True)},
+        {
+            name: float(np.median(np.log10(rows)))
+            for name, rows in zip(names, power, strict=True)
+            if len(rows) >= FEWEST_FOR_LEVEL
+        },
+    )
+    return np.concatenate(columns, 1), inputs
+
+
+def own_wavenumbers(power: FloatArray, file: Path) -> FloatArray:
+    """Read the wavenumbers of a file of spectra ``[n, K]``, and see that they can be its own.
+
+    Raises:
+        MismatchError: their number is not ``K``, or they lie beyond the ``kmax`` of its name.
+        DataError: they cannot be read.
+    """
+    k, kmax = read_wavenumbers(file), kmax_of(file)
+    if power.shape[1] != len(k):
+        raise MismatchError(
+            f"{file} has {power.shape[1]} columns, k_values.txt beside it lists {len(k)} "
+            f"wavenumbers, {k[0]:.4g} to {k[-1]:.4g} h/Mpc. Put the k_values.txt of these spectra "
+            "there; where a folder has files of several kmax, data.kmax chooses."
+        )
+    if 0 < kmax * BEYOND < k[-1]:
+        raise MismatchError(
+            f"{file} reaches up to {kmax:g} h/Mpc by its name, and k_values.txt beside it lists "
+            f"wavenumbers up to {k[-1]:.4g} h/Mpc. Put the k_values.txt of these spectra there, in "
+            "h/Mpc."
+        )
+    return k
+
+
+def require_power(power: FloatArray, file: Path) -> None:
+    """Refuse positive numbers that are the logarithm of a power already.
+
+    Galaxy power on these scales is tens to thousands of (Mpc/h)³ and falls by more than a
+    decade; its logarithm, to base 10 or e, falls by a factor of few and is smaller than 15.
+
+    Args:
+        power: positive numbers ``[n, K]``.
+        file: where they are from.
+
+    Raises:
+        DataError: they look like a logarithm.
+    """
+    if power.shape[1] < 3 or power.max() > LOG_BELOW:
+        return
+    falls = _fall(power)
+    if (falls > LOG_FALLS[0]).mean() >= LOG_SHARE and np.median(falls) < LOG_FALLS[1]:
+        raise DataError(
+            f"{file}: values from {power.min():.3g} to {power.max():.3g} look like a logarithm of "
+            "power already. Expected galaxy power P(k) in (Mpc/h)³, which is tens to thousands: "
+            "save the power itself, 10**values of log10."
+        )

@@ -21,6 +21,7 @@ from dagnn.data.image_paths import (
     siblings,
 )
 from dagnn.data.images import Images
+from dagnn.data.inputs import Inputs
 from dagnn.data.kinds import IMAGES
 from dagnn.data.mocking import skies
 from dagnn.data.requests import Loaded, Mocks, Request
@@ -171,6 +172,10 @@ class SurveyImages:
         """See that a survey is there; its images are read from a few files at once."""
         self.find(request)
 
+    def shared_options(self, requests: Sequence[Request], trained: Inputs) -> dict[str, Any]:
+        """Return nothing: the configuration sets every option."""
+        return {}
+
     def load(self, request: Request) -> Loaded:
         """Read the images of a survey.
 
@@ -197,7 +202,13 @@ class SurveyImages:
         parts = tuple(survey.parts.tolist())
         coverage = _coverage(every, sampled, survey)
         return Loaded(
-            dataset, survey.mock, dataset.fingerprint, tuple(notes), parts=parts, coverage=coverage
+            dataset,
+            survey.mock,
+            dataset.fingerprint,
+            tuple(notes),
+            parts=parts,
+            coverage=coverage,
+            inputs=self._inputs,
         )
 
     def read(
@@ -222,7 +233,12 @@ class SurveyImages:
             raise DataError(f"{survey.ids[~finite][0]} has pixels that are not finite.")
         dataset = Images(survey.pixels, survey.ids.tolist(), np.full(len(finite), -1), classes)
         names = set(named.values())
-        return Loaded(dataset, survey.mock, "", suite=names.pop() if len(names) == 1 else None)
+        named_suite = names.pop() if len(names) == 1 else None
+        return Loaded(dataset, survey.mock, "", suite=named_suite, inputs=self._inputs)
+
+    @property
+    def _inputs(self) -> Inputs:
+        return Inputs({"crop": self.crop, "size": self.size})
 
     def _blocks(self, name: str, data: Path) -> list[Block]:
         """Read every file of a survey, with labels and groups from beside it."""

@@ -94,9 +94,20 @@ class Novelty:
             or not np.isfinite(np.concatenate([taught, held])).all()
         ):
             return None
+        return cls.around(taught, held)
+
+    @classmethod
+    def around(cls, taught: FloatArray, held: FloatArray, share: float = FAMILIAR) -> "Novelty":
+        """Learn where vectors ``[n, W]`` lie.
+
+        Args:
+            taught: of training items.
+            held: of further items like them ``[m, W]``, which set the unit.
+            share: of further items that lie within the unit.
+        """
         mean = taught.mean(0)
         raw = cls(mean, *_spread(taught - mean, float(np.square(mean).sum())), unit=1.0)
-        return replace(raw, unit=_conformal(raw.of(held)))
+        return replace(raw, unit=_conformal(raw.of(held), share))
 
     def of(self, latent: FloatArray) -> FloatArray:
         """Return the novelty of latents ``[n, W]``, ``[n]``.
@@ -155,12 +166,12 @@ def _is_taught(predictions: ClassPredictions) -> np.ndarray:
     return np.asarray((truth >= 0) & (truth < len(predictions.classes)))
 
 
-def _conformal(distance: FloatArray) -> float:
-    """Return the distance that a further item of the same kind exceeds in 5% of cases.
+def _conformal(distance: FloatArray, share: float) -> float:
+    """Return the distance within which a further item of the same kind lies in a share of cases.
 
-    With fewer than 19 items no distance is that large; the largest is the best there is.
+    With fewer than 19 items no distance is that of 95%; the largest is the best there is.
     """
-    place = min(math.ceil(FAMILIAR * (len(distance) + 1)), len(distance))
+    place = min(math.ceil(share * (len(distance) + 1)), len(distance))
     return float(np.sort(distance)[place - 1]) or 1.0
 
 

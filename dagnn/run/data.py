@@ -1,6 +1,6 @@
 """Read and split every suite of an experiment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dagnn.catalogs.cache import default_cache
 from dagnn.config import Experiment, build
-from dagnn.data.grids import Grid, grid_notes, grid_of
+from dagnn.data.inputs import Inputs
 from dagnn.data.kinds import CATALOGUES, IMAGES, SPECTRA, other_kind
 from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.data.requests import Loaded, Request
@@ -80,10 +80,10 @@ def prepare(
             assigned |= _parts_of_groups(loaded.dataset, split)
             number = domain
         suites.append(SuiteData(name, role, loaded, split, spelt).numbered(role, number))
-    require_alike(suites)
     first = suites[0]
     for suite in suites[1:]:
-        require_grid(suite, grid_of(first.loaded.dataset), first.name, console)
+        require_inputs(suite, first.loaded.inputs, first.name, console)
+    require_alike(suites)
     shared = modality.shared_objects
     return Prepared(tuple(suites), truth, folder, shared_objects=shared)
 
@@ -193,20 +193,50 @@ def require_alike(suites: Sequence[SuiteData]) -> None:
             )
 
 
-def require_grid(suite: SuiteData, grid: Grid, other: str, console: Console) -> None:
-    """Refuse spectra at other wavenumbers, and say where that cannot be known.
+def require_inputs(
+    suite: SuiteData,
+    inputs: Inputs,
+    other: str,
+    console: Console,
+    adjustable: Collection[str] = (),
+) -> None:
+    """Refuse inputs that stand for something else, and say where that cannot be known.
 
     Args:
         suite: whose inputs they are.
-        grid: wavenumbers that they should be at.
+        inputs: that they should be like.
         other: whose those are.
         console: where notes go.
+        adjustable: settings that may differ.
 
     Raises:
         MismatchError: they differ.
     """
-    for note in grid_notes(suite.loaded.dataset, grid, suite.name, other):
+    for note in suite.loaded.inputs.require_same(inputs, suite.name, other, adjustable):
         console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+
+
+def with_shared_options(
+    experiment: Experiment,
+    folder: Path,
+    others: Sequence[str] = (),
+    trained: Inputs | None = None,
+) -> Experiment:
+    """Settle what the files of all suites decide together, where the experiment leaves it open.
+
+    Args:
+        experiment: what to read.
+        folder: data folder.
+        others: further suites.
+        trained: inputs of the network that they are for, if there is one.
+    """
+    modality: Modality = build(MODALITIES, experiment.data, "data")
+    requests = [
+        _request(experiment, suite, folder, Truth(), labelled=False)
+        for suite in (*experiment.source, *experiment.target, *others)
+    ]
+    options = modality.shared_options(requests, trained or Inputs())
+    return experiment.model_copy(update={"data": experiment.data.model_copy(update=options)})
 
 
 def require_present(experiment: Experiment) -> None:

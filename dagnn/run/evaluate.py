@@ -8,18 +8,20 @@ from rich.console import Console
 
 from dagnn.config import Experiment, build
 from dagnn.console import log
+from dagnn.data.inputs import Inputs
 from dagnn.data.modalities import MODALITIES
 from dagnn.errors import MissingDataError
 from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.calibrate import apply_scale, on_target_labels, read_scale
-from dagnn.run.data import prepare, require_grid, require_present
+from dagnn.run.data import prepare, require_inputs, require_present, with_shared_options
 from dagnn.run.facts import coverage_of, require_same_data
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarms_of_adapted, stored_intervals
 from dagnn.run.locate import locate_data
 from dagnn.run.novelty import apply_novelty, learn_familiar
+from dagnn.run.outside import outside_range, unlike_as_a_set
 from dagnn.run.predictions import predict_all
 from dagnn.run.prepared import Prepared, SuiteData, stored_truth
 from dagnn.run.train import RunResult, finish
@@ -54,17 +56,20 @@ def evaluate(
     if data is not None:
         _require_own_suites(experiment)
     meta, folder = trained.checkpoint.meta, trained.folder
+    place, others = locate_data(experiment, False, console), experiment.evaluation.suites
+    inputs = Inputs.stored(meta)
+    experiment = with_shared_options(experiment, place, others, inputs)
     prepared = prepare(
         experiment,
-        locate_data(experiment, False, console),
+        place,
         console,
-        others=experiment.evaluation.suites,
+        others=others,
         splits=meta["splits"],
         truth=stored_truth(meta),
     )
-    require_same_data(folder, prepared)
     for each in prepared.suites:
-        require_grid(each, meta.get("grid", {}), f"the run {folder.path}", console)
+        require_inputs(each, inputs, f"the run {folder.path}", console)
+    require_same_data(folder, prepared)
     prepared = replace(prepared, intervals=stored_intervals(folder.read_environment()))
     _note(trained, prepared, adapt_statistics, console)
     predictions: list[AnyPredictions] = []
@@ -122,6 +127,7 @@ def _note(trained: Trained, prepared: Prepared, adapted: bool, console: Console)
     ]
     counted = {suite.name: suite.loaded.coverage for suite in prepared.of_role("other")}
     counts = [f"{name}: {coverage}" for name, coverage in counted.items() if coverage]
+    notes += _unlike(trained.checkpoint, prepared)
     notes += alarms_of_adapted(trained.experiment, prepared) if adapted else []
     notes += unfinished(trained.folder, trained.experiment)
     for note in notes:
@@ -132,6 +138,17 @@ def _note(trained: Trained, prepared: Prepared, adapted: bool, console: Console)
         "coverage": before.get("coverage", {}) | coverage_of(prepared),
     }
     trained.folder.write_environment(facts)
+
+
+def _unlike(checkpoint: Checkpoint, prepared: Prepared) -> list[str]:
+    """Say which suites that were not trained on are outside of what was, as a set."""
+    ranges, spread = checkpoint.meta["training_range"], checkpoint.meta.get("training_spread", {})
+    notes = []
+    for suite in prepared.of_role("other"):
+        dataset = suite.loaded.dataset
+        outside = outside_range(dataset, ranges, spread)
+        notes += [f"{suite.name}: {text}" for text in unlike_as_a_set(dataset, outside, spread)]
+    return notes
 
 
 def _labelled(suite: SuiteData) -> bool:

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from dagnn.config import Experiment
-from dagnn.data.grids import grid_of
 from dagnn.environment import collect_environment
 from dagnn.errors import CheckpointError
 from dagnn.run.assemble import choose_device
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text
-from dagnn.run.prepared import Prepared, SuiteData
+from dagnn.run.outside import training_spread
+from dagnn.run.prepared import Prepared, SuiteData, summaries_of
 
 
 def checkpoint_meta(
@@ -29,13 +31,14 @@ def checkpoint_meta(
     return {
         "experiment": experiment.model_dump(mode="json"),
         "sizes": dict(suites[0].loaded.dataset.sizes),
-        "grid": {name: list(k) for name, k in grid_of(suites[0].loaded.dataset).items()},
+        "inputs": suites[0].loaded.inputs.to_dict(),
         "domains": [suite.name for suite in suites],
         "statistics": rows,
         "scaling": asdict(prepared.scaling),
         "classes": list(prepared.truth.classes),
         "splits": {s.name: s.split.to_ids(s.loaded.dataset.ids) for s in suites if s.split},
         "training_range": training_range(prepared),
+        "training_spread": _spread(suites),
         "mock": prepared.mock,
         "inherited": list(inherited),
     }
@@ -52,6 +55,15 @@ def training_range(prepared: Prepared) -> dict[str, list[float]]:
             low, high = seen.get(name, [float("inf"), float("-inf")])
             seen[name] = [min(low, float(chosen.min())), max(high, float(chosen.max()))]
     return seen
+
+
+def _spread(suites: Sequence[SuiteData]) -> dict[str, Any]:
+    """Return how the summaries of the training items of all suites scatter."""
+    training, held = (
+        np.concatenate([summaries_of(suite, (part,)) for suite in suites])
+        for part in ("train", "valid")
+    )
+    return training_spread(training, held)
 
 
 def run_facts(

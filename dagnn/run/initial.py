@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
+
 from dagnn.config import Experiment
+from dagnn.data.inputs import Inputs
 from dagnn.errors import CheckpointError
 from dagnn.models import Network
+from dagnn.run.data import require_inputs
 from dagnn.run.folder import RunFolder
 from dagnn.run.meta import load_trained
 from dagnn.run.parts import make_network
@@ -13,6 +17,8 @@ from dagnn.run.prepared import Prepared, stored_truth
 from dagnn.stored import reading
 from dagnn.training import TARGET_ORACLE, Checkpoint, load_weights
 
+ADJUSTABLE = ("linking_radius", "min_star_particles", "min_stellar_mass", "crop", "size")
+"""Settings of inputs that may change where training goes on from the weights of another run."""
 Splits = Mapping[str, Mapping[str, Sequence[str]]]
 
 
@@ -57,6 +63,19 @@ def require_same_classes(experiment: Experiment, initial: Checkpoint, prepared: 
             f"data have {', '.join(ours) or 'none'}. Start from a run with the same classes, in "
             "the same order; data.classes sets them."
         )
+
+
+def require_same_inputs(
+    experiment: Experiment, initial: Checkpoint | None, prepared: Prepared, console: Console
+) -> None:
+    """Refuse to start from a network whose inputs stood for something else; fresh weights pass.
+
+    Raises:
+        MismatchError: features or wavenumbers differ.
+    """
+    if initial is not None:
+        stored, whose = Inputs.stored(initial.meta), f"the run {experiment.init_from}"
+        require_inputs(prepared.suites[0], stored, whose, console, ADJUSTABLE)
 
 
 def load_parameters(network: Network, checkpoint: Checkpoint) -> None:

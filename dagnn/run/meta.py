@@ -35,6 +35,31 @@ class _Experiment(BaseModel):
     model: _Model
 
 
+class _Inputs(BaseModel):
+    settings: dict[StrictStr, Any] = {}
+    grid: dict[StrictStr, list[FiniteFloat]] = {}
+    kmax: dict[StrictStr, FiniteFloat] = {}
+    files: dict[StrictStr, StrictStr] = {}
+    level: dict[StrictStr, FiniteFloat] = {}
+
+
+class _Spread(BaseModel):
+    """See :func:`dagnn.run.outside.training_spread`, which makes it."""
+
+    scale: list[FiniteFloat]
+    mean: list[FiniteFloat]
+    axes: list[list[FiniteFloat]]
+    variance: list[FiniteFloat]
+    rest: FiniteFloat
+    unit: FiniteFloat
+    usual: FiniteFloat
+    middle: tuple[list[FiniteFloat], list[FiniteFloat]]
+
+
+class _Unknown(BaseModel, extra="forbid"):
+    """What too few items do not tell."""
+
+
 class _Meta(BaseModel):
     """See :func:`dagnn.run.facts.checkpoint_meta`, which makes it."""
 
@@ -45,8 +70,9 @@ class _Meta(BaseModel):
     scaling: _Scaling
     splits: dict[StrictStr, _Split]
     training_range: dict[StrictStr, tuple[float, float]]
+    training_spread: _Spread | _Unknown = _Unknown()
     mock: StrictBool
-    grid: dict[StrictStr, list[FiniteFloat]] = {}
+    inputs: _Inputs = _Inputs()
     classes: list[StrictStr] = []
     inherited: list[StrictStr] = []
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 from dagnn.catalogs.suites import guess_suite
 from dagnn.config import build
 from dagnn.console import log, screen
-from dagnn.data.grids import grid_notes
+from dagnn.data.inputs import Inputs
 from dagnn.data.kinds import kind_of
 from dagnn.data.modalities import MODALITIES, Loaded, Modality
 from dagnn.data.together import require_trained_scale
@@ -29,7 +29,7 @@ from dagnn.run.calibrate import apply_scale, read_scale
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text, stored_intervals
 from dagnn.run.novelty import apply_novelty, read_familiar
-from dagnn.run.outside import outside_range, warn_outside
+from dagnn.run.outside import outside_range, unlike_as_a_set, warn_outside
 from dagnn.run.predictions import adapt
 from dagnn.run.prepared import stored_truth
 from dagnn.run.show import tell_unknown
@@ -99,8 +99,10 @@ def predict(
     if isinstance(scale, VarianceScale) and not scale.fitted:
         told += scale.sentences()
     say_notes(console, [*told, *_alarms(trained.folder, chosen)])
-    outside = outside_range(loaded.dataset, trained.checkpoint.meta["training_range"])
-    warn_outside(outside, len(loaded.dataset), console)
+    meta = trained.checkpoint.meta
+    spread = meta.get("training_spread", {})
+    outside = outside_range(loaded.dataset, meta["training_range"], spread)
+    warn_outside(outside, unlike_as_a_set(loaded.dataset, outside, spread), console)
     mock = _say_mock(trained, loaded, console)
     raw = _predict(trained, loaded.dataset, chosen, adapt_statistics)
     answers = answers_of(stored_truth(trained.checkpoint.meta).classes)
@@ -145,13 +147,14 @@ def _read(trained: Trained, modality: Modality, files: Sequence[Path], suite: st
         loaded = modality.read(
             files, truth.scaling, data.redshifts, data.volume, truth.classes, suite
         )
+    whose = f"the run {trained.folder.path}"
+    notes = loaded.inputs.require_same(Inputs.stored(meta), "these files", whose)
     if dict(loaded.dataset.sizes) != meta["sizes"]:
         raise MismatchError(
             f"These files give inputs of size {dict(loaded.dataset.sizes)}, the run was trained on "
             f"{meta['sizes']}. Give files like those of the run."
         )
     require_trained_scale(loaded.dataset, meta["training_range"])
-    notes = grid_notes(loaded.dataset, meta.get("grid", {}), "these files", "the run")
     return replace(loaded, notes=(*loaded.notes, *notes))
 
 

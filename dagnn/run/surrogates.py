@@ -141,6 +141,8 @@ def _moved(
     loaded = read_suite(
         experiment, suite.asked, prepared.folder, prepared.truth, console, labelled=True
     )
+    for note in loaded.inputs.require_same(suite.loaded.inputs, "the other redshift", suite.name):
+        console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
     assert suite.split is not None
     parts = suite.split.to_ids(suite.loaded.dataset.ids)
     position = {name: row for row, name in enumerate(loaded.dataset.ids)}

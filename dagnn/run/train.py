@@ -9,6 +9,7 @@ from rich.console import Console
 
 from dagnn.config import Experiment
 from dagnn.console import log
+from dagnn.data.inputs import Inputs
 from dagnn.errors import DagnnError, Interrupted
 from dagnn.evaluation.examination import write_examination
 from dagnn.evaluation.prior import Prior
@@ -20,12 +21,18 @@ from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.assemble import check, choose_device, on_this_machine
 from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels
 from dagnn.run.closing import tell_results
-from dagnn.run.data import prepare, require_grid
+from dagnn.run.data import prepare, require_inputs, with_shared_options
 from dagnn.run.facts import require_same_data, run_facts
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.guard import guarded, stored_intervals
-from dagnn.run.initial import inherited_notes, load_initial, require_same_classes, stored_meta
+from dagnn.run.initial import (
+    inherited_notes,
+    load_initial,
+    require_same_classes,
+    require_same_inputs,
+    stored_meta,
+)
 from dagnn.run.locate import locate_data
 from dagnn.run.novelty import apply_novelty, learn_familiar
 from dagnn.run.outputs import stamped, title, write_pages, write_tables
@@ -89,10 +96,10 @@ def train(
     place = locate_data(experiment, mock, console)
     others = experiment.evaluation.suites
     splits = initial.meta["splits"] if initial else None
+    begun = Inputs.stored(initial.meta if initial else {})
+    experiment = with_shared_options(experiment, place, others, begun)
     prepared = prepare(experiment, place, console, others=others, splits=splits)
-    if initial is not None:
-        trained = f"the run {experiment.init_from}"
-        require_grid(prepared.suites[0], initial.meta.get("grid", {}), trained, console)
+    require_same_inputs(experiment, initial, prepared, console)
     prepared = guarded(experiment, prepared, console)
     folder = RunFolder.create(out, experiment.name)
     stored = experiment.data.model_copy(update={"path": place.absolute()})
@@ -116,17 +123,20 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
     place = locate_data(experiment, False, console)
     initial, stored = load_initial(experiment), stored_meta(folder)
     before = stored or (initial.meta if initial else None)
+    others = experiment.evaluation.suites
+    inputs = Inputs.stored(stored or {})
+    experiment = with_shared_options(experiment, place, others, inputs)
     prepared = prepare(
         experiment,
         place,
         console,
-        others=experiment.evaluation.suites,
+        others=others,
         splits=before["splits"] if before else None,
         truth=stored_truth(stored) if stored else None,
     )
-    require_same_data(folder, prepared)
     if stored is not None:
-        require_grid(prepared.suites[0], stored.get("grid", {}), f"the run {path}", console)
+        require_inputs(prepared.suites[0], inputs, f"the run {path}", console)
+    require_same_data(folder, prepared)
     prepared = replace(prepared, intervals=stored_intervals(folder.read_environment()))
     return _run(experiment, prepared, folder, initial, console)
 

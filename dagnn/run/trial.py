@@ -7,14 +7,15 @@ from pathlib import Path
 from rich.console import Console
 
 from dagnn.config import Experiment
+from dagnn.data.inputs import Inputs
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.run.assemble import assemble
-from dagnn.run.data import prepare
+from dagnn.run.data import prepare, with_shared_options
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import guarded
-from dagnn.run.initial import load_initial
+from dagnn.run.initial import load_initial, require_same_inputs
 from dagnn.run.prepared import Prepared
 from dagnn.run.reverse import reverse_error
 from dagnn.run.scores import label_free_scores
@@ -44,7 +45,11 @@ def prepare_once(experiment: Experiment, place: Path, console: Console) -> Prepa
     """
     initial = load_initial(experiment)
     splits = initial.meta["splits"] if initial else None
-    return guarded(experiment, prepare(experiment, place, console, splits=splits), console)
+    inputs = Inputs.stored(initial.meta if initial else {})
+    experiment = with_shared_options(experiment, place, trained=inputs)
+    prepared = prepare(experiment, place, console, splits=splits)
+    require_same_inputs(experiment, initial, prepared, console)
+    return guarded(experiment, prepared, console)
 
 
 def train_prepared(

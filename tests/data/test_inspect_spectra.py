@@ -148,3 +148,28 @@ def test_the_real_spectra(shared):
     found = inspect_spectra(shared / "camels")
     assert found.healthy and not found.warnings
     assert ("IllustrisTNG LH spectra", "2") in found.facts
+
+
+def test_a_folder_with_different_wavenumbers_says_so(data):
+    other = data / "PS_files"
+    other.mkdir()
+    pk(data).rename(other / pk(data).name)
+    np.savetxt(other / "k_values.txt", np.arange(1.0, 9.0) * 0.6711)
+    (problem,) = inspect_spectra(data).problems
+    assert "8 wavenumbers from 0.6711 to 5.369 h/Mpc" in problem and "from 1 to 8" in problem
+
+
+def test_files_of_several_kmax_are_a_warning(data):
+    for name in NAMES:
+        shutil.copy(pk(data, name), data / pk(data, name).name.replace("20.0", "100.0"))
+    found = inspect_spectra(data)
+    assert found.healthy
+    assert any("(20, 100 h/Mpc)" in text and "data.kmax" in text for text in found.warnings)
+
+
+def test_a_logarithm_of_power_is_found(data):
+    fall = np.linspace(2.8, 1.3, 8) * np.random.default_rng(0).uniform(0.9, 1.1, (6, 8))
+    np.save(pk(data), fall)
+    assert any("logarithm" in text for text in inspect_spectra(data).problems)
+    np.save(pk(data), 10 ** (5 - fall))
+    assert any("rises with wavenumber" in text for text in inspect_spectra(data).warnings)
