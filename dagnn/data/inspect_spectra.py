@@ -251,11 +251,21 @@ def _grids(seen: Sequence[Seen]) -> tuple[list[str], list[str]]:
     ]
     if len(of_kmax) < 2:
         return problems, []
-    listed = ", ".join(f"{kmax:g}" for kmax in sorted(of_kmax))
-    return problems, [
+    of_suite: dict[str, set[float]] = {}
+    for kmax, files in of_kmax.items():
+        for each in files:
+            of_suite.setdefault(each.title, set()).add(kmax)
+    listed = "; ".join(
+        f"{title}: {', '.join(f'{kmax:g}' for kmax in sorted(there))}"
+        for title, there in of_suite.items()
+    )
+    text = (
         f"there are files of several largest wavenumbers ({listed} h/Mpc): one run reads those of "
         "one, the largest that all its suites have; data.kmax chooses"
-    ]
+    )
+    if set.intersection(*of_suite.values()):
+        return problems, [text]
+    return [*problems, f"{text}. No one is there for all suites"], []
 
 
 def _described(seen: Seen) -> str:

@@ -81,8 +81,10 @@ def prepare(
             number = domain
         suites.append(SuiteData(name, role, loaded, split, spelt).numbered(role, number))
     first = suites[0]
-    for suite in suites[1:]:
-        require_inputs(suite, first.loaded.inputs, first.name, console)
+    for number, suite in enumerate(suites[1:], start=1):
+        notes = require_inputs(suite, first.loaded.inputs, first.name, console)
+        loaded = replace(suite.loaded, notes=(*suite.loaded.notes, *notes))
+        suites[number] = replace(suite, loaded=loaded)
     require_alike(suites)
     shared = modality.shared_objects
     return Prepared(tuple(suites), truth, folder, shared_objects=shared)
@@ -199,8 +201,8 @@ def require_inputs(
     other: str,
     console: Console,
     adjustable: Collection[str] = (),
-) -> None:
-    """Refuse inputs that stand for something else, and say where that cannot be known.
+) -> list[str]:
+    """Refuse inputs that stand for something else; say, and return, what cannot be known.
 
     Args:
         suite: whose inputs they are.
@@ -212,8 +214,10 @@ def require_inputs(
     Raises:
         MismatchError: they differ.
     """
-    for note in suite.loaded.inputs.require_same(inputs, suite.name, other, adjustable):
+    notes = suite.loaded.inputs.require_same(inputs, suite.name, other, adjustable)
+    for note in notes:
         console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+    return notes
 
 
 def with_shared_options(

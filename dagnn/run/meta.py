@@ -35,7 +35,9 @@ class _Experiment(BaseModel):
     model: _Model
 
 
-class _Inputs(BaseModel):
+class _Inputs(BaseModel, extra="forbid"):
+    """See :class:`dagnn.data.inputs.Inputs`."""
+
     settings: dict[StrictStr, Any] = {}
     grid: dict[StrictStr, list[FiniteFloat]] = {}
     kmax: dict[StrictStr, FiniteFloat] = {}

@@ -164,7 +164,14 @@ def test_files_of_several_kmax_are_a_warning(data):
         shutil.copy(pk(data, name), data / pk(data, name).name.replace("20.0", "100.0"))
     found = inspect_spectra(data)
     assert found.healthy
-    assert any("(20, 100 h/Mpc)" in text and "data.kmax" in text for text in found.warnings)
+    listed = "(IllustrisTNG LH: 20, 100; SIMBA LH: 20, 100 h/Mpc)"
+    assert any(listed in text and "data.kmax" in text for text in found.warnings)
+
+
+def test_suites_without_a_common_kmax_are_a_problem(data):
+    pk(data).rename(data / pk(data).name.replace("20.0", "10.0"))
+    (problem,) = inspect_spectra(data).problems
+    assert "IllustrisTNG LH: 20; SIMBA LH: 10 h/Mpc" in problem
 
 
 def test_a_logarithm_of_power_is_found(data):

@@ -239,3 +239,25 @@ def test_another_unit_of_power_is_said_of_the_set(
     np.save(file, np.load(file) * 1e6)
     run.predict(trained, [file])
     assert "as a set they are not like those of training" in capsys.readouterr().err
+
+
+def test_a_suite_unlike_training_is_noted_by_evaluate(
+    spectra: Path, tmp_path: Path, few_figures: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = elsewhere(spectra, tmp_path, K)
+    alone = load(data, *QUICK, "loss.terms={none: {}}", target=[])
+    made = run.train(alone, out=tmp_path / "run").folder
+    file = data / NAME.format("SIMBA", "20.0")
+    np.save(file, np.load(file) * 1e6)
+    run.evaluate(made, suites=["simba"])
+    assert "simba: 60 of 60 inputs (100%) are outside the training" in capsys.readouterr().err
+
+
+def test_another_level_of_power_is_in_the_record(
+    spectra: Path, tmp_path: Path, few_figures: None
+) -> None:
+    data = elsewhere(spectra, tmp_path, K)
+    file = data / NAME.format("SIMBA", "20.0")
+    np.save(file, np.load(file) * 1e6)
+    made = run.train(load(data, *QUICK), out=tmp_path / "run").folder
+    assert "times that of tng" in (made / "environment.json").read_text()

@@ -49,7 +49,7 @@ def test_another_shape_within_every_range_is_said(spread: dict, ranges: dict) ->
     new = dataset(features(300, 2, tilt=0.6))
     assert len(outside_range(new, ranges, {})) < 0.04 * len(new)
     outside = outside_range(new, ranges, spread)
-    assert len(outside) > 0.9 * len(new)
+    assert len(outside) > 0.7 * len(new)
     assert "all summaries together are at distance" in next(iter(outside.values()))
     (text,) = unlike_as_a_set(new, outside, spread)
     assert "median distance" in text and "not like those of training" in text
