@@ -55,7 +55,7 @@ class _Spread(BaseModel):
     rest: FiniteFloat
     unit: FiniteFloat
     usual: FiniteFloat
-    middle: tuple[list[FiniteFloat], list[FiniteFloat]]
+    middle: list[FiniteFloat]
 
 
 class _Unknown(BaseModel, extra="forbid"):

@@ -19,7 +19,8 @@ FEWEST_HELD = 30
 """Validation items without which distances have no unit."""
 # More inputs outside than this share are no stray ones, and fewer than this are no set.
 _SYSTEMATIC, _FEWEST = 0.1, 10
-_MIDDLE = (0.15, 0.85)
+# In standard deviations: suites differ by less than this from each other, units by more.
+_SHIFTED = 1.0
 
 
 def training_spread(training: FloatArray, held: FloatArray) -> dict[str, Any]:
@@ -41,13 +42,12 @@ def training_spread(training: FloatArray, held: FloatArray) -> dict[str, Any]:
     scale = np.where(training.std(0) > 0, training.std(0), 1.0)
     near = Novelty.around(training / scale, held / scale, FAR)
     usual = Novelty.around(training / scale, held / scale)
-    low, high = np.quantile(training, _MIDDLE, axis=0)
     arrays = {"scale": scale, "mean": near.mean, "axes": near.axes, "variance": near.variance}
     return {name: values.tolist() for name, values in arrays.items()} | {
         "rest": near.rest,
         "unit": near.unit,
         "usual": usual.unit / near.unit,
-        "middle": [low.tolist(), high.tolist()],
+        "middle": np.median(training, axis=0).tolist(),
     }
 
 
@@ -109,13 +109,12 @@ def unlike_as_a_set(
         share = f"{len(outside)} of {items} inputs ({len(outside) / items:.0%})"
         found.append(f"{share} are outside the training range")
     if spread:
-        middle = np.median(_summaries(dataset), axis=0)
-        low, high = np.array(spread["middle"])
-        aside = int(((middle < low) | (middle > high)).sum())
-        if 2 * aside > len(middle):
+        medians = np.median(_summaries(dataset), axis=0)
+        shift = np.abs((medians - np.array(spread["middle"])) / np.array(spread["scale"])).mean()
+        if shift > _SHIFTED:
             found.append(
-                f"the medians of {aside} of {len(middle)} summaries of these {items} inputs are "
-                f"beyond the middle {_MIDDLE[1] - _MIDDLE[0]:.0%} of training items"
+                f"the medians of the summaries of these {items} inputs are {shift:.2g} standard "
+                "deviations of training items from theirs on average"
             )
         if np.median(distances(dataset, spread)) > spread["usual"]:
             found.append(
