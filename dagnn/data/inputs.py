@@ -14,7 +14,7 @@ Grid = Mapping[str, Sequence[float]]
 
 # Files of text are rounded, at the worst to one decimal; small steps are no rounding.
 _ROUNDED, _OF_A_STEP, _RELATIVE = 0.05, 0.25, 0.005
-_SAME_KMAX = 1e-3
+_SAME_KMAX = 0.05
 # In dex: suites differ by 0.1 to 0.3, powers in (Mpc/h)³ and Mpc³ by 0.5.
 _SAME_UNIT = 0.4
 
@@ -92,21 +92,22 @@ class Inputs:
     def _require_same_grid(self, other: "Inputs", name: str, what: str, whose: str) -> list[str]:
         here, there = self.grid[name], other.grid.get(name, ())
         ours, theirs = self.kmax.get(name, 0.0), other.kmax.get(name, 0.0)
-        if here and there:
-            if not same_wavenumbers(here, there):
-                raise MismatchError(
-                    f"{what}, {name}: {self._at(name)}; {whose}: {other._at(name)}. The network "
-                    "reads every column as one wavenumber, so both must be the same. Check the "
-                    "unit of k_values.txt (h/Mpc) and the largest wavenumber of the files "
-                    "(data.kmax chooses where a folder has several)."
-                )
-            return []
+        if here and there and not same_wavenumbers(here, there):
+            raise MismatchError(
+                f"{what}, {name}: {self._at(name)}; {whose}: {other._at(name)}. The network "
+                "reads every column as one wavenumber, so both must be the same. Check the "
+                "unit of k_values.txt (h/Mpc) and the largest wavenumber of the files "
+                "(data.kmax chooses where a folder has several)."
+            )
         if ours and theirs and not math.isclose(ours, theirs, rel_tol=_SAME_KMAX):
             raise MismatchError(
                 f"{what}, {name}: wavenumbers up to {ours:g} h/Mpc by the name of "
                 f"{self.files.get(name, 'the file')}; {whose}: up to {theirs:g} h/Mpc by the name "
-                f"of {other.files.get(name, 'its file')}. Both must be the same."
+                f"of {other.files.get(name, 'its file')}. Both must be the same, and "
+                "k_values.txt that of the spectra beside it."
             )
+        if here and there:
+            return []
         unknown = whose if here else what
         return [
             f"The wavenumbers of {unknown} are not known, so that {what} and {whose} could not be "

@@ -262,13 +262,19 @@ def _chosen(file: Path, there: Collection[float]) -> list[str]:
 
 
 def _unequal(inputs: Inputs) -> list[str]:
-    """Note redshifts that are at other wavenumbers than the first."""
-    (first, *others), ends = inputs.grid.items(), "to {:.4g} h/Mpc"
-    return [
-        f"{name} is at {len(k)} wavenumbers {ends.format(k[-1])}, {first[0]} at {len(first[1])} "
-        f"{ends.format(first[1][-1])}"
-        for name, k in others
-        if k and first[1] and not same_wavenumbers(k, first[1])
+    """Note wavenumbers beyond the largest of a name, and redshifts at other ones than the first."""
+    first = next(iter(inputs.grid.values()))
+    notes = [
+        f"{inputs.files[name]} reaches up to {inputs.kmax[name]:g} h/Mpc by its name, and the "
+        f"k_values.txt beside it up to {k[-1]:.4g} h/Mpc: check that it is of these spectra"
+        for name, k in inputs.grid.items()
+        if k and 0 < inputs.kmax[name] * BEYOND < k[-1]
+    ]
+    return notes + [
+        f"{name} is at {len(k)} wavenumbers to {k[-1]:.4g} h/Mpc, redshift 1 at {len(first)} to "
+        f"{first[-1]:.4g} h/Mpc"
+        for name, k in inputs.grid.items()
+        if k and first and not same_wavenumbers(k, first)
     ]
 
 
@@ -368,7 +374,8 @@ def _one_input(
                 f"{file}: power is not positive and finite in rows {bad[:5].tolist()} ({len(bad)} "
                 f"of {len(p)}). Expected P(k) in (Mpc/h)³, not its logarithm."
             )
-    return *_inputs(power, files, bins, spacing), rising_notes(power, files)
+    features, inputs = _inputs(power, files, bins, spacing)
+    return features, inputs, [*_unequal(inputs), *rising_notes(power, files)]
 
 
 def _numbers(table: ParameterTable, set: str) -> NDArray[np.int64]:  # noqa: A002
@@ -402,8 +409,7 @@ def _inputs(
 
     Raises:
         DataError: power looks like a logarithm.
-        MismatchError: a file has another number of columns than wavenumbers, or wavenumbers
-            beyond the largest of its name.
+        MismatchError: a file has another number of columns than wavenumbers.
     """
     columns, names = [], [f"redshift {number}" for number in range(1, len(files) + 1)]
     grid: dict[str, list[float]] = {}
@@ -433,21 +439,15 @@ def own_wavenumbers(power: FloatArray, file: Path) -> FloatArray:
     """Read the wavenumbers of a file of spectra ``[n, K]``, and see that they can be its own.
 
     Raises:
-        MismatchError: their number is not ``K``, or they lie beyond the ``kmax`` of its name.
+        MismatchError: their number is not ``K``.
         DataError: they cannot be read.
     """
-    k, kmax = read_wavenumbers(file), kmax_of(file)
+    k = read_wavenumbers(file)
     if power.shape[1] != len(k):
         raise MismatchError(
             f"{file} has {power.shape[1]} columns, k_values.txt beside it lists {len(k)} "
             f"wavenumbers, {k[0]:.4g} to {k[-1]:.4g} h/Mpc. Put the k_values.txt of these spectra "
             "there; where a folder has files of several kmax, data.kmax chooses."
-        )
-    if 0 < kmax * BEYOND < k[-1]:
-        raise MismatchError(
-            f"{file} reaches up to {kmax:g} h/Mpc by its name, and k_values.txt beside it lists "
-            f"wavenumbers up to {k[-1]:.4g} h/Mpc. Put the k_values.txt of these spectra there, in "
-            "h/Mpc."
         )
     return k
 
