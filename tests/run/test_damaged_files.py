@@ -10,10 +10,10 @@ import pytest
 import tiny_images
 import tiny_spectra
 import torch
-from conftest import write_suite
 from damage import CASES, Harness, published_names
 from PIL import Image
 from rich.console import Console
+from tiny_universe import write_suite
 
 from dagnn import run
 from dagnn.catalogs import load_suite

@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 import pytest
-from conftest import write_box
 from rich.console import Console
 from tiny_runs import load
 from tiny_spectra import write_suites
+from tiny_universe import write_box
 
 from dagnn import run
 from dagnn.catalogs import Shard

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HEADER, write_box
 from rich.console import Console
 from tiny_runs import load
+from tiny_universe import HEADER, write_box
 
 from dagnn import run
 from dagnn.errors import MismatchError, UsageError
