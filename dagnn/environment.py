@@ -46,7 +46,7 @@ OPTIONAL = MappingProxyType(
     {
         "torch-scatter": OptionalPackage(
             "torch_scatter",
-            "faster reductions in PyG's own layers; dagnn's networks do without",
+            "faster extremes on a GPU in PyG's layers and with kernel='reference'",
             f"{SCATTER_INSTALL}  (after torch; compiles for about 9 minutes)",
         ),
         "colossus": OptionalPackage("colossus", "mock universes", "pip install 'dagnn[mocks]'"),

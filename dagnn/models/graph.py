@@ -5,15 +5,14 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dagnn.errors import UsageError, nearest
-from dagnn.models.links import Links, link, sort_by_receiver
-from dagnn.models.message_passing import PassMessages
-from dagnn.models.message_records import Inputs, Rule, in_autocast
+from dagnn.models.kernels import message_passing, reductions, reference
+from dagnn.models.kernels.pieces import Links, link, sort_by_receiver
 from dagnn.models.normalize import RunningNorm
-from dagnn.models.reductions import REDUCTIONS, reduce_by
 from dagnn.nn import Standardize, at_least_float32, common_row, domain_of, mlp
+
+KERNELS = ("auto", "fused", "reference")
 
 
 class GraphBlock(nn.Module):
@@ -24,11 +23,9 @@ class GraphBlock(nn.Module):
     over the edges that arrive at a node per name in ``aggregation``. A node
     without edges receives zeros.
 
-    The first layer of ``φ_e`` is linear in its three parts. Where nodes are wide they are
-    multiplied by their part of the weights once per node, not once per edge.
-
-    A block reads the weights of ``edge_mlp`` and ``node_mlp`` and multiplies by itself: it does
-    not call these modules, so that hooks on them never run.
+    With :class:`Links` the fused kernel computes this. It reads the weights of ``edge_mlp`` and
+    ``node_mlp`` without calling these modules, so hooks on them do not run. With a plain
+    ``edge_index`` the reference does, which calls them.
 
     Args:
         node: node feature width, may be 0.
@@ -52,17 +49,15 @@ class GraphBlock(nn.Module):
         residual: bool,
     ) -> None:
         super().__init__()
-        self.widths = [node, node, edge]
         self.aggregation = tuple(dict.fromkeys(aggregation))
         self.residual = residual
         self.edge_mlp = mlp([2 * node + edge, hidden, hidden])
         self.node_mlp = mlp([node + len(self.aggregation) * hidden + world, hidden, hidden])
-        self.project = 2 * node >= hidden
 
     def forward(
         self,
         x: Tensor,
-        links: Links,
+        edge_index: Tensor | Links,
         edge: Tensor,
         world: Tensor,
         degree: Tensor,
@@ -72,28 +67,21 @@ class GraphBlock(nn.Module):
 
         Args:
             x: nodes ``[N, node]``.
-            links: edges sorted by receiver.
+            edge_index: sender and receiver of each edge ``[2, E]``, or edges sorted by receiver.
             edge: their features ``[E, edge]``.
             world: global features of each node's graph ``[N, world]``.
             degree: scalar by which sums over neighbours are divided.
-            keep_edges: whether the updated edges are returned; otherwise none are.
+            keep_edges: whether the updated edges are needed; otherwise none may be returned.
         """
-        rule = Rule(links, self.aggregation, self.residual, keep_edges)
-        weight, bias, *second = _weights(self.edge_mlp)
-        if self.project:
-            of_sender, of_receiver, of_edge = torch.split(weight, self.widths, 1)
-            sent = functional.linear(x, of_sender)
-            met = functional.linear(x, of_receiver, bias)
-            inputs = Inputs(x, world, edge, sent, met, degree)
-        else:
-            inputs = Inputs(x, world, _with_nodes(x, links, edge), None, None, degree)
-            of_edge = torch.cat([weight, bias[:, None]], 1)
-            missing = inputs.edges.shape[1] - of_edge.shape[1]
-            of_edge = functional.pad(of_edge, (0, missing))
-        made = PassMessages.apply(  # type: ignore[no-untyped-call]
-            rule, *in_autocast(inputs), of_edge, None, *second, *_weights(self.node_mlp)
+        options = self.aggregation, self.residual
+        if isinstance(edge_index, Links):
+            perceptrons = _weights(self.edge_mlp), _weights(self.node_mlp)
+            return message_passing.pass_messages(
+                x, edge_index, edge, world, degree, *perceptrons, *options, keep_edges
+            )
+        return reference.pass_messages(
+            x, edge_index, edge, world, degree, self.edge_mlp, self.node_mlp, *options
         )
-        return made[0], made[1]
 
 
 class GraphEncoder(nn.Module):
@@ -117,9 +105,16 @@ class GraphEncoder(nn.Module):
         standardize: whether node and global features are standardised.
         batch_norm: whether the pooled vector is normalised, see :class:`RunningNorm`.
         domains: number of domains that keep statistics of their own.
+        kernel: ``fused`` computes message passing by hand-written kernels with a first
+            derivative only; ``reference`` by plain PyTorch, slower, for every transform and
+            derivative. ``auto`` takes the reference under ``torch.export``, ``torch.compile``,
+            ``torch.jit.trace``, derivatives of ``torch.func`` (such as ``vmap(grad)`` and
+            ``jacrev``) and forward-mode differentiation, and the fused kernels otherwise; for
+            second derivatives by ``torch.autograd`` ask for ``reference``. Both give the same
+            numbers and gradients up to rounding. Use ``eval()`` under transforms.
 
     Raises:
-        ValueError: no block, or a reduction that does not exist.
+        ValueError: no block, or a reduction or kernel that does not exist.
 
     References:
         Villanueva-Domingo & Villaescusa-Navarro 2022 (arXiv:2204.13713), sec. 3;
@@ -139,9 +134,10 @@ class GraphEncoder(nn.Module):
         standardize: bool = True,
         batch_norm: bool = True,
         domains: int = 1,
+        kernel: str = "auto",
     ) -> None:
         super().__init__()
-        _check(blocks, [*aggregation, *pooling])
+        _check(blocks, [*aggregation, *pooling], kernel)
         node, edge, world = sizes["node"], sizes["edge"], sizes["global"]
         first = GraphBlock(node, edge, world, hidden, aggregation, residual=False)
         later = [
@@ -153,6 +149,7 @@ class GraphEncoder(nn.Module):
         self.sizes = {"x": node, "edge_attr": edge, "u": world}
         self.width = len(self.pooling) * hidden + world
         self.standardize = standardize
+        self.kernel = kernel
         self.node_input = Standardize(node, domains)
         self.global_input = Standardize(world, domains)
         self.norm = RunningNorm(self.width, domains) if batch_norm else None
@@ -200,14 +197,18 @@ class GraphEncoder(nn.Module):
         domain = domain_of(batch)
         galaxies, degree = self.sum_scale
         x = self.node_input(batch.x, domain)
-        edge_index, edge = sort_by_receiver(batch.edge_index, batch.edge_attr)
-        links = link(edge_index, len(x))
+        edge_index, edge = batch.edge_index, batch.edge_attr
+        plain = self.kernel == "reference" or (self.kernel == "auto" and reference.is_transformed())
+        if not plain:
+            sorted_index, edge = sort_by_receiver(edge_index, edge)
+            edge_index = link(sorted_index, len(x))
+        reduce_by = reference.reduce_by if plain else reductions.reduce_by
         u = self.global_input(batch.u, domain)
         world = u.index_select(0, batch.batch)
         for block in self.blocks:
-            x, edge = block(x, links, edge, world, degree, block is not self.blocks[-1])
+            x, edge = block(x, edge_index, edge, world, degree, block is not self.blocks[-1])
         # A sum over many galaxies, so not in the lower precision of autocast.
-        pooled = reduce_by(at_least_float32(x), batch.batch, len(u), self.pooling, galaxies)
+        pooled = reduce_by(at_least_float32(x), batch.batch, u.shape[0], self.pooling, galaxies)
         latent = torch.cat([*pooled, u], dim=1)
         return latent if self.norm is None else self.norm(latent, domain)
 
@@ -226,7 +227,7 @@ class GraphEncoder(nn.Module):
                     f"The encoder was made for {width} numbers in every row of {name}, got {found}."
                 )
         edges = batch.edge_index.shape[1]
-        if len(batch.edge_attr) != edges:
+        if batch.edge_attr.shape[0] != edges:
             raise UsageError(f"There are {edges} edges and {len(batch.edge_attr)} edge_attr.")
 
 
@@ -238,26 +239,18 @@ def _weights(perceptron: nn.Sequential) -> tuple[Tensor, ...]:
     """
     if [type(layer) for layer in perceptron] != [nn.Linear, nn.ReLU, nn.Linear]:
         raise UsageError(
-            "A block of message passing computes its perceptrons by itself, as Linear, ReLU and "
-            f"Linear; it cannot use {perceptron}."
+            "The fused kernel computes perceptrons as Linear, ReLU and Linear; it cannot use "
+            f"{perceptron}. Build the encoder with kernel='reference'."
         )
     return tuple(perceptron.parameters())
 
 
-def _check(blocks: int, reductions: Sequence[str]) -> None:
+def _check(blocks: int, names: Sequence[str], kernel: str) -> None:
     if blocks < 1:
         raise ValueError(f"blocks must be at least 1, got {blocks}.")
-    for name in reductions:
-        if name not in REDUCTIONS:
-            raise ValueError(f"There is no reduction {name!r}. {nearest(name, REDUCTIONS)}")
-
-
-def _with_nodes(x: Tensor, links: Links, edge: Tensor) -> Tensor:
-    """Return ``[x_row, x_col, e, 1]`` and columns of zeros up to a multiple of eight.
-
-    The one takes the bias along. Products of matrices of odd width are slow on a CPU.
-    """
-    ends = x.index_select(0, links.sender), x.index_select(0, links.receiver)
-    one = edge.new_ones(len(edge), 1)
-    missing = -(2 * x.shape[1] + edge.shape[1] + 1) % 8
-    return torch.cat([*ends, edge, one, edge.new_zeros(len(edge), missing)], dim=1)
+    known = reductions.REDUCTIONS
+    for name in names:
+        if name not in known:
+            raise ValueError(f"There is no reduction {name!r}. {nearest(name, known)}")
+    if kernel not in KERNELS:
+        raise ValueError(f"There is no kernel {kernel!r}. {nearest(kernel, KERNELS)}")

@@ -67,9 +67,10 @@ class _Node(nn.Module):
         return out + x if self.residual else out
 
 
+@pytest.mark.parametrize("kernel", ["fused", "reference"])
 @pytest.mark.parametrize("blocks", [1, 3])
-def test_numbers_equal_a_straightforward_metalayer_network(blocks):
-    encoder = plain(hidden=16, blocks=blocks).double()
+def test_numbers_equal_a_straightforward_metalayer_network(blocks, kernel):
+    encoder = plain(hidden=16, blocks=blocks, kernel=kernel).double()
     batch = doubled(graph_batch([0, 1, 2, 3]))
     x, edge = batch.x, batch.edge_attr
     for number, block in enumerate(encoder.blocks):

@@ -64,7 +64,7 @@ class ReduceBy(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         """Return one ``[G, F]`` per reduction, and for the gradient counts and picks."""
         picking = extremes_of(reductions)
-        counts = torch.zeros_like(values[:1, :1]).expand(groups, 1).clone()
+        counts = values.new_zeros(groups, 1)
         counts.index_add_(0, index, torch.ones_like(values[:, :1])).clamp_(min=1)
         found = {name: values.new_empty(groups, values.shape[1]) for name in ("sum", *picking)}
         picked = values.new_empty(len(picking), *values.shape, dtype=torch.bool)
