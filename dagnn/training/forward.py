@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dagnn.collective import gather_rows, shares
+from dagnn.errors import UsageError
 from dagnn.nn import domain_of
 from dagnn.records import Batch, Moments, Output, Pair
 
@@ -83,8 +84,8 @@ def make_pair(
     """Run every batch through the network and put sources and targets side by side.
 
     Each domain goes through on its own, so batch statistics never mix domains.
-    The truth of a target batch is not read. Domain terms compare domains pair by pair, so every
-    batch should carry its domain. Where several processes share batches,
+    The truth of a target batch is not read. Domain terms compare domains pair by pair, so of
+    several batches each must carry its domain. Where several processes share batches,
     all of them get the pair of the whole batch.
 
     Args:
@@ -93,7 +94,13 @@ def make_pair(
         targets: one batch per unlabelled domain; may be empty.
         target_index: number of each target item among all target training items.
         progress: training progress in [0, 1].
+
+    Raises:
+        UsageError: there are targets, and of several batches of a side one carries no domain.
     """
+    if targets:
+        _require_domains(sources, "source")
+        _require_domains(targets, "target")
     of_sources = [whole(network(batch)) for batch in sources]
     of_targets = [whole(network(batch)) for batch in targets]
     source = join(of_sources)
@@ -118,6 +125,17 @@ def _labels(sources: Sequence[Batch], output: Output) -> Tensor:
             f"{list(prediction.mean.shape[ITEMS:])}; they must be equal."
         )
     return labels
+
+
+def _require_domains(batches: Sequence[Batch], side: str) -> None:
+    """Refuse several batches of which some do not say whose they are: they would be pooled."""
+    missing = [domain_of(batch) for batch in batches].count(None)
+    if missing and len(batches) > 1:
+        raise UsageError(
+            f"Of {len(batches)} {side} batches, {missing} do not carry the number of their domain, "
+            "and domain terms would take their items for those of one domain. Set it once on each "
+            "dataset: dataset.in_domain(number)."
+        )
 
 
 def _domain_numbers(batches: Sequence[Batch], outputs: Sequence[Output]) -> Tensor:

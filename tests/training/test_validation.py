@@ -4,6 +4,7 @@ import pytest
 import torch
 from toy import Points, Secret, toy_network, toy_objective
 
+from dagnn.errors import UsageError
 from dagnn.losses import GaussianNLL, Objective
 from dagnn.records import Logits, Moments
 from dagnn.training import validation_metrics
@@ -94,3 +95,29 @@ def test_a_small_domain_beside_a_large_one_is_still_compared(network, monkeypatc
     targets = [Secret(n, n).in_domain(d).batch(rows[:n]) for d, n in ((2, 300), (3, 3))]
     validation_metrics(network, objective, [Points(300, 1).batch(rows)], targets)
     assert [len(pair.target_domain) for pair in seen] == [10, 3]
+
+
+def test_several_batches_of_unknown_domains_are_not_taken_for_one(network):
+    rows = torch.arange(40)
+    source = Points(40, 0).batch(rows)
+    shifts = torch.tensor([1.0, 0, 0]), torch.tensor([-1.0, 0, 0])
+    targets = [Secret(40, 1, shift) for shift in shifts]
+
+    def distance(*domains: int | None) -> float:
+        placed = [t.in_domain(d).batch(rows) for t, d in zip(targets, domains, strict=True)]
+        return validation_metrics(network, toy_objective(), [source], placed)["latent_distance"]
+
+    alone = [
+        validation_metrics(network, toy_objective(), [source], [target.batch(rows)])
+        for target in targets
+    ]
+    expected = sum(values["latent_distance"] for values in alone) / 2
+    assert distance(1, 2) == pytest.approx(expected, rel=1e-5)
+    assert distance(1, 1) < 0.9 * expected, "a pool would not be noticed"
+    for domains in ((None, None), (1, None)):
+        with pytest.raises(UsageError, match=r"Of 2 target batches, .*in_domain\(number\)"):
+            distance(*domains)
+    unknown = [Points(20, seed).in_domain(None).batch(rows[:20]) for seed in (0, 1)]
+    with pytest.raises(UsageError, match="Of 2 source batches, 2 do not carry"):
+        validation_metrics(network, toy_objective(), unknown, [targets[0].batch(rows)])
+    assert "source_error" in validation_metrics(network, toy_objective(), unknown)
