@@ -132,8 +132,11 @@ def common_row(batches: Sequence[Any], rows: int) -> int:
         rows: number of domains that keep statistics of their own.
 
     Raises:
-        UsageError: there are several rows, and the batches are not all of one known domain.
+        UsageError: there is no batch, or there are several rows and the batches are not all of
+            one known domain.
     """
+    if not batches:
+        raise UsageError("Statistics need items of at least one domain; there is no batch.")
     numbers = {domain_of(batch) for batch in batches}
     if rows > 1 and len(numbers) > 1:
         found = ", ".join(sorted(map(str, numbers)))

@@ -100,9 +100,10 @@ class Network(nn.Module):
                 :func:`~dagnn.models.settle.settle`.
         """
         training = self.training
-        self.eval()
-        settle(self.encoder, batches)
-        self.train(training)
+        try:
+            settle(self.eval().encoder, batches)
+        finally:
+            self.train(training)
 
     def adapted(self, *batches: Any) -> "Network":
         """Return a copy whose statistics of one domain are those of unlabelled items.

@@ -1,6 +1,6 @@
 """Exact statistics for the normalisation layers of a network whose weights are final."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from dagnn.errors import UsageError
 from dagnn.models.normalize import DomainNorm
 from dagnn.nn import domain_of
 
@@ -58,7 +59,11 @@ def settle(encoder: nn.Module, batches: Iterable[Any]) -> None:
         encoder: in evaluation mode; a batch goes in.
         batches: each of one domain. They are iterated once for every layer, in memory or
             gathered anew.
+
+    Raises:
+        UsageError: there is no batch, they can be iterated only once, or a domain has one item.
     """
+    _require_repeatable(batches)
     for norm in _in_order(encoder, batches):
         samples: dict[int | None, Sample] = {}
         for batch in batches:
@@ -66,11 +71,32 @@ def settle(encoder: nn.Module, batches: Iterable[Any]) -> None:
             if norm.owns(domain):
                 sample = _seen_by(norm, encoder, batch)
                 samples[domain] = samples[domain] + sample if domain in samples else sample
+        _require_several(samples)
         for row in {norm.row(domain) for domain in samples}:
             own = [sample for domain, sample in samples.items() if norm.row(domain) == row]
             mean, variance = norm.statistics(row)
             mean.copy_(torch.stack([each.mean for each in own]).mean(0))
             variance.copy_(torch.stack([each.squares / each.count for each in own]).mean(0))
+
+
+def _require_repeatable(batches: Iterable[Any]) -> None:
+    """Refuse what a second layer would find used up."""
+    if isinstance(batches, Iterator):
+        raise UsageError(
+            f"Statistics need the batches once for every layer; a {type(batches).__name__} gives "
+            "them only once. Pass a list of batches, or the loader itself."
+        )
+    if next(iter(batches), None) is None:
+        raise UsageError("Statistics need items of at least one domain; there is no batch.")
+
+
+def _require_several(samples: dict[int | None, Sample]) -> None:
+    for domain, sample in samples.items():
+        if sample.count < 2:
+            where = "" if domain is None else f" of domain {domain}"
+            raise UsageError(
+                f"Statistics{where} need at least two items, got {sample.count}: one has no spread."
+            )
 
 
 def _in_order(encoder: nn.Module, batches: Iterable[Any]) -> list[DomainNorm]:

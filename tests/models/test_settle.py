@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny_batches import IMAGE_SIZES, graph_batch, image_batch, in_domain, spectra_batch
 
+from dagnn.errors import UsageError
 from dagnn.models import GraphEncoder, MomentsHead, Network, SpectrumEncoder
 from dagnn.models.ensemble import Ensemble
 from dagnn.models.image import SurveyEncoder
@@ -114,3 +115,26 @@ def test_members_of_an_ensemble_are_settled_as_alone():
     for number, member in enumerate(alone):
         member.settle([batch])
         torch.testing.assert_close(ensemble.member(number).state_dict(), member.state_dict())
+
+
+@pytest.mark.parametrize("once", [iter, lambda batches: map(in_domain, batches, [0, 0])])
+def test_batches_that_can_be_iterated_only_once_are_refused(once):
+    network = trained(network_of("graph"), "graph")
+    before = copy.deepcopy(network.state_dict())
+    with pytest.raises(UsageError, match=r"once for every layer.*list of batches"):
+        network.settle(once([graph_batch([0, 1]), graph_batch([2, 3, 4])]))
+    torch.testing.assert_close(network.state_dict(), before)
+    assert network.training
+
+
+@pytest.mark.parametrize("wrap", [lambda network: network, lambda network: Ensemble([network] * 2)])
+def test_statistics_of_nothing_and_of_one_item_are_refused(wrap):
+    network = wrap(trained(network_of("graph"), "graph"))
+    for call in (lambda: network.settle([]), network.adapted):
+        with pytest.raises(UsageError, match="there is no batch"):
+            call()
+    one = graph_batch([0])
+    for call in (lambda: network.settle([one]), lambda: network.adapted(one)):
+        with pytest.raises(UsageError, match="at least two items, got 1"):
+            call()
+    assert network.training
