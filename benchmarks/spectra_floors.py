@@ -7,10 +7,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from dagnn.evaluation.variance import excess, fit_variance
 from dagnn.records import FloatArray, Predictions
 from dagnn.run.prepared import Prepared, SuiteData
 from dagnn.run.surrogates import Surrogate
+from dagnn.trust.variance import excess, fit_variance
 
 
 def gaussian_process(

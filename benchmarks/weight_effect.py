@@ -18,8 +18,8 @@ import numpy as np
 from rich.console import Console
 
 from dagnn import run
-from dagnn.evaluation.figures.save import save_figure
-from dagnn.evaluation.figures.style import BLUE, ORANGE, STYLE, panels
+from dagnn.report.figures.save import save_figure
+from dagnn.report.figures.style import BLUE, ORANGE, STYLE, panels
 from dagnn.run.assemble import assemble
 from dagnn.run.data import prepare
 from dagnn.run.scores import label_free_scores, target_scores

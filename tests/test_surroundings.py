@@ -18,10 +18,10 @@ from rich.text import Text
 import dagnn.errors
 from dagnn.catalogs.cache import default_cache
 from dagnn.console import make_readable, screen
-from dagnn.evaluation.figures import figure_svg, training_figure
 from dagnn.evaluation.storage import write_table
 from dagnn.files import atomic_path, write_text
 from dagnn.records import EpochRecord
+from dagnn.report.figures import figure_svg, training_figure
 from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.trained import load_network
 from dagnn.training import Checkpoints

@@ -58,7 +58,7 @@ def test_only_dagnn_is_a_package_and_the_yaml_files_are_in_it(wheel: Path) -> No
     for folder in ("catalogs", "configs"):
         shipped = {Path(n).name for n in names if n.startswith(f"dagnn/resources/{folder}/")}
         assert shipped == {path.name for path in (ROOT / folder).glob("*.yaml")}
-    for file in ("py.typed", "evaluation/report.html.j2", "evaluation/page.html.j2"):
+    for file in ("py.typed", "report/report.html.j2", "report/page.html.j2"):
         assert f"dagnn/{file}" in names
 
 

@@ -2,6 +2,6 @@
 
 Read in this order: :mod:`~dagnn.evaluation.predict`,
 :mod:`~dagnn.evaluation.metrics`, :mod:`~dagnn.evaluation.table`,
-:mod:`~dagnn.evaluation.figures`, :mod:`~dagnn.evaluation.report`. A new metric
+:mod:`~dagnn.report.figures`, :mod:`~dagnn.report.run_page`. A new metric
 is one function and one line in :data:`dagnn.evaluation.metrics.METRICS`.
 """

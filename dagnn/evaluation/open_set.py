@@ -2,7 +2,7 @@ r"""Does a network notice what belongs to none of its classes?
 
 Functions as in :mod:`~dagnn.evaluation.class_metrics`, on items whose true class
 may also be ``K``: unknown to the network. They take the novelty of each item ``[n]``
-after its probabilities, see :mod:`~dagnn.evaluation.novelty`: an item is called unknown
+after its probabilities, see :mod:`~dagnn.trust.novelty`: an item is called unknown
 where it is above 1. That threshold needs no label of a target; the AUROC needs none at all.
 
 References:
@@ -16,8 +16,12 @@ import numpy as np
 from dagnn.evaluation.class_metrics import ClassMetric, ranked_area
 from dagnn.evaluation.confusion import ratio
 from dagnn.evaluation.metrics import average
-from dagnn.evaluation.novelty import called_unknown
 from dagnn.records import FloatArray, IntArray
+
+
+def called_unknown(novelty: FloatArray) -> np.ndarray:
+    """Return which items look like none of the classes, booleans ``[n]``."""
+    return np.asarray(novelty > 1)
 
 
 def _among(right: np.ndarray, chosen: np.ndarray, weight: FloatArray | None = None) -> FloatArray:

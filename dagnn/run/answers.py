@@ -15,17 +15,17 @@ from rich.console import Console
 from dagnn.config import Experiment
 from dagnn.data.truth import Truth
 from dagnn.evaluation.calibration import Calibration
-from dagnn.evaluation.examination import Examination
 from dagnn.evaluation.latent import LatentMap
-from dagnn.evaluation.novelty import Novelty
 from dagnn.evaluation.storage import NO_PRIORS, NO_REMARKS, Priors, Remarks
-from dagnn.evaluation.temperature import Temperature
-from dagnn.evaluation.variance import VarianceScale
 from dagnn.models import Network
 from dagnn.records import ClassPredictions, Dataset, Predictions, Result
+from dagnn.robustness.examination import Examination
 from dagnn.run.class_answers import Classes
 from dagnn.run.parameter_answers import Parameters
 from dagnn.run.prepared import Prepared
+from dagnn.trust.novelty import Novelty
+from dagnn.trust.temperature import Temperature
+from dagnn.trust.variance import VarianceScale
 
 AnyPredictions = Predictions | ClassPredictions
 AnyScale = VarianceScale | Temperature

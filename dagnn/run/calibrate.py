@@ -12,7 +12,6 @@ from rich.markup import escape
 
 from dagnn.config import Experiment
 from dagnn.errors import DataError
-from dagnn.evaluation.variance import VarianceScale, excess
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import FloatArray
@@ -24,6 +23,7 @@ from dagnn.run.prepared import Prepared
 from dagnn.run.surrogates import Surrogate, surrogates
 from dagnn.stored import read_json, reading
 from dagnn.training import Checkpoint
+from dagnn.trust.variance import VarianceScale, excess
 
 
 @dataclass(frozen=True)

@@ -12,27 +12,27 @@ from dagnn.config import Experiment
 from dagnn.data.truth import Truth
 from dagnn.evaluation.calibration import Calibration
 from dagnn.evaluation.class_predict import predict_classes
-from dagnn.evaluation.class_shift import ClassShift, class_shifts
 from dagnn.evaluation.class_storage import read_class_predictions, write_class_predictions
 from dagnn.evaluation.class_table import class_frequencies, evaluate_classes, prior_class
-from dagnn.evaluation.examination import Examination
-from dagnn.evaluation.figures import (
+from dagnn.evaluation.latent import LatentMap, class_map
+from dagnn.evaluation.storage import NO_PRIORS, NO_REMARKS, Priors, Remarks
+from dagnn.models import Network
+from dagnn.records import ClassPredictions, Dataset, FloatArray, Result
+from dagnn.report.figures import (
     confusion_figure,
     novelty_figure,
     proportions_figure,
     reliability_figure,
     roc_figure,
 )
-from dagnn.evaluation.latent import LatentMap, class_map
-from dagnn.evaluation.novelty import Novelty
-from dagnn.evaluation.storage import NO_PRIORS, NO_REMARKS, Priors, Remarks
-from dagnn.evaluation.temperature import Temperature
-from dagnn.evaluation.unfamiliar import Unfamiliar, unfamiliar
-from dagnn.models import Network
-from dagnn.records import ClassPredictions, Dataset, FloatArray, Result
+from dagnn.robustness.examination import Examination
 from dagnn.run.prepared import Prepared, by_suite, first_of_each_split
 from dagnn.run.robustness import examine_networks
 from dagnn.run.show import show_classes
+from dagnn.trust.class_shift import ClassShift, class_shifts
+from dagnn.trust.novelty import Novelty
+from dagnn.trust.temperature import Temperature
+from dagnn.trust.unfamiliar import Unfamiliar, unfamiliar
 
 
 class Classes:

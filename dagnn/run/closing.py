@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from dagnn.config import Experiment
-from dagnn.evaluation.class_lines import unknown_sentences
 from dagnn.evaluation.table import MODEL
 from dagnn.records import Result
+from dagnn.report.class_lines import unknown_sentences
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import alarm_text, stored_intervals

@@ -10,17 +10,17 @@ from rich.markup import escape
 
 from dagnn.console import log, screen
 from dagnn.errors import MissingDataError, UsageError
-from dagnn.evaluation.comparison.console import comparison_console
-from dagnn.evaluation.comparison.notes import beyond_priors, shared_splits
-from dagnn.evaluation.comparison.page import comparison_figures, write_comparison
-from dagnn.evaluation.comparison.runs import FinishedRun, Group, group_runs
-from dagnn.evaluation.comparison.stamps import warnings
-from dagnn.evaluation.comparison.storage import write_comparison_csv
-from dagnn.evaluation.console import NARROW
-from dagnn.evaluation.figures import save_figure
 from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.storage import read_results
 from dagnn.files import entries
+from dagnn.report.comparison.console import comparison_console
+from dagnn.report.comparison.notes import beyond_priors, shared_splits
+from dagnn.report.comparison.page import comparison_figures, write_comparison
+from dagnn.report.comparison.runs import FinishedRun, Group, group_runs
+from dagnn.report.comparison.stamps import warnings
+from dagnn.report.comparison.storage import write_comparison_csv
+from dagnn.report.console import NARROW
+from dagnn.report.figures import save_figure
 from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import chosen_by_oracle, held_out, stamped, with_groups

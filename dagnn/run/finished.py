@@ -8,8 +8,8 @@ from rich.console import Console
 
 from dagnn.config import Experiment
 from dagnn.console import log
-from dagnn.evaluation.history import read_epochs
 from dagnn.evaluation.storage import read_results
+from dagnn.report.history import read_epochs
 from dagnn.run.answers import answers_of
 from dagnn.run.fitting import has_ended
 from dagnn.run.folder import RunFolder

@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from dagnn.config import Experiment
-from dagnn.evaluation.history import read_epochs
 from dagnn.models import Network
+from dagnn.report.history import read_epochs
 from dagnn.run.assemble import Assembly, TrainingBatches, assemble
 from dagnn.run.facts import checkpoint_meta
 from dagnn.run.folder import RunFolder

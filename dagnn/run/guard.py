@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.markup import escape
 
 from dagnn.config import Experiment
-from dagnn.evaluation.label_shift import (
-    FEWEST,
-    WHOLE,
-    PriorInterval,
-    alarm_limit,
-    estimate_interval,
-)
 from dagnn.losses.window import Window
 from dagnn.records import FloatArray
 from dagnn.run.assemble import Assembly, training_batch
 from dagnn.run.parts import reads_target
 from dagnn.run.prepared import Prepared, SuiteData, summaries_of, truth_of
 from dagnn.run.progress import busy
+from dagnn.trust.label_shift import (
+    FEWEST,
+    WHOLE,
+    PriorInterval,
+    alarm_limit,
+    estimate_interval,
+)
 
 
 def guarded(experiment: Experiment, prepared: Prepared, console: Console) -> Prepared:

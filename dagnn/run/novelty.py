@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dagnn.evaluation.novelty import Novelty
 from dagnn.models import Network
 from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
 from dagnn.run.predictions import predict_taught
 from dagnn.run.prepared import Prepared
+from dagnn.trust.novelty import Novelty
 
 
 def learn_familiar(

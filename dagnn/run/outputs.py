@@ -15,24 +15,24 @@ from dagnn.console import screen
 from dagnn.evaluation.alignment import Alignment, alignments
 from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.beyond import BeyondPrior, beyond_prior
-from dagnn.evaluation.console import NARROW, console_table
-from dagnn.evaluation.examination import examination_figures, read_examination
-from dagnn.evaluation.figures import (
-    latent_figure,
-    save_figure,
-    training_figure,
-)
-from dagnn.evaluation.headline import headline
-from dagnn.evaluation.history import read_epochs, training_facts
-from dagnn.evaluation.lines import beyond_section
-from dagnn.evaluation.model_card import write_model_card
 from dagnn.evaluation.prior import Prior
-from dagnn.evaluation.report import write_report
-from dagnn.evaluation.robustness import robustness_section
 from dagnn.evaluation.storage import NO_PRIORS, Priors, write_results
 from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.files import atomic_path
 from dagnn.records import EpochRecord, Result
+from dagnn.report.console import NARROW, console_table
+from dagnn.report.figures import (
+    latent_figure,
+    save_figure,
+    training_figure,
+)
+from dagnn.report.headline import headline
+from dagnn.report.history import read_epochs, training_facts
+from dagnn.report.lines import beyond_section
+from dagnn.report.model_card import write_model_card
+from dagnn.report.run_page import write_report
+from dagnn.robustness.examination import examination_figures, read_examination
+from dagnn.robustness.measures import robustness_section
 from dagnn.run.answers import Answers, AnyPredictions, answers_of
 from dagnn.run.calibrate import read_scale
 from dagnn.run.folder import RunFolder

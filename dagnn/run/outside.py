@@ -8,8 +8,8 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
-from dagnn.evaluation.novelty import Novelty
 from dagnn.records import Dataset, FloatArray
+from dagnn.trust.novelty import Novelty
 
 WARNINGS_SHOWN = 10
 FEATURES_SHOWN = 2
@@ -28,7 +28,7 @@ def training_spread(training: FloatArray, held: FloatArray) -> dict[str, Any]:
 
     Single summaries may all be in range where together they are like nothing in training:
     a spectrum of another shape. The distance that shows it is that of
-    :class:`~dagnn.evaluation.novelty.Novelty`, of summaries in units of their scatter.
+    :class:`~dagnn.trust.novelty.Novelty`, of summaries in units of their scatter.
 
     Args:
         training: summaries of training items ``[n, F]``.

@@ -13,12 +13,6 @@ from dagnn.config import Experiment
 from dagnn.data.truth import Truth
 from dagnn.evaluation.baselines import prior_mean
 from dagnn.evaluation.calibration import Calibration, calibrations
-from dagnn.evaluation.figures import (
-    calibration_figure,
-    pit_figure,
-    tarp_figure,
-    truth_figure,
-)
 from dagnn.evaluation.latent import LatentMap, latent_map
 from dagnn.evaluation.predict import predict
 from dagnn.evaluation.prior import Prior
@@ -31,12 +25,18 @@ from dagnn.evaluation.storage import (
     write_predictions,
 )
 from dagnn.evaluation.table import DRAWN, evaluate
-from dagnn.evaluation.variance import VarianceScale, fit_variance
 from dagnn.models import Network
 from dagnn.records import Dataset, Predictions, Result
+from dagnn.report.figures import (
+    calibration_figure,
+    pit_figure,
+    tarp_figure,
+    truth_figure,
+)
 from dagnn.run.baselines import baseline_predictions, priors
 from dagnn.run.prepared import Prepared, by_suite, first_of_each_split
 from dagnn.run.show import show_predictions
+from dagnn.trust.variance import VarianceScale, fit_variance
 
 
 class Parameters:

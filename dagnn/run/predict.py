@@ -21,7 +21,6 @@ from dagnn.errors import DataError, MismatchError, UsageError
 from dagnn.evaluation.beyond import beyond_prior
 from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.storage import Remarks
-from dagnn.evaluation.variance import VarianceScale
 from dagnn.parameters import Scaling
 from dagnn.records import ClassPredictions, Dataset
 from dagnn.run.answers import Answers, AnyPredictions, answers_of
@@ -35,6 +34,7 @@ from dagnn.run.prepared import stored_truth
 from dagnn.run.show import tell_unknown
 from dagnn.run.statistics import choose_suite, domain_of, named_by, require_one
 from dagnn.run.trained import Trained, uncalibrated
+from dagnn.trust.variance import VarianceScale
 
 OUTSIDE = "outside_training_range"
 """Column of a file of predictions: what of an input training has not seen; empty if nothing."""

@@ -12,9 +12,9 @@ from torch import Tensor
 from dagnn.data.requests import Loaded
 from dagnn.data.splits import PARTS, Split
 from dagnn.data.truth import Truth
-from dagnn.evaluation.label_shift import PriorInterval
 from dagnn.parameters import Scaling
 from dagnn.records import ClassPredictions, FloatArray, Predictions
+from dagnn.trust.label_shift import PriorInterval
 
 Said = TypeVar("Said", Predictions, ClassPredictions)
 

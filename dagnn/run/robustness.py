@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from dagnn.config import Experiment
-from dagnn.evaluation.attacks import Evolution
-from dagnn.evaluation.examination import Examination
-from dagnn.evaluation.examine import Effort, Pairs, examine
-from dagnn.evaluation.specimens import Sample
 from dagnn.evaluation.table import HELD_OUT
 from dagnn.models import Network
+from dagnn.robustness.attacks import Evolution
+from dagnn.robustness.examination import Examination
+from dagnn.robustness.examine import Effort, Pairs, examine
+from dagnn.robustness.specimens import Sample
 from dagnn.run.prepared import Prepared, SuiteData
 
 MOST_PAIRS = 1000

@@ -14,7 +14,7 @@ from dagnn.console import screen
 from dagnn.data.inspect_images import inspect_images
 from dagnn.data.inspect_spectra import inspect_spectra
 from dagnn.evaluation.beyond import limits, outside
-from dagnn.evaluation.novelty import called_unknown
+from dagnn.evaluation.open_set import called_unknown
 from dagnn.evaluation.storage import NO_PRIORS, Priors
 from dagnn.records import ClassPredictions, Predictions
 

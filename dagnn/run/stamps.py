@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dagnn.config import Experiment
-from dagnn.evaluation.class_shift import class_shifts
-from dagnn.evaluation.comparison.runs import ALARM, STRESS_TEST, Stamp
-from dagnn.evaluation.unfamiliar import unfamiliar
 from dagnn.records import ClassPredictions
+from dagnn.report.comparison.runs import ALARM, STRESS_TEST, Stamp
 from dagnn.run.answers import AnyPredictions
 from dagnn.run.guard import alarm_text, stored_intervals
+from dagnn.trust.class_shift import class_shifts
+from dagnn.trust.unfamiliar import unfamiliar
 
 _CAPITALS = re.compile(r"([A-Z][A-Z ]+): (.*)", re.DOTALL)
 

@@ -16,11 +16,11 @@ from rich.markup import escape
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.data.splits import PARTS, Split
-from dagnn.evaluation.influence import influences
-from dagnn.evaluation.variance import FEWEST
 from dagnn.records import FloatArray
 from dagnn.run.data import read_suite
 from dagnn.run.prepared import Prepared, SuiteData, summaries_of, truth_of
+from dagnn.trust.influence import influences
+from dagnn.trust.variance import FEWEST
 
 NO_ITEMS = np.array([], dtype=np.int64)
 

@@ -17,8 +17,8 @@ from dagnn.catalogs.suites import find_suite, known_suites
 from dagnn.config import Experiment
 from dagnn.console import log
 from dagnn.errors import DagnnError, Interrupted, UsageError
-from dagnn.evaluation.comparison.notes import shared_split
-from dagnn.evaluation.comparison.runs import Settings, differing, flatten
+from dagnn.report.comparison.notes import shared_split
+from dagnn.report.comparison.runs import Settings, differing, flatten
 from dagnn.run.assemble import check
 from dagnn.run.compare import compare, require_place, run_names
 from dagnn.run.data import require_present

@@ -11,12 +11,12 @@ from dagnn.config import Experiment
 from dagnn.console import log
 from dagnn.data.inputs import Inputs
 from dagnn.errors import DagnnError, Interrupted
-from dagnn.evaluation.examination import write_examination
 from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.table import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import Result
+from dagnn.robustness.examination import write_examination
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.assemble import check, choose_device, on_this_machine
 from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels

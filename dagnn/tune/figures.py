@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from optuna.distributions import CategoricalDistribution
 
-from dagnn.evaluation.figures.style import BLUE, GREEN, GREY, ORANGE, PINK, STYLE, panels
+from dagnn.report.figures.style import BLUE, GREEN, GREY, ORANGE, PINK, STYLE, panels
 from dagnn.tune.outcomes import Choice, Outcome
 from dagnn.tune.study import Study
 

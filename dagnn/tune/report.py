@@ -15,10 +15,10 @@ from rich.text import Text
 
 from dagnn.console import log, screen
 from dagnn.errors import MissingDataError, UsageError
-from dagnn.evaluation.figures import save_figure
-from dagnn.evaluation.page import picture, render
 from dagnn.evaluation.wording import heading
 from dagnn.files import write_text
+from dagnn.report.figures import save_figure
+from dagnn.report.page import picture, render
 from dagnn.run.folder import RunFolder
 from dagnn.run.scores import SCORES
 from dagnn.tune.figures import short, study_figures

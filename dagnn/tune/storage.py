@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from dagnn.errors import MissingDataError, MissingPackageError, StorageError, UsageError
-from dagnn.evaluation.comparison.runs import differing, flatten
 from dagnn.files import atomic_path, entries, write_text
+from dagnn.report.comparison.runs import differing, flatten
 from dagnn.run.folder import lacking
 from dagnn.stored import read_text, reading
 from dagnn.tune.study import Study, reopen

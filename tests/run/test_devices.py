@@ -14,8 +14,8 @@ from rich.console import Console
 
 from dagnn import run
 from dagnn.errors import Interrupted
-from dagnn.evaluation.examination import read_examination
-from dagnn.evaluation.history import read_epochs
+from dagnn.report.history import read_epochs
+from dagnn.robustness.examination import read_examination
 from dagnn.training import ProgressReport
 from dagnn.training.loop import Loop
 

@@ -11,13 +11,13 @@ from rich.console import Console
 from tiny_spectra import load, write_spectra
 
 from dagnn import run
-from dagnn.evaluation.label_shift import FEWEST, PriorInterval
 from dagnn.losses.window import Window
 from dagnn.run.assemble import assemble
 from dagnn.run.data import prepare
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import _inside, align_within, guarded, stored_intervals
 from dagnn.run.prepared import Prepared
+from dagnn.trust.label_shift import FEWEST, PriorInterval
 
 QUIET = Console(quiet=True)
 

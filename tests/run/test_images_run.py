@@ -17,9 +17,8 @@ from dagnn.config import build, load_experiment
 from dagnn.data.mocking import skies
 from dagnn.data.modalities import MODALITIES
 from dagnn.errors import CheckpointError, UsageError
-from dagnn.evaluation.examination import read_examination
-from dagnn.evaluation.novelty import Novelty
 from dagnn.resources import resource_folder
+from dagnn.robustness.examination import read_examination
 from dagnn.run.answers import answers_of
 from dagnn.run.assemble import assemble, check
 from dagnn.run.data import prepare, read_suite
@@ -29,6 +28,7 @@ from dagnn.run.initial import load_initial, load_parameters
 from dagnn.run.locate import locate_data
 from dagnn.run.predictions import predict_all
 from dagnn.run.robustness import paired
+from dagnn.trust.novelty import Novelty
 
 QUIET = Console(quiet=True)
 CONFIGS = sorted(

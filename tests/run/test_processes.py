@@ -9,7 +9,7 @@ from processes import finish, start
 from tiny_runs import TINY, load
 
 from dagnn import run
-from dagnn.evaluation.history import read_epochs
+from dagnn.report.history import read_epochs
 
 
 def command(universe: Path, out: Path, *settings: str) -> list[str]:

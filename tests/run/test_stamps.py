@@ -7,8 +7,8 @@ import pytest
 from tiny_runs import load
 
 from dagnn import run
-from dagnn.evaluation.comparison.runs import Stamp
 from dagnn.records import ClassPredictions
+from dagnn.report.comparison.runs import Stamp
 from dagnn.run.stamps import stamps_of
 
 

@@ -1,0 +1,239 @@
+"""The comparison page: one self-contained file, in the look of every report."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from dagnn.evaluation.table import DRAWN, MODEL, PREDICTORS, SOURCE_ONLY
+from dagnn.evaluation.verdicts import difference
+from dagnn.evaluation.views import View
+from dagnn.evaluation.wording import number, plain
+from dagnn.files import write_text
+from dagnn.report.comparison.differences import (
+    Change,
+    to_first,
+    to_no_adaptation,
+    to_oracle,
+)
+from dagnn.report.comparison.matrix import Matrix, matrices
+from dagnn.report.comparison.notes import comparability
+from dagnn.report.comparison.rows import rows
+from dagnn.report.comparison.runs import Group, differing
+from dagnn.report.comparison.stamps import group_marks, warnings
+from dagnn.report.comparison.summary import Summary, places, summarise, view
+from dagnn.report.comparison.words import opening
+from dagnn.report.figures.comparison import comparison_figure
+from dagnn.report.figures.matrix import matrix_figure
+from dagnn.report.page import picture, render
+
+Line = dict[str, Any]
+
+
+def comparison_figures(groups: Sequence[Group]) -> dict[str, Figure]:
+    """Draw every figure of a comparison, in reading order."""
+    figures: dict[str, Figure] = {}
+    found = matrices(groups)
+    parameters = dict.fromkeys(place[3] for place in places(groups))
+    for name in parameters:
+        of_one = [each for each in found if each.parameter == name and each.model in DRAWN]
+        if of_one:
+            figures[f"matrix_{name}"] = matrix_figure(of_one)
+        figures[f"comparison_{name}"] = comparison_figure(groups, name)
+    return figures
+
+
+def write_comparison(
+    path: Path | str,
+    groups: Sequence[Group],
+    figures: Mapping[str, Figure],
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write the comparison page; it needs no other file and no network.
+
+    Args:
+        path: where to write the HTML.
+        groups: at least one; differences are taken to the first.
+        figures: name → figure, see :func:`comparison_figures`.
+        title: what is compared.
+        notes: sentences a reader must know beside those on comparability.
+
+    Returns:
+        The path.
+    """
+    found, shown = matrices(groups), view(groups)
+    main = (*shown.rivals, SOURCE_ONLY, MODEL)
+    one_recipe = all(group.recipe() == groups[0].recipe() for group in groups)
+    page = render(
+        "comparison.html.j2",
+        title=title,
+        headline=opening(groups),
+        mock=any(run.mock for group in groups for run in group.runs),
+        oracle=any(group.oracle for group in groups),
+        single=all(len(group.runs) == 1 for group in groups),
+        inherited=[g.label for g in groups if g.inherited is not None and len(g.runs) > 1],
+        notes=[*map(str, warnings(groups)), *notes, *comparability(groups)],
+        groups=[_group(group) for group in groups],
+        table=_table(groups, shown.report, main, shown),
+        full_table=_table(groups, list(shown.metrics), tuple(PREDICTORS), shown),
+        changes=[
+            {"title": heading, "folded": folded, "table": _changes(rows, shown), "text": text}
+            for heading, folded, rows, text in _sections(groups, one_recipe and bool(found))
+            if rows
+        ],
+        matrices=[_matrix(matrix) for matrix in found],
+        settings=_settings(groups),
+        remark=shown.remark,
+        metrics=list(shown.metrics.values()),
+        pictures=[picture(name, figure, _caption(name, shown)) for name, figure in figures.items()],
+    )
+    return write_text(path, page)
+
+
+def _caption(name: str, shown: View) -> str:
+    if name.startswith("matrix"):
+        return (
+            "Rows: the labelled suites. Columns: where the network was measured, on items that no "
+            "training saw. Framed: the suite was among the sources. Small: standard deviation "
+            "over seeds, where there are several. Darker is worse."
+        )
+    return (
+        "Full dots: mean over seeds with one standard deviation; small dots: the seeds. Hollow "
+        "dots: a single seed with its 95% interval over the items."
+        + (" Dashed: calibrated." if "chi2" in shown.panels else "")
+    )
+
+
+def _group(group: Group) -> Line:
+    return {
+        "name": group.label,
+        "title": group.title,
+        "seeds": ", ".join(map(str, group.seeds)),
+        "count": group.count,
+        "marks": " · ".join(group_marks(group)),
+    }
+
+
+def _cell(found: Summary | None) -> Line:
+    if found is None:
+        return {"value": "–", "small": ""}
+    return {"value": number(found.metric, found.mean), "small": found.spread()}
+
+
+def _table(
+    groups: Sequence[Group], names: Sequence[str], models: Sequence[str], shown: View
+) -> Line:
+    """Prepare the table of all groups: one block per suite and parameter."""
+    summaries = [(group, summarise(group)) for group in groups]
+    body = []
+    for place in places(groups):
+        suite, role, split, parameter = place
+        lines = [
+            {
+                "label": row.label
+                if row.model == shown.guess
+                else f"{row.label} ({row.group.count})",
+                "kind": "baseline" if row.is_baseline else row.model,
+                "cells": [_cell(row.metrics.get(name)) for name in names],
+            }
+            for row in rows(summaries, place, models)
+        ]
+        body.append({"title": f"{suite} ({role}) · {plain(parameter)} · {split}", "rows": lines})
+    return {"columns": [shown.metrics[name].label for name in names], "blocks": body}
+
+
+def _sections(groups: Sequence[Group], folded: bool) -> list[tuple[str, bool, list[Change], str]]:
+    """Return heading, whether to fold, differences and explanation of each table of changes."""
+    return [
+        (
+            "What adaptation changes", False, to_no_adaptation(groups),
+            "Each model minus the same network trained without the target, on the same items.",
+        ),
+        (
+            f"Differences to {groups[0].label}", folded, to_first(groups),
+            f"Each group minus {groups[0].label}, on the items that both were measured on.",
+        ),
+        (
+            "What choosing without target labels costs", False, to_oracle(groups),
+            "Each group minus its twin whose checkpoint target labels chose (ORACLE).",
+        ),
+    ]  # fmt: skip
+
+
+def _changes(found: Sequence[Change], shown: View) -> Line:
+    """Prepare a table of differences: one block per suite and parameter."""
+
+    def place(change: Change) -> tuple[str, str]:
+        return change.suite, change.parameter
+
+    def who(change: Change) -> tuple[str, str, str, str]:
+        return change.name, change.reference, change.role, change.reference_role
+
+    body = []
+    for (suite, parameter), members in groupby(sorted(found, key=place), key=place):
+        rows = []
+        for (name, _, role, other), ones in groupby(sorted(members, key=who), key=who):
+            by_metric = {change.metric: change for change in ones}
+            roles = role if role == other else f"{role} against {other}"
+            cells = [_change_cell(by_metric.get(metric)) for metric in shown.changes]
+            rows.append({
+                "label": name, "detail": f"{roles} · {_basis(by_metric[shown.headline])}",
+                "cells": cells,
+            })  # fmt: skip
+        body.append({"title": f"{suite} · {plain(parameter)}", "rows": rows})
+    return {"columns": [shown.metrics[name].label for name in shown.changes], "blocks": body}
+
+
+def _basis(change: Change) -> str:
+    if change.interval == "unpaired":
+        return "not paired, no verdict"
+    if change.seeds > 1:
+        return f"{change.seeds} paired seeds"
+    return f"{change.items} common items, one seed"
+
+
+def _change_cell(change: Change | None) -> Line:
+    if change is None:
+        return {"value": "–", "small": [], "verdict": ""}
+    value = difference(change.metric, change.value)
+    if change.seeds > 1:
+        small = [f"± {difference(change.metric, change.sd, bare=True).lstrip('+')}"]
+        if change.better is not None:
+            small.append(f"better in {change.better} of {change.seeds}")
+    elif math.isnan(change.low):
+        small = ["no interval"]
+    else:
+        ends = (difference(change.metric, end, bare=True) for end in (change.low, change.high))
+        small = [f"[{', '.join(ends)}]"]
+    return {"value": value, "small": small, "verdict": change.verdict}
+
+
+def _matrix(matrix: Matrix) -> Line:
+    """Prepare one matrix for the template: the main metrics in every cell."""
+    rows = []
+    for sources in matrix.rows:
+        cells = []
+        for suite in matrix.suites:
+            found = matrix.cells.get((sources, suite), {})
+            texts = [
+                {"metric": matrix.view.metrics[name].label, **_cell(found[name])}
+                for name in matrix.view.matrix
+                if name in found
+            ]
+            same = matrix.is_same_suite(sources, suite)
+            n = next((each.n for each in found.values()), 0)
+            stamps = matrix.marks.get((sources, suite), ()) if found else ()
+            cells.append({"texts": texts, "same": same and bool(found), "n": n, "marks": stamps})
+        rows.append({"sources": " + ".join(sources), "cells": cells})
+    title = f"{matrix.name} · {plain(matrix.parameter)}".removeprefix(" · ")
+    return {"title": title, "suites": matrix.suites, "rows": rows}
+
+
+def _settings(groups: Sequence[Group]) -> list[Line]:
+    found = differing([group.settings() for group in groups])
+    return [{"key": key, "values": values} for key, values in found.items()]

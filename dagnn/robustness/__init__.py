@@ -1,0 +1,1 @@
+"""How much small changes of images change predictions."""

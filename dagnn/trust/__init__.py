@@ -1,0 +1,1 @@
+"""What may be believed without labels of the target."""
