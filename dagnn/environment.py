@@ -21,7 +21,7 @@ from typing import Any
 import dagnn
 
 CORE = (
-    "torch", "torch-geometric", "numpy", "scipy", "h5py", "matplotlib", "pydantic", "optuna",
+    "torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "pandas", "h5py", "matplotlib", "pydantic", "optuna",
 )  # fmt: skip
 
 SCATTER_INSTALL = "pip install --no-build-isolation torch-scatter"
@@ -51,9 +51,6 @@ OPTIONAL = MappingProxyType(
         ),
         "colossus": OptionalPackage("colossus", "mock universes", "pip install 'dagnn[mocks]'"),
         "galsim": OptionalPackage("galsim", "mock skies", "pip install 'dagnn[mocks]'"),
-        "scikit-learn": OptionalPackage(
-            "sklearn", "Isomap and t-SNE", "pip install 'dagnn[analysis]'"
-        ),
         "geomloss": OptionalPackage(
             "geomloss", "optimal-transport check", "pip install 'dagnn[ot]'"
         ),
