@@ -83,7 +83,7 @@ def graph_batch(seed: int) -> Batch:
 
 
 def spectrum_network() -> Network:
-    """Return the network of ``configs/spectra_mmd.yaml``, without dropout."""
+    """Return the network of the configuration ``spectra_mmd``, without dropout."""
     encoder = SpectrumEncoder({"features": FEATURES}, hidden=[64, 64], width=16)
     return Network(encoder, MomentsHead(16, 1))
 

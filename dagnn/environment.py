@@ -21,7 +21,8 @@ from typing import Any
 import dagnn
 
 CORE = (
-    "torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "pandas", "h5py", "matplotlib", "pydantic", "optuna",
+    "torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "pandas", "h5py", "matplotlib",
+    "pydantic", "optuna",
 )  # fmt: skip
 
 SCATTER_INSTALL = "pip install --no-build-isolation torch-scatter"

@@ -9,18 +9,15 @@ from dagnn.config import (
     build,
     check_options,
     experiment_from,
-    find_config,
     load_experiment,
     merge,
+    shipped_names,
 )
 from dagnn.errors import ConfigError
-from dagnn.resources import resource_folder
 from dagnn.yaml_files import parse_yaml
 
-SHIPPED = sorted(path.stem for path in resource_folder("configs").glob("*.yaml"))
 
-
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", shipped_names("configs"))
 def test_every_shipped_configuration_loads_and_round_trips(name: str) -> None:
     experiment = load_experiment(name)
     assert experiment_from(parse_yaml(experiment.to_yaml(), name)) == experiment
@@ -86,7 +83,7 @@ def test_a_key_at_the_wrong_level_is_found() -> None:
 
 def test_unknown_file_names_the_nearest_shipped_one() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'spectra_mmd'"):
-        find_config("spectra_mdm")
+        load_experiment("spectra_mdm")
 
 
 def test_a_file_extends_a_file_beside_it(tmp_path: Path) -> None:
@@ -94,6 +91,25 @@ def test_a_file_extends_a_file_beside_it(tmp_path: Path) -> None:
     (tmp_path / "child.yaml").write_text("extends: mine\nname: child\n")
     experiment = load_experiment(tmp_path / "child.yaml")
     assert (experiment.name, experiment.seed) == ("child", 3)
+
+
+def test_a_variant_is_selected_by_file_and_name(tmp_path: Path) -> None:
+    terms = load_experiment("deepmerge_dann").loss.terms
+    assert list(terms) == ["dann"] and load_experiment("deepmerge_dann").name == "deepmerge_dann"
+    (tmp_path / "mine.yaml").write_text(
+        "extends: spectra_mmd\nvariants: {few_steps: {training: {epochs: 3}}, all: {seed: 2}}\n"
+    )
+    for source in (tmp_path / "mine_few_steps.yaml", tmp_path / "mine_few_steps"):
+        experiment = load_experiment(source)
+        assert (experiment.name, experiment.training.epochs) == ("mine_few_steps", 3)
+        assert list(experiment.loss.terms) == ["mmd"] and experiment.seed == 0
+    (tmp_path / "child.yaml").write_text("extends: mine_all\nname: child\n")
+    assert load_experiment(tmp_path / "child.yaml").seed == 2
+    with pytest.raises(ConfigError, match="mine_none"):
+        load_experiment(tmp_path / "mine_none.yaml")
+    (tmp_path / "odd.yaml").write_text("extends: base\nvariants: [a]\n")
+    with pytest.raises(ConfigError, match=r"odd\.yaml: variants are names"):
+        load_experiment(tmp_path / "odd_a.yaml")
 
 
 def test_files_that_extend_each_other_are_refused(tmp_path: Path) -> None:

@@ -1,22 +1,23 @@
-"""From YAML files and overrides to a validated experiment, or to an error that teaches."""
+"""From YAML files and overrides to a validated experiment, and from components to objects."""
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from dagnn.config.schema import Experiment
+from dagnn.config.schema import Component, Experiment
 from dagnn.errors import ConfigError, nearest
 from dagnn.files import matching
 from dagnn.resources import resource_folder
-from dagnn.yaml_files import as_text, parse_yaml, read_yaml
+from dagnn.yaml_files import RECORD, as_text, parse_yaml, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
+Made = TypeVar("Made")
 Given = Mapping[tuple[str, ...], str]
 """Path of a key → how the command line gave it."""
 _NO_YAML = re.compile(r"\{suite\}|\{\w+\}.|\*|#")
@@ -31,7 +32,8 @@ def load_experiment(
     """Load, merge, override and validate an experiment.
 
     Args:
-        file: a YAML file, or the name of a shipped one (``gnn_mmd``); None is ``base``.
+        file: a YAML file, or the name of a shipped configuration; None is ``base``.
+            ``deepmerge_dann`` is the variant ``dann`` of ``deepmerge.yaml``.
         overrides: ``key=value`` with dotted keys, values in YAML; or pairs of key and value.
         **values: top-level values that win over everything else (``seed=3``); None is skipped.
 
@@ -41,20 +43,17 @@ def load_experiment(
     Raises:
         ConfigError: a file, key or value cannot be meant; the message names the nearest.
     """
-    tree = _read(find_config(file or "base"))
+    tree = _read(*find_yaml(file or "base", "configs", "configuration"))
     given = {}
     for override in overrides:
         key, value, shown = _read_override(override)
         given[_put(tree, key, value)] = f"--set {shown}"
-    named = {key: value for key, value in values.items() if value is not None}
-    tree.update(named)
-    given |= {(key,): f"--{key} {_shown(value)}" for key, value in named.items()}
-    what = f"The configuration {str(file or 'base')!r}"
-    return validated(Experiment, tree, what, given)
-
-
-def _shown(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    for key, value in values.items():
+        if value is not None:
+            tree[key] = value
+            shown = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            given[key,] = f"--{key} {shown}"
+    return validated(Experiment, tree, f"The configuration {str(file or 'base')!r}", given)
 
 
 def experiment_from(tree: Mapping[str, Any], where: str = "experiment") -> Experiment:
@@ -79,47 +78,72 @@ def validated(
         raise ConfigError(_explain(error, what, model, given)) from None
 
 
-def find_config(source: str | Path) -> Path:
-    """Return the path of a configuration file, or of a shipped one by its name."""
-    return find_shipped(source, "configs", "configuration")
-
-
-def find_shipped(source: str | Path, folder: str, what: str) -> Path:
-    """Return the path of a YAML file, or of one that is shipped, by its name.
+def find_yaml(
+    source: str | Path, folder: str, what: str, beside: Path | None = None
+) -> tuple[Path, str]:
+    """Return the path of a YAML file, and the name of the variant in it that is meant.
 
     Args:
-        source: path or name.
-        folder: where the shipped ones lie.
+        source: path or name. ``NAME_VARIANT`` is the file NAME_VARIANT.yaml, or else an entry
+            of ``variants`` in NAME.yaml.
+        folder: of the shipped files.
         what: how messages call such a file.
+        beside: folder to search before the shipped files.
 
     Raises:
         ConfigError: there is none; the message names the nearest.
     """
     path = Path(source)
     if path.is_file():
-        return path
-    shipped = {file.stem: file for file in matching(resource_folder(folder), "*.yaml")}
-    if path.stem in shipped and path.suffix in ("", ".yaml") and len(path.parts) <= 2:
-        return shipped[path.stem]
+        return path, ""
+    places = [beside / path.parent] if beside else []
+    if not beside and (path.suffix == ".yaml" or len(path.parts) > 1):
+        places.append(path.parent)
+    if path.suffix in ("", ".yaml") and len(path.parts) <= 2:
+        places.append(resource_folder(folder))
+    words = path.stem.split("_")
+    for place in places:
+        for count in range(len(words), 0, -1):
+            file, variant = place / f"{'_'.join(words[:count])}.yaml", "_".join(words[count:])
+            if file.is_file() and (not variant or variant in _variants(file)):
+                return file, variant
     raise ConfigError(
         f"There is no {what} file {str(source)!r}, and none of that name is shipped. "
-        f"{nearest(path.stem, shipped)}"
+        f"{nearest(path.stem, shipped_names(folder))}"
     )
 
 
-def _read(path: Path, below: Sequence[Path] = ()) -> dict[str, Any]:
-    """Read a file and what it extends; ``below`` are the files that led here."""
-    tree = read_yaml(path)
-    parent = as_text(tree.pop("extends", None))
-    if parent is None:
-        return tree
-    if not isinstance(parent, str):
-        raise ConfigError(f"{path}: extends names one configuration, got {parent!r}.")
+def shipped_names(folder: str) -> list[str]:
+    """Return the name of every shipped YAML file in a folder, and of every variant in one."""
+    return [
+        name
+        for file in matching(resource_folder(folder), "*.yaml")
+        for name in (file.stem, *(f"{file.stem}_{variant}" for variant in _variants(file)))
+    ]
+
+
+def _variants(path: Path) -> dict[str, dict[str, Any]]:
+    found = read_yaml(path).get("variants", {})
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise ConfigError(f"{path}: variants are names, each with the keys that it changes.")
+    return found
+
+
+def _read(path: Path, variant: str, below: Sequence[Path] = ()) -> dict[str, Any]:
+    """Read a file, or a variant in it, and what it extends; ``below`` led here."""
     if path.resolve() in below:
         raise ConfigError(f"{path} extends itself, directly or through other files.")
-    beside = path.parent / f"{parent}.yaml"
-    lower = beside if beside.is_file() else find_config(parent)
-    return merge(_read(lower, (*below, path.resolve())), tree)
+    tree = read_yaml(path)
+    tree.pop("variants", None)
+    parent = as_text(tree.pop("extends", None))
+    if parent is not None:
+        if not isinstance(parent, str):
+            raise ConfigError(f"{path}: extends names one configuration, got {parent!r}.")
+        lower = find_yaml(parent, "configs", "configuration", path.parent)
+        tree = merge(_read(*lower, (*below, path.resolve())), tree)
+    if variant:
+        tree = merge(tree, {"name": f"{path.stem}_{variant}", **_variants(path)[variant]})
+    return tree
 
 
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,15 +158,12 @@ def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """
     merged = dict(base)
     for key, value in change.items():
-        merged[key] = _merge_value(key, merged.get(key), value)
+        old = base.get(key)
+        if key != "terms" and isinstance(value, Mapping) and isinstance(old, Mapping):
+            other_choice = "name" in value and value["name"] != old.get("name")
+            value = value if other_choice else merge(old, value)
+        merged[key] = value
     return merged
-
-
-def _merge_value(key: str, old: Any, value: Any) -> Any:
-    if key == "terms" or not isinstance(value, Mapping) or not isinstance(old, Mapping):
-        return value
-    other_choice = "name" in value and value["name"] != old.get("name")
-    return value if other_choice else merge(old, value)
 
 
 def _read_override(override: Override) -> tuple[str, Any, str]:
@@ -209,33 +230,83 @@ def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
 def _nearest_key(loc: Sequence[str | int], model: type[BaseModel]) -> str:
     """Name the nearest key beside a wrong one, else a key of this name anywhere."""
     *above, name = map(str, loc)
-    beside = _keys_at(model, above)
+    paths = list(_paths(model))
+    beside = [path[-1] for path in paths if path[:-1] == above]
     if get_close_matches(name, beside, n=1):
         return nearest(name, beside)
-    everywhere = {path.split(".")[-1]: path for path in _paths(model)}
+    everywhere = {path[-1]: ".".join(path) for path in paths}
     match = get_close_matches(name, everywhere, n=1)
     return (f"Did you mean {everywhere[match[0]]!r}? " if match else "") + nearest(name, beside)
 
 
-def _keys_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
-    for part in path:
-        inner = _below(model, part)
-        if inner is None:
-            break
-        model = inner
-    return list(model.model_fields)
+def _paths(model: type[BaseModel]) -> Iterator[list[str]]:
+    """Give the path of every key of a record and of the records in it."""
+    for name, field in model.model_fields.items():
+        yield [name]
+        inner = field.annotation
+        if inspect.isclass(inner) and issubclass(inner, BaseModel):
+            yield from ([name, *path] for path in _paths(inner))
 
 
-def _paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
-    """Give every key of a record and of those in it, dotted."""
-    for name in model.model_fields:
-        yield above + name
-        inner = _below(model, name)
-        if inner is not None:
-            yield from _paths(inner, f"{above}{name}.")
+def build(
+    table: Mapping[str, Callable[..., Made]], part: Component, where: str, **given: Any
+) -> Made:
+    """Make the part that a configuration names.
+
+    Args:
+        table: the room's explicit table, name → constructor.
+        part: name and options.
+        where: dotted key, for the error message.
+        **given: arguments that come from the data and not from the file.
+
+    Raises:
+        ConfigError: unknown name or option, or a value the constructor refuses.
+    """
+    constructor = lookup(table, part.name, where)
+    options = check_options(constructor, part, where, given)
+    try:
+        return constructor(**given, **options)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{where} ({part.name}): {error}") from error
 
 
-def _below(model: type[BaseModel], name: str) -> type[BaseModel] | None:
-    field = model.model_fields.get(name)
-    inner = field.annotation if field else None
-    return inner if inspect.isclass(inner) and issubclass(inner, BaseModel) else None
+def lookup(table: Mapping[str, Made], name: str, where: str) -> Made:
+    """Return a table's entry, or say which names there are.
+
+    Raises:
+        ConfigError: the name is not in the table.
+    """
+    if name not in table:
+        raise ConfigError(f"{where}: there is no {name!r}. {nearest(name, table)}")
+    return table[name]
+
+
+def check_options(
+    constructor: Callable[..., Any], part: Component, where: str, given: Mapping[str, Any] = {}
+) -> dict[str, Any]:
+    """Check options against a constructor's signature and convert them to its types.
+
+    Args:
+        constructor: class or function whose keyword arguments are the options.
+        part: name and options.
+        where: dotted key, for the error message.
+        given: arguments that the program supplies, which a file may not set.
+
+    Raises:
+        ConfigError: an option that does not exist, or of a wrong type.
+    """
+    signature = inspect.signature(constructor)
+    body = constructor.__init__ if inspect.isclass(constructor) else constructor
+    hints = get_type_hints(body)
+    allowed = [name for name in signature.parameters if name not in given]
+    checked = {}
+    for key, value in part.options.items():
+        if key not in allowed:
+            known = {*allowed, *type(part).model_fields} - {"name"}
+            raise ConfigError(f"{where} ({part.name}) has no option {key!r}. {nearest(key, known)}")
+        try:
+            checked[key] = TypeAdapter(hints.get(key, Any), config=RECORD).validate_python(value)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise ConfigError(f"{where}.{key}: {reason}, got {value!r}.") from None
+    return checked

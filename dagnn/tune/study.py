@@ -19,7 +19,7 @@ from dagnn.config import (
     Override,
     build,
     experiment_from,
-    find_shipped,
+    find_yaml,
     lookup,
     validated,
 )
@@ -277,7 +277,7 @@ def read_study(
         ConfigError: an unknown key, a range that the configuration refuses, options that
             do not fit together. The message names file and key.
     """
-    path = find_shipped(source, "tuning", "study")
+    path, _ = find_yaml(source, "tuning", "study")
     file = validated(StudyFile, read_yaml(path), f"The study {path}")
     limits = {k: v for k, v in {"trials": trials, "hours": hours}.items() if v is not None}
     budget = validated(Budget, {**file.budget.model_dump(), **limits}, "The budget")

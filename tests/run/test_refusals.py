@@ -11,7 +11,7 @@ import tiny_images
 from tiny_runs import load
 
 from dagnn import run
-from dagnn.config import load_experiment
+from dagnn.config import load_experiment, shipped_names
 from dagnn.errors import (
     CheckpointError,
     DagnnError,
@@ -20,7 +20,6 @@ from dagnn.errors import (
     NotHDF5Error,
     UsageError,
 )
-from dagnn.resources import resource_folder
 from dagnn.run.assemble import check
 from dagnn.run.data import require_alike
 from dagnn.run.folder import RunFolder, require_free
@@ -122,7 +121,7 @@ def test_published_weights_without_a_radius_in_their_name(shared: Path, tmp_path
         run.predict_published(nameless, [])
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in resource_folder("configs").glob("*.yaml")))
+@pytest.mark.parametrize("name", shipped_names("configs"))
 def test_every_shipped_configuration_names_parts_that_exist(name: str) -> None:
     check(load_experiment(name))
 
