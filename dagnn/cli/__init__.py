@@ -8,13 +8,12 @@ import sys
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from dagnn import __version__
-from dagnn.cli.common import guarded
+from dagnn.cli.common import alone, guarded, leave
 from dagnn.cli.finished import evaluate, inspect, predict, report
-from dagnn.cli.making import doctor, sky, universe
-from dagnn.cli.preparing import prepare
-from dagnn.cli.processes import alone, leave
+from dagnn.cli.making import doctor, prepare, sky, universe
 from dagnn.cli.training import matrix, train
 from dagnn.cli.tuning import tune_app
 from dagnn.console import make_readable
@@ -66,7 +65,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     pass

@@ -1,23 +1,52 @@
-"""What the verbs share: options of one meaning, and errors that become exit codes."""
+"""Shared by the verbs: options, errors that become exit codes, training in several processes."""
 
 import functools
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated, Any, NoReturn, ParamSpec
 
-import typer
+from typer import Option
 
 from dagnn.console import log
-from dagnn.errors import DagnnError, Interrupted
+from dagnn.errors import DagnnError, Interrupted, UsageError
 
 Params = ParamSpec("Params")
 
 DataFolder = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder of the data; the default is $DAGNN_DATA or catalogs/data."),
+    Option("--data", help="Folder of the data; the default is $DAGNN_DATA or catalogs/data."),
 ]
+
+
+Names = list[str] | None
+
+
+def names(text: str) -> Any:
+    """Return an option that takes one name, several separated by commas, and repetitions.
+
+    Args:
+        text: its help.
+    """
+
+    def split(given: Names) -> Names:
+        return [name for words in given for name in words.split(",") if name] if given else None
+
+    return Option(help=text, callback=split)
+
+
+Config = Annotated[str | None, Option(help="YAML file, or a shipped name such as spectra_mmd.")]
+Override = Annotated[
+    list[str] | None, Option("--set", help="Override one setting: training.epochs=10.")
+]
+Mock = Annotated[bool, Option("--mock", help="Use mock universes, made on demand.")]
+
+
+def require_one_place(data: Path | None, mock: bool) -> None:
+    """Refuse --data together with --mock."""
+    if data is not None and mock:
+        raise UsageError("--data and --mock exclude each other.")
 
 
 def guarded(verb: Callable[Params, None]) -> Callable[Params, None]:
@@ -51,6 +80,41 @@ def _fail(message: str, code: int) -> None:
     raise SystemExit(code)
 
 
-def split_names(names: list[str] | None) -> list[str] | None:
-    """Take repeated options and comma-separated names alike; None where none were given."""
-    return [part for name in names for part in name.split(",") if part] if names else None
+def shared(verb: Callable[Params, None]) -> Callable[Params, None]:
+    """Let the first of the processes that torchrun starts call a verb, and the others help."""
+
+    @functools.wraps(verb)
+    def run(*args: Params.args, **kwargs: Params.kwargs) -> None:
+        if alone():
+            verb(*args, **kwargs)
+            return
+        from dagnn.training.distributed import together
+
+        with together() as team:
+            if team.leads:
+                verb(*args, **kwargs)
+            else:
+                team.follow()
+
+    return run
+
+
+def alone() -> bool:
+    """Whether this process is the only one, not one of several that torchrun has started."""
+    return os.environ.get("WORLD_SIZE", "1") == "1"
+
+
+def leave(code: str | int | None) -> NoReturn:
+    """End a process of several at once, without taking the interpreter apart.
+
+    Threads of gloo can still hold tensors then; where one lets go of them while Python ends, the
+    process is aborted after all its work was done (github.com/pytorch/pytorch/pull/179291).
+
+    Args:
+        code: as :func:`sys.exit` takes it.
+    """
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1 if isinstance(code, str) else code or 0)

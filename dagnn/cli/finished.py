@@ -4,14 +4,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
-from dagnn.cli.common import DataFolder, guarded, split_names
+from dagnn.cli.common import DataFolder, Names, guarded, names
 from dagnn.errors import UsageError
 
-Run = Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)]
+Run = Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)]
 AdaptStatistics = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--adapt-statistics",
         help="Estimate an unseen suite's statistics from its unlabelled inputs.",
     ),
@@ -21,55 +22,50 @@ AdaptStatistics = Annotated[
 @guarded
 def evaluate(
     folder: Run,
-    suite: Annotated[
-        list[str] | None, typer.Option(help="Further suite, also one never seen; repeatable.")
-    ] = None,
+    suite: Annotated[Names, names("Further suite, also one never seen; repeatable.")] = None,
     data: DataFolder = None,
     adapt_statistics: AdaptStatistics = False,
 ) -> None:
     """Measure a finished run again, also on suites that it never saw."""
     from dagnn import run
 
-    run.evaluate(
-        folder, suites=split_names(suite) or [], data=data, adapt_statistics=adapt_statistics
-    )
+    run.evaluate(folder, suites=suite or [], data=data, adapt_statistics=adapt_statistics)
 
 
 @guarded
 def predict(
     paths: Annotated[
-        list[Path],
-        typer.Argument(help="RUN FILE..., or only files with --weights.", show_default=False),
+        list[Path], Argument(help="RUN FILE..., or only files with --weights.", show_default=False)
     ],
     out: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="CSV file, with a column that says what lies outside the training range; the "
             "screen, with the first 50 of them, by default."
         ),
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Trained suite whose statistics to use, and whose images of several in one file; "
             "the first source."
         ),
     ] = None,
     adapt_statistics: AdaptStatistics = False,
     weights: Annotated[
-        Path | None, typer.Option(help="A published GNN_DomainAdapt or CosmoGraphNet weight file.")
+        Path | None, Option(help="A published GNN_DomainAdapt or CosmoGraphNet weight file.")
     ] = None,
     convention: Annotated[
-        str, typer.Option(help="Graph convention with --weights: published or periodic.")
+        str, Option(help="Graph convention with --weights: published or periodic.")
     ] = "published",
     linking_radius: Annotated[
-        float | None, typer.Option(help="In box units, with --weights; read from the file name.")
+        float | None, Option(help="In box units, with --weights; read from the file name.")
     ] = None,
     parameters: Annotated[
-        str, typer.Option(help="With --weights: what the file predicts, separated by commas.")
+        str, Option(help="With --weights: what the file predicts, separated by commas.")
     ] = "Omega_m",
     features: Annotated[
-        str | None, typer.Option(help="With --weights: node features, where four are not all.")
+        str | None, Option(help="With --weights: node features, where four are not all.")
     ] = None,
 ) -> None:
     """Give parameters with error bars, or class probabilities, for new files of a run's kind."""
@@ -94,12 +90,11 @@ def predict(
 @guarded
 def report(
     folders: Annotated[
-        list[Path],
-        typer.Argument(help="Finished runs, or folders of runs.", show_default=False),
+        list[Path], Argument(help="Finished runs, or folders of runs.", show_default=False)
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the comparison; by default comparison beside the first run."),
+        Option(help="Folder of the comparison; by default comparison beside the first run."),
     ] = None,
 ) -> None:
     """Draw the report of one run again, or compare many runs on one page.
@@ -120,7 +115,7 @@ def report(
 
 @guarded
 def inspect(
-    path: Annotated[Path, typer.Argument(help="Catalogue, table, images, data folder or run.")],
+    path: Annotated[Path, Argument(help="Catalogue, table, images, data folder or run.")],
 ) -> None:
     """Tell what a file or folder holds, and what is wrong with it."""
     from dagnn import run

@@ -4,67 +4,63 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
-from dagnn.cli.common import DataFolder, guarded, split_names
-from dagnn.cli.processes import shared
+from dagnn.cli.common import (
+    Config,
+    DataFolder,
+    Mock,
+    Names,
+    Override,
+    guarded,
+    names,
+    require_one_place,
+    shared,
+)
 from dagnn.errors import UsageError
 
-Config = Annotated[
-    str | None, typer.Option(help="YAML file, or a shipped name such as spectra_mmd.")
-]
-Override = Annotated[
-    list[str] | None, typer.Option("--set", help="Override one setting: training.epochs=10.")
-]
-Mock = Annotated[bool, typer.Option("--mock", help="Use mock universes, made on demand.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of split, weights and batches.")]
+Seed = Annotated[int | None, Option(help="Seed of split, weights and batches.")]
 Members = Annotated[
-    int | None, typer.Option(min=1, help="Networks of a deep ensemble, trained together.")
+    int | None, Option(min=1, help="Networks of a deep ensemble, trained together.")
 ]
 SEEDS = "Runs with as many seeds, compared at the end; from --seed on."
-Seeds = Annotated[int, typer.Option(min=1, help=SEEDS)]
+Seeds = Annotated[int, Option(min=1, help=SEEDS)]
 SeedsOfOneStart = Annotated[
     int,
-    typer.Option(
+    Option(
         min=1,
         help=f"{SEEDS} With --init-from they share weights and split of that run, so their sd "
         "includes neither.",
     ),
 ]
 InitFrom = Annotated[
-    Path | None,
-    typer.Option(help="Start from the weights of a finished run, and keep its split."),
+    Path | None, Option(help="Start from the weights of a finished run, and keep its split.")
 ]
 CompareSourceOnly = Annotated[
-    bool,
-    typer.Option("--compare-source-only", help="Also train without adaptation and show both."),
+    bool, Option("--compare-source-only", help="Also train without adaptation and show both.")
 ]
 CompareOracle = Annotated[
     bool,
-    typer.Option(
-        "--compare-oracle", help="Also train on target labels and show it, stamped ORACLE."
-    ),
+    Option("--compare-oracle", help="Also train on target labels and show it, stamped ORACLE."),
 ]
 TargetPrior = Annotated[
     list[str] | None,
-    typer.Option(help="Stress test: keep targets within a range, Omega_m=0.3:0.5; repeatable."),
+    Option(help="Stress test: keep targets within a range, Omega_m=0.3:0.5; repeatable."),
 ]
 
 
 @guarded
 @shared
 def train(
-    source: Annotated[
-        list[str] | None, typer.Option(help="Labelled suite; repeat or separate by commas.")
-    ] = None,
-    target: Annotated[
-        list[str] | None, typer.Option(help="Unlabelled suite to align with; repeatable.")
-    ] = None,
+    context: typer.Context,
+    source: Annotated[Names, names("Labelled suite; repeat or separate by commas.")] = None,
+    target: Annotated[Names, names("Unlabelled suite to align with; repeatable.")] = None,
     config: Config = None,
     override: Override = None,
     data: DataFolder = None,
     mock: Mock = False,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder; runs/NAME by default (NAME-seeds of several).")
+        Path | None, Option(help="Run folder; runs/NAME by default (NAME-seeds of several).")
     ] = None,
     seed: Seed = None,
     seeds: SeedsOfOneStart = 1,
@@ -73,8 +69,7 @@ def train(
     compare_oracle: CompareOracle = False,
     target_prior: TargetPrior = None,
     resume: Annotated[
-        Path | None,
-        typer.Option(help="Continue an interrupted run, exactly; a finished one is kept."),
+        Path | None, Option(help="Continue an interrupted run, exactly; a finished one is kept.")
     ] = None,
     init_from: InitFrom = None,
 ) -> None:
@@ -87,11 +82,9 @@ def train(
     from dagnn import run
 
     if resume is not None:
-        given = (
-            source, target, config, override, data, out, seed, members, init_from, target_prior
-        )  # fmt: skip
-        asked = mock or compare_source_only or compare_oracle or seeds > 1
-        if any(value is not None for value in given) or asked:
+        others = context.params.keys() - {"resume"}
+        origins = map(context.get_parameter_source, others)
+        if any(origin is not None and origin.name == "COMMANDLINE" for origin in origins):
             raise UsageError(
                 "--resume continues a run as it was started; give no other flag with it."
             )
@@ -101,8 +94,8 @@ def train(
     experiment = run.load(
         config,
         override or [],
-        source=split_names(source),
-        target=split_names(target),
+        source=source,
+        target=target,
         seed=seed,
         data=data,
         init_from=init_from,
@@ -120,18 +113,16 @@ def train(
 @guarded
 @shared
 def matrix(
-    suites: Annotated[
-        list[str], typer.Option(help="Suites to pair; repeat or separate by commas.")
-    ],
+    suites: Annotated[list[str], names("Suites to pair; repeat or separate by commas.")],
     leave_one_out: Annotated[
-        bool, typer.Option("--leave-one-out", help="Also train on all suites but each one.")
+        bool, Option("--leave-one-out", help="Also train on all suites but each one.")
     ] = False,
     config: Config = None,
     override: Override = None,
     data: DataFolder = None,
     mock: Mock = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the runs; runs/NAME-matrix by default.")
+        Path | None, Option(help="Folder of the runs; runs/NAME-matrix by default.")
     ] = None,
     seed: Seed = None,
     seeds: Seeds = 1,
@@ -148,12 +139,11 @@ def matrix(
     from dagnn import run
 
     require_one_place(data, mock)
-    names = split_names(suites) or []
     experiment = run.load(
         config,
         override or [],
-        source=names[:1],
-        target=names[1:2],
+        source=suites[:1],
+        target=suites[1:2],
         seed=seed,
         data=data,
         members=members,
@@ -162,14 +152,8 @@ def matrix(
         target_prior=ranges(target_prior),
     )
     run.train_matrix(
-        experiment, names, seeds=seeds, leave_one_out=leave_one_out, out=out, mock=mock
+        experiment, suites, seeds=seeds, leave_one_out=leave_one_out, out=out, mock=mock
     )
-
-
-def require_one_place(data: Path | None, mock: bool) -> None:
-    """Refuse --data together with --mock."""
-    if data is not None and mock:
-        raise UsageError("--data and --mock exclude each other.")
 
 
 def ranges(given: list[str] | None) -> dict[str, tuple[float, float]]:

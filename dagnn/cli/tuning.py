@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 from typer.core import TyperGroup
 
-from dagnn.cli.common import DataFolder, guarded
-from dagnn.cli.training import Mock, Override, require_one_place
+from dagnn.cli.common import DataFolder, Mock, Override, guarded, require_one_place
 from dagnn.errors import nearest
 
 HELP = (
@@ -32,10 +32,10 @@ class Searching(TyperGroup):
 
 tune_app = typer.Typer(cls=Searching, no_args_is_help=True, help=HELP)
 
-StudyDir = Annotated[Path, typer.Argument(help="Folder of a study.", show_default=False)]
+StudyDir = Annotated[Path, Argument(help="Folder of a study.", show_default=False)]
 Storage = Annotated[
     str | None,
-    typer.Option(
+    Option(
         help="Database to share, such as sqlite:///study.db or postgresql://host/name; else an "
         "SQLite file in the study's folder."
     ),
@@ -46,25 +46,25 @@ Storage = Annotated[
 @guarded
 def run(
     file: Annotated[
-        str, typer.Argument(help="Study file, or a shipped name such as spectra.", metavar="FILE")
+        str, Argument(help="Study file, or a shipped name such as spectra.", metavar="FILE")
     ],
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials after which the study is done; all workers.")
+        int | None, Option(min=1, help="Trials after which the study is done; all workers.")
     ] = None,
     hours: Annotated[
-        float | None, typer.Option(min=0.001, help="Start no further trial after this long.")
+        float | None, Option(min=0.001, help="Start no further trial after this long.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the study; studies/NAME by default.")
+        Path | None, Option(help="Folder of the study; studies/NAME by default.")
     ] = None,
     storage: Storage = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Worker processes on this machine.")] = 1,
+    jobs: Annotated[int, Option(min=1, help="Worker processes on this machine.")] = 1,
     override: Override = None,
     data: DataFolder = None,
     mock: Mock = False,
     heartbeat: Annotated[
         int,
-        typer.Option(
+        Option(
             min=1,
             help="Seconds between signs of life; a worker silent for four of them is given up.",
         ),
@@ -98,16 +98,16 @@ def run(
 @guarded
 def best(
     study: StudyDir,
-    out: Annotated[Path, typer.Option(help="Configuration to write.")] = Path("best.yaml"),
+    out: Annotated[Path, Option(help="Configuration to write.")] = Path("best.yaml"),
     by: Annotated[
         str,
-        typer.Option(
+        Option(
             help="objective: lowest of what the study minimises (of several, lowest sum of their "
             "ranks). rank_sum: lowest sum of ranks over every recorded score that needs no target "
             "label; docs/tuning.md measures both."
         ),
     ] = "objective",
-    trial: Annotated[int | None, typer.Option(min=0, help="Take this trial instead.")] = None,
+    trial: Annotated[int | None, Option(min=0, help="Take this trial instead.")] = None,
     storage: Storage = None,
 ) -> None:
     """Write the best trial as a configuration for dagnn train --config."""
