@@ -19,7 +19,7 @@ FLOORS = [
     {"losses", "models", "training", "evaluation", "catalogs", "config"},
     {"graphs", "mocks", "trust"},
     {"data", "report"},
-    {"robustness"},
+    {"robustness", "inspect"},
     {"run"},
     {"tune"},
     {"cli"},

@@ -4,8 +4,6 @@ from dagnn.catalogs.cache import default_cache
 from dagnn.catalogs.catalog import Catalog, Selection
 from dagnn.catalogs.collection import SuiteCatalogs, load_suite
 from dagnn.catalogs.columns import COLUMNS, GALAXY_COLUMNS
-from dagnn.catalogs.findings import Inspection
-from dagnn.catalogs.inspection import inspect_path
 from dagnn.catalogs.layouts import find_layouts, find_table
 from dagnn.catalogs.preparation import prepare_suite
 from dagnn.catalogs.reader import read_catalog
@@ -18,7 +16,6 @@ __all__ = [
     "COLUMNS",
     "GALAXY_COLUMNS",
     "Catalog",
-    "Inspection",
     "ParameterTable",
     "Selection",
     "Shard",
@@ -28,7 +25,6 @@ __all__ = [
     "find_layouts",
     "find_suite",
     "find_table",
-    "inspect_path",
     "known_suites",
     "load_suite",
     "load_suite_file",

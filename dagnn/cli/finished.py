@@ -118,7 +118,7 @@ def inspect(
     path: Annotated[Path, Argument(help="Catalogue, table, images, data folder or run.")],
 ) -> None:
     """Tell what a file or folder holds, and what is wrong with it."""
-    from dagnn import run
+    from dagnn.inspect import show
 
-    if run.inspect(path):
+    if show(path):
         raise typer.Exit(3)

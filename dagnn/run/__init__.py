@@ -20,7 +20,6 @@ from dagnn.run.predict import predict
 from dagnn.run.prepare import prepare
 from dagnn.run.published import predict_published
 from dagnn.run.redraw import report
-from dagnn.run.show import inspect
 from dagnn.run.sweep import train_matrix, train_seeds
 from dagnn.run.train import RunResult, train
 from dagnn.run.trained import load_network
@@ -30,7 +29,6 @@ __all__ = [
     "compare",
     "evaluate",
     "holds_runs",
-    "inspect",
     "load",
     "load_network",
     "make_mocks",

@@ -1,7 +1,6 @@
-"""What verbs print: predictions, and what inspection found."""
+"""What verbs print of predictions."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -9,10 +8,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.catalogs.inspection import inspect_path
-from dagnn.console import screen
-from dagnn.data.inspect_images import inspect_images
-from dagnn.data.inspect_spectra import inspect_spectra
 from dagnn.evaluation.beyond import limits, outside
 from dagnn.evaluation.open_set import called_unknown
 from dagnn.evaluation.storage import NO_PRIORS, Priors
@@ -108,29 +103,3 @@ def _tell_more(items: int, console: Console) -> None:
     if items > SHOWN:
         told = f"and {items - SHOWN} more: --out FILE.csv writes all {items}."
         console.print(told, highlight=False, soft_wrap=True)
-
-
-def inspect(path: Path, *, console: Console | None = None) -> bool:
-    """Print what a path holds and what is wrong with it.
-
-    Returns:
-        Whether anything is wrong.
-    """
-    console = console or screen()
-    known = (inspect_images, inspect_spectra) if path.exists() else ()
-    found = next((seen for look in known if (seen := look(path))), None) or inspect_path(path)
-    console.print(Text(f"{found.kind}: {found.title}", style="italic"), soft_wrap=True)
-    table = Table(show_header=False, box=None)
-    for label, value in found.facts:
-        table.add_row(Text(str(label), style="bold"), Text(str(value)))
-    if found.facts:
-        console.print(table)
-    for problem in found.problems:
-        console.print(Text.assemble(("Problem: ", "bold red"), problem), soft_wrap=True)
-    for warning in found.warnings:
-        console.print(Text.assemble(("Warning: ", "yellow"), warning), soft_wrap=True)
-    if not found.problems:
-        console.print("No problems found.")
-    for purpose, command in found.commands:
-        console.print(Text.assemble((f"{purpose}: ", "bold"), command), soft_wrap=True)
-    return bool(found.problems)

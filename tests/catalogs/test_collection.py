@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tiny_catalogs import subhalos, write_catalog, write_flat_suite, write_table
 
-from dagnn.catalogs import Selection, default_cache, inspect_path, load_suite
+from dagnn.catalogs import Selection, default_cache, load_suite
 from dagnn.errors import (
     EmptyCatalogError,
     MismatchError,
@@ -14,6 +14,7 @@ from dagnn.errors import (
     TruncatedFileError,
     UnknownSimulationError,
 )
+from dagnn.inspect import inspect_path
 
 FILE = "IllustrisTNG_LH_{}_fof_subhalo_tab_033.hdf5"
 TABLE = "CosmoAstroSeed_params_IllustrisTNG.txt"
@@ -140,8 +141,8 @@ def test_table_of_another_suite_is_refused(tmp_path):
             load_suite("tng", tmp_path, labelled=labelled)
         assert raised.value.exit_code == 3
     found = inspect_path(tmp_path)
-    assert found.problems == (str(raised.value),)
-    assert found.commands == ()
+    assert found.problems == [str(raised.value)]
+    assert found.commands == []
 
 
 def test_one_box_of_another_cosmology_is_a_warning(tmp_path):
@@ -191,7 +192,7 @@ def test_labels_slightly_outside_the_prior_are_a_warning(tmp_path):
     (warning,) = load_suite("tng", tmp_path).warnings
     assert "column Omega_m: 1 of 5 values lie outside the prior" in warning
     found = inspect_path(tmp_path)
-    assert found.healthy and found.warnings == (warning,)
+    assert found.healthy and found.warnings == [warning]
     wide = tmp_path / "wide.yaml"
     wide.write_text("inherits: tng\nname: W\nshort_name: w\npriors: {Omega_m: {low: 0, high: 1}}\n")
     assert load_suite(str(wide), tmp_path).warnings == ()

@@ -1,9 +1,10 @@
 import pytest
 from tiny_catalogs import subhalos, write_catalog, write_table
 
-from dagnn.catalogs import find_layouts, find_suite, find_table, inspect_path, load_suite
+from dagnn.catalogs import find_layouts, find_suite, find_table, load_suite
 from dagnn.catalogs.layouts import natural_order
 from dagnn.errors import MismatchError, MissingChunkError, MissingDataError, UsageError
+from dagnn.inspect import inspect_path
 
 TNG, EAGLE = find_suite("tng"), find_suite("eagle")
 SIMS = ("LH_2", "LH_10")

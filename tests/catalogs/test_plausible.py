@@ -9,7 +9,6 @@ from dagnn.catalogs import (
     Selection,
     Shard,
     find_suite,
-    inspect_path,
     load_suite,
     load_suite_file,
     prepare_suite,
@@ -18,6 +17,7 @@ from dagnn.catalogs import (
 from dagnn.catalogs.plausible import CHANCE, log_chance
 from dagnn.data.modalities import Galaxies
 from dagnn.errors import ConfigError, ImplausibleError, MismatchError
+from dagnn.inspect import inspect_path
 from dagnn.parameters import Scaling
 
 FILE = "IllustrisTNG_LH_{}_fof_subhalo_tab_033.hdf5"
@@ -307,14 +307,14 @@ def test_inspecting_a_file_shows_problem_and_ranges(path):
     found = inspect_path(write_catalog(path, fields))
     assert "vmax has a median of" in found.problems[0]
     assert "vmax" in dict(found.facts)
-    assert found.commands == ()
+    assert found.commands == []
 
 
 def test_inspecting_a_folder(root):
-    assert inspect_path(root).problems == ()
+    assert inspect_path(root).problems == []
     scale(root, 0.5, [2])
     one = inspect_path(root)
-    assert one.problems == ()
+    assert one.problems == []
     assert any("1 of the 6 LH boxes of IllustrisTNG" in text for text in one.warnings)
     scale(root, 0.5, [0, 1, 3, 4])
     assert "5 of the 6 LH boxes of IllustrisTNG" in inspect_path(root).problems[0]

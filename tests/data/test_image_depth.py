@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 from dagnn.cli import app
 from dagnn.data.identical import joined
 from dagnn.data.image_files import read_blocks
-from dagnn.data.inspect_images import inspect_images
 from dagnn.data.requests import Request
 from dagnn.data.splits import split_groups
 from dagnn.data.surveys import SurveyImages
 from dagnn.data.together import require_trained_scale, together
 from dagnn.errors import DataError, MismatchError
+from dagnn.inspect.images import inspect_images
 
 GREY = np.random.default_rng(0).integers(0, 256, (9, 9), dtype=np.uint8)
 GREY[0, :2] = 0, 255

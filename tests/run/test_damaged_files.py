@@ -15,7 +15,7 @@ from PIL import Image
 from rich.console import Console
 from tiny_universe import write_suite
 
-from dagnn import run
+from dagnn import inspect, run
 from dagnn.catalogs import load_suite
 from dagnn.catalogs.suites import load_suite_file
 from dagnn.models import GraphEncoder, Network, SignedMomentsHead
@@ -92,7 +92,7 @@ def acts_on(folder: Path, inputs: Path) -> dict[str, Act]:
     """Give what a user does with a finished run; an examination takes too long."""
     return {
         "report": shown(run.report, folder),
-        "inspect": shown(run.inspect, folder),
+        "inspect": shown(inspect.show, folder),
         "predict": shown(run.predict, folder, [inputs], out=folder.parent / "out.csv"),
         "resume": shown(run.resume, folder),
         "compare": shown(run.compare, [folder, folder], out=folder.parent / "both"),
@@ -139,8 +139,8 @@ def test_spectra(pattern: str, spectra_run: Harness) -> None:
     file = next(data.glob(pattern))
     acts = {
         "read": reading_of(tiny_spectra.load(data)),
-        "inspect": shown(run.inspect, data),
-        "inspect file": shown(run.inspect, file),
+        "inspect": shown(inspect.show, data),
+        "inspect file": shown(inspect.show, file),
     }
     if file.suffix == ".npy":
         acts["predict"] = shown(
@@ -168,8 +168,8 @@ def test_images(suffix: str, images_run: Harness, tmp_path: Path) -> None:
         Image.fromarray(arrays["images"][0]).save(file)
     acts = {
         "predict": shown(run.predict, images_run.root / "run", [file], out=tmp_path / "out.csv"),
-        "inspect": shown(run.inspect, folder),
-        "inspect file": shown(run.inspect, file),
+        "inspect": shown(inspect.show, folder),
+        "inspect file": shown(inspect.show, file),
     }
     (tmp_path / "other.txt").write_text("LH_0 0.3 0.8\n")
     check(Harness(tmp_path), file, acts)
@@ -201,19 +201,19 @@ def test_catalogues_weights_and_configurations(pattern: str, box: Path) -> None:
     harness = Harness(box)
     file = next(box.glob(pattern))
     predict = shown(run.predict_published, weights, [first], out=box / "out.csv")
-    inspect = shown(run.inspect, file)
+    seen = shown(inspect.show, file)
     acts: dict[str, Act] = {
-        "*.pt": {"predict": predict, "inspect": inspect},
+        "*.pt": {"predict": predict, "inspect": seen},
         "data/**/LH_0/*.hdf5": {
-            "predict": predict, "inspect": inspect, "read": lambda: load_suite("tng", data) and None
+            "predict": predict, "inspect": seen, "read": lambda: load_suite("tng", data) and None
         },
         "data/**/*.txt": {
             "read": lambda: load_suite("tng", data) and None,
-            "inspect": inspect,
-            "inspect folder": shown(run.inspect, data),
+            "inspect": seen,
+            "inspect folder": shown(inspect.show, data),
         },
         "cache/*.npz": {"read": lambda: load_suite("tng", data, cache=cache).fingerprint},
-        "suite.yaml": {"load": lambda: load_suite_file(file) and None, "inspect": inspect},
-        "config.yaml": {"load": lambda: run.load(file) and None, "inspect": inspect},
+        "suite.yaml": {"load": lambda: load_suite_file(file) and None, "inspect": seen},
+        "config.yaml": {"load": lambda: run.load(file) and None, "inspect": seen},
     }[pattern]  # fmt: skip
     check(harness, file, acts)

@@ -4,8 +4,10 @@ import pytest
 import torch
 from tiny_catalogs import subhalos, write_catalog, write_flat_suite, write_table
 
-from dagnn.catalogs import inspect_path, read_catalog
+from dagnn.catalogs import read_catalog
 from dagnn.errors import MissingDataError, NotHDF5Error
+from dagnn.inspect import inspect_path
+from dagnn.inspect.files import inspect_array
 
 
 def test_catalogue(tmp_path):
@@ -38,7 +40,7 @@ def test_a_path_without_suite_is_a_warning_and_no_problem(tmp_path):
     found = inspect_path(write_catalog(tmp_path / "box_4.hdf5"))
     assert found.healthy
     assert "names no known suite" in found.warnings[0] and "add-your-own" in found.warnings[0]
-    assert found.commands == (("To predict", f"dagnn predict RUN {tmp_path / 'box_4.hdf5'}"),)
+    assert found.commands == [("To predict", f"dagnn predict RUN {tmp_path / 'box_4.hdf5'}")]
 
 
 def test_broken_catalogue_is_a_finding_in_the_words_of_the_error(tmp_path):
@@ -47,7 +49,7 @@ def test_broken_catalogue_is_a_finding_in_the_words_of_the_error(tmp_path):
     found = inspect_path(path)
     with pytest.raises(NotHDF5Error) as raised:
         read_catalog(path)
-    assert found.problems == (str(raised.value),)
+    assert found.problems == [str(raised.value)]
 
 
 def test_missing_field_still_lists_what_exists(tmp_path):
@@ -57,6 +59,19 @@ def test_missing_field_still_lists_what_exists(tmp_path):
     assert "Subhalo/SubhaloPos" in dict(found.facts)
     assert len(found.problems) == 1
     assert "SubhaloVmax" in found.problems[0]
+
+
+def test_every_missing_field_is_reported(tmp_path):
+    fields = subhalos()
+    del fields["SubhaloVmax"], fields["SubhaloPos"]
+    found = inspect_path(write_catalog(tmp_path / "SIMBA_LH_4.hdf5", fields))
+    assert sum("has no field" in problem for problem in found.problems) == 2
+
+
+def test_a_broken_table_is_reported_where_nothing_else_lies(tmp_path):
+    (tmp_path / "CosmoAstroSeed_params_SIMBA.txt").write_text("nothing\n")
+    problems = inspect_path(tmp_path).problems
+    assert "has no rows" in problems[-1]
 
 
 def test_folder_of_chunks(tmp_path):
@@ -83,14 +98,12 @@ def test_parameter_table(tmp_path):
 
 def test_data_folder(tmp_path):
     root = write_flat_suite(tmp_path)
-    np.save(root / "Pk_galaxies_SIMBA_LH_33_kmax=20.0.npy", np.ones((2, 3)))
     found = inspect_path(root)
     assert found.kind == "data folder"
     assert found.facts[0] == (
         "IllustrisTNG L25n256 LH",
         "simulations: 3 at snapshot 033; 3 rows in CosmoAstroSeed_params_IllustrisTNG.txt",
     )
-    assert found.facts[1][0] == "power spectra"
     assert found.healthy
     write_table(root / "CosmoAstroSeed_params_IllustrisTNG.txt", ["LH_0", "LH_2"])
     assert "no row for LH_1 (1 in all)" in inspect_path(root).problems[0]
@@ -111,15 +124,15 @@ def test_folder_with_nothing_known(tmp_path):
     assert "There are: letters/" in problem
 
 
-def test_spectra(tmp_path):
-    path = tmp_path / "Pk_galaxies.npy"
+def test_array(tmp_path):
+    path = tmp_path / "measured.npy"
     np.save(path, np.array([[1.0, 2.0], [3.0, np.nan]]))
-    found = inspect_path(path)
-    assert found.kind == "power spectra"
+    found = inspect_array(path)
+    assert found.kind == "array"
     assert found.facts[0][1] == "(2, 2) float64, from 1 to 3"
     assert "1 NaN" in found.problems[0]
     path.write_bytes(b"\x93NUMPY")
-    assert "cannot be read" in inspect_path(path).problems[0]
+    assert "cannot be read" in inspect_array(path).problems[0]
 
 
 def test_weights(tmp_path):
@@ -210,8 +223,8 @@ def test_tables_without_catalogues_are_one_line_per_suite(tmp_path):
         table = tmp_path / f"CosmoAstroSeed_SIMBA_L25n256_{set_name}.txt"
         write_table(table, [f"{set_name}_0", f"{set_name}_1"])
     found = inspect_path(tmp_path)
-    assert found.facts == (("SIMBA L25n256", "tables of LH (2), CV (2); no catalogues"),)
-    assert found.commands == ()
+    assert found.facts == [("SIMBA L25n256", "tables of LH (2), CV (2); no catalogues")]
+    assert found.commands == []
 
 
 def test_catalogues_of_an_unknown_suite_tell_what_is_missing(tmp_path):
@@ -252,7 +265,7 @@ def write_pair(root, **broken):
 def test_no_command_for_suites_whose_every_file_is_garbage(tmp_path):
     found = write_pair(tmp_path, IllustrisTNG=(33, 18), SIMBA=(33, 18))
     assert len(found.problems) == 4 and "is not an HDF5 file" in found.problems[0]
-    assert found.commands == ()
+    assert found.commands == []
     assert dict(found.facts)["SIMBA L25n256 LH"].startswith("simulations: 1 at snapshot 018")
 
 

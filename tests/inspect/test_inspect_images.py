@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dagnn.data.inspect_images import inspect_images
 from dagnn.data.requests import Request
 from dagnn.data.survey_search import find_surveys
 from dagnn.data.surveys import SurveyImages
 from dagnn.data.truth import NO_PARAMETERS
-from dagnn.run.show import inspect
+from dagnn.inspect import show
+from dagnn.inspect.images import inspect_images
 
 NAMES = ["smooth", "featured", "lens"]
 
@@ -61,7 +61,7 @@ def archives(tmp_path):
 
 def test_archives_tell_images_classes_sizes_and_objects(archives):
     listed, problems = facts(archives)
-    assert problems == ()
+    assert problems == []
     assert of(listed, "sdss") == {
         "": "5 images of 3×12×12, 8-bit · gz_sdss.npz",
         "classes": "featured 2, lens 1, smooth 2",
@@ -105,7 +105,7 @@ def every_layout(archives):
 
 def test_every_layout_is_found(every_layout):
     listed, problems = facts(every_layout)
-    assert problems == ()
+    assert problems == []
     assert of(listed, "y10") == {
         "": "7 images of 3×12×12, float32 · images_Y10_train.npy, images_Y10_test.npy",
         "classes": "0 2, 1 2, 2 2, 3 1",
@@ -185,7 +185,7 @@ def test_truncated_archives_are_findings(archives, suffix):
 def test_a_folder_of_nothing_but_broken_archives_is_judged(tmp_path):
     (tmp_path / "gz_sdss.npz").write_bytes(b"PK\x03\x04")
     listed, problems = facts(tmp_path)
-    assert listed == () and "gz_sdss.npz is truncated" in problems[0]
+    assert listed == [] and "gz_sdss.npz is truncated" in problems[0]
 
 
 def test_a_truncated_array_is_a_finding(tmp_path):
@@ -232,7 +232,7 @@ def test_a_blank_image_is_no_reason_to_fail(archives, capsys):
     images = pixels(5)
     images[2] = 7
     np.savez(archives / "gz_sdss.npz", images=images)
-    assert not inspect(archives)
+    assert not show(archives)
     assert "Warning:" in capsys.readouterr().out
 
 
@@ -263,10 +263,10 @@ def test_other_folders_are_left_to_other_inspectors(tmp_path):
 def test_the_verb_prints_it_and_tells_that_something_is_wrong(
     archives: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert not inspect(archives)
+    assert not show(archives)
     assert "featured 2, lens 1, smooth 2" in capsys.readouterr().out
     (archives / "gz_bad.npz").write_bytes(b"PK")
-    assert inspect(archives)
+    assert show(archives)
     assert "Problem:" in capsys.readouterr().out
 
 
@@ -275,7 +275,7 @@ def test_the_real_surveys(shared):
     assert of(listed, "sdss")[""] == "2575 images of 3×64×64, 8-bit · gz_sdss.npz"
     assert of(listed, "decals")["classes"].startswith("edgeon 20, featured 84")
     assert ("shared objects", "543 are in first and in nvss") in listed
-    assert problems == ()
+    assert problems == []
     # One radio image of each survey holds nothing, and two of each are equal.
     found = inspect_images(shared / "images")
     assert found is not None and len(found.warnings) == 4
