@@ -1,12 +1,17 @@
-"""Text on terminals and in logs, whatever characters they can show."""
+"""Text and progress on terminals and in logs, whatever characters they can show."""
 
 import codecs
 import sys
+import time
 import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 READABLE = "dagnn.readable"
@@ -94,3 +99,68 @@ def _readable(error: UnicodeError) -> tuple[str | bytes, int]:
     if "\udc80" <= character <= "\udcff":  # a byte of a file name, see PEP 383
         return bytes([ord(character) - 0xDC00]), following
     return in_ascii(character), following
+
+
+def print_line(console: Console, text: str, label: str = "") -> None:
+    """Print plain text, which a terminal may wrap and a log keeps on one line.
+
+    Args:
+        console: where to.
+        text: printed as it is, brackets included.
+        label: what stands before it, in rich's markup; for example ``[yellow]Note:[/]``.
+    """
+    console.print(f"{label} " * bool(label) + escape(text), highlight=False, soft_wrap=True)
+
+
+def print_notes(console: Console, notes: Iterable[str], label: str = "[yellow]Note:[/]") -> None:
+    """Print what qualifies results, one line each."""
+    for note in notes:
+        print_line(console, note, label)
+
+
+@contextmanager
+def progress_bar(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a job is.
+
+    Yields:
+        A function of (done, total) that moves the bar. Without a terminal, a few
+        lines say how far it is and what was done; nothing for work of no time.
+    """
+    started, last = time.perf_counter(), (0, 0)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(title, total=None)
+
+        def advance(done: int, total: int) -> None:
+            nonlocal last
+            # A log gets a line at every fifth of a job that takes long enough to wonder.
+            fifth = total > 0 and done * 5 // total > last[0] * 5 // total and done < total
+            if fifth and not console.is_terminal and time.perf_counter() - started > 5:
+                console.print(f"{title}: {done} of {total}", markup=False, highlight=False)
+            last = (done, total)
+            bar.update(task, completed=done, total=total)
+
+        yield advance
+    seconds = time.perf_counter() - started
+    if last[1] and seconds > 0.5:
+        console.print(
+            f"{title}: {last[0]} of {last[1]} in {seconds:.1f} s", markup=False, highlight=False
+        )
+
+
+@contextmanager
+def busy(console: Console, title: str) -> Iterator[None]:
+    """Say what takes a while: beside a wheel in a terminal, in a line elsewhere."""
+    if not console.is_terminal:
+        console.print(title, markup=False, highlight=False)
+        yield
+        return
+    with console.status(Text(title)):
+        yield

@@ -60,8 +60,8 @@ def sky(
     ] = None,
 ) -> None:
     """Make mock surveys of galaxy images. They are not observations and say so."""
+    from dagnn.console import progress_bar
     from dagnn.mocks import sky as skies
-    from dagnn.run.progress import progress_bar
 
     name = skies.sky_kind(kind).name
     with progress_bar(log(), f"Making MOCK images of {name}") as advance:

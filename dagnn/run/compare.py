@@ -8,7 +8,7 @@ from shlex import quote
 from rich.console import Console
 from rich.markup import escape
 
-from dagnn.console import log, screen
+from dagnn.console import busy, log, screen
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.storage import read_results
@@ -24,7 +24,6 @@ from dagnn.report.figures import save_figure
 from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import chosen_by_oracle, held_out, stamped, with_groups
-from dagnn.run.progress import busy
 from dagnn.run.stamps import stamps_of
 
 PARTS = {"figures", "report.html"}

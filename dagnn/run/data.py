@@ -13,10 +13,11 @@ from rich.markup import escape
 from torch import Tensor
 
 from dagnn.catalogs.cache import default_cache
-from dagnn.config import Experiment, build
+from dagnn.config import Experiment
+from dagnn.console import progress_bar
 from dagnn.data.inputs import Inputs
 from dagnn.data.kinds import CATALOGUES, IMAGES, SPECTRA, other_kind
-from dagnn.data.modalities import MODALITIES, Modality
+from dagnn.data.modalities import Modality
 from dagnn.data.requests import Loaded, Request
 from dagnn.data.splits import PARTS, Split, split_items
 from dagnn.data.together import together
@@ -25,8 +26,7 @@ from dagnn.errors import MismatchError, MissingDataError, UsageError, meant
 from dagnn.parameters import Scaling
 from dagnn.records import Dataset
 from dagnn.run.locate import is_mock_cache
-from dagnn.run.prepared import Prepared, SuiteData
-from dagnn.run.progress import progress_bar
+from dagnn.run.prepared import Prepared, SuiteData, modality_of
 
 # Domain terms compare pairs of items, and a bootstrap resamples them.
 FEWEST_PER_PART = 2
@@ -51,7 +51,7 @@ def prepare(
         splits: of an earlier run, suite → part → ids; suites that it lacks are split anew.
         truth: of an earlier run; None asks the modality.
     """
-    modality: Modality = build(MODALITIES, experiment.data, "data")
+    modality = modality_of(experiment)
     spelling = {modality.name(name): name for name in experiment.source}
     roles = dict.fromkeys(spelling, "source")
     for role, names in (("target", experiment.target), ("other", others)):
@@ -109,7 +109,7 @@ def read_suite(
         console: where progress and notes go.
         labelled: whether missing truth is an error.
     """
-    modality: Modality = build(MODALITIES, experiment.data, "data")
+    modality = modality_of(experiment)
     request = _request(experiment, suite, folder, truth, labelled=labelled)
     name = modality.name(suite)
     with progress_bar(console, f"Reading {name}") as advance:
@@ -234,7 +234,7 @@ def with_shared_options(
         others: further suites.
         trained: inputs of the network that they are for, if there is one.
     """
-    modality: Modality = build(MODALITIES, experiment.data, "data")
+    modality = modality_of(experiment)
     requests = [
         _request(experiment, suite, folder, Truth(), labelled=False)
         for suite in (*experiment.source, *experiment.target, *others)
@@ -252,7 +252,7 @@ def require_present(experiment: Experiment) -> None:
     folder = experiment.data.path
     if folder is None or is_mock_cache(folder):
         return
-    modality: Modality = build(MODALITIES, experiment.data, "data")
+    modality = modality_of(experiment)
     for suite in (*experiment.source, *experiment.target):
         request = _request(experiment, suite, folder, Truth(), labelled=False)
         try:

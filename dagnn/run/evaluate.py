@@ -6,10 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dagnn.config import Experiment, build
+from dagnn.config import Experiment
 from dagnn.console import log
 from dagnn.data.inputs import Inputs
-from dagnn.data.modalities import MODALITIES
 from dagnn.errors import MissingDataError
 from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
@@ -23,7 +22,7 @@ from dagnn.run.locate import locate_data
 from dagnn.run.novelty import apply_novelty, learn_familiar
 from dagnn.run.outside import outside_range, unlike_as_a_set
 from dagnn.run.predictions import predict_all
-from dagnn.run.prepared import Prepared, SuiteData, stored_truth
+from dagnn.run.prepared import Prepared, SuiteData, modality_of, stored_truth
 from dagnn.run.train import RunResult, finish
 from dagnn.run.trained import Trained, load_network, unfinished
 from dagnn.training import Checkpoint
@@ -192,7 +191,7 @@ def _predicted(
         # The oracle has learned the labels of training items: only others measure it.
         transductive=experiment.evaluation.transductive and member.label != ORACLE,
     )
-    modality = build(MODALITIES, experiment.data, "data")
+    modality = modality_of(experiment)
     labelled = [modality.name(name) for name in meta["experiment"]["source"]]
     scale = read_scale(member.folder, answers_of(prepared.truth.classes))
     taught = on_target_labels(prepared) if member.label == ORACLE else prepared

@@ -11,12 +11,11 @@ from rich.console import Console
 from dagnn.config import Experiment
 from dagnn.models import Network
 from dagnn.report.history import read_epochs
-from dagnn.run.assemble import Assembly, TrainingBatches, assemble
+from dagnn.run.assemble import Assembly, TrainingBatches, assemble, silent_terms
 from dagnn.run.facts import checkpoint_meta
 from dagnn.run.folder import RunFolder
 from dagnn.run.guard import align_within
 from dagnn.run.initial import inherited_notes, load_parameters
-from dagnn.run.parts import parameter_count, silent_terms
 from dagnn.run.prepared import Prepared
 from dagnn.training import (
     TARGET_ORACLE,
@@ -128,7 +127,8 @@ def _together() -> str:
 
 
 def _sizes(experiment: Experiment, made: Assembly) -> str:
-    members, count = experiment.model.members, parameter_count(made.network)
+    members = experiment.model.members
+    count = sum(each.numel() for each in made.network.parameters() if each.requires_grad)
     return (
         f"{count} weights" if members == 1 else f"{members} members of {count // members} weights"
     )

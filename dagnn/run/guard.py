@@ -10,12 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from dagnn.config import Experiment
+from dagnn.console import busy
 from dagnn.losses.window import Window
 from dagnn.records import FloatArray
-from dagnn.run.assemble import Assembly, training_batch
-from dagnn.run.parts import reads_target
+from dagnn.run.assemble import Assembly, reads_target, training_batch
 from dagnn.run.prepared import Prepared, SuiteData, summaries_of, truth_of
-from dagnn.run.progress import busy
 from dagnn.trust.label_shift import (
     FEWEST,
     WHOLE,

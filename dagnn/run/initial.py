@@ -9,10 +9,10 @@ from dagnn.config import Experiment
 from dagnn.data.inputs import Inputs
 from dagnn.errors import CheckpointError
 from dagnn.models import Network
+from dagnn.run.assemble import make_network
 from dagnn.run.data import require_inputs
 from dagnn.run.folder import RunFolder
 from dagnn.run.meta import load_trained
-from dagnn.run.parts import make_network
 from dagnn.run.prepared import Prepared, stored_truth
 from dagnn.stored import reading
 from dagnn.training import TARGET_ORACLE, Checkpoint, load_weights

@@ -8,14 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from dagnn.catalogs.cache import default_cache
-from dagnn.config import Experiment, build
-from dagnn.console import log
+from dagnn.config import Experiment
+from dagnn.console import log, progress_bar
 from dagnn.data.mocking import CACHES, universes
-from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.data.requests import Mocks
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.files import entries
-from dagnn.run.progress import progress_bar
+from dagnn.run.prepared import modality_of
 
 
 def default_data() -> Path:
@@ -30,7 +29,7 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
         MissingDataError: a folder was named and does not exist.
         UsageError: mocks are needed and there are none of these suites.
     """
-    modality: Modality = build(MODALITIES, experiment.data, "data")
+    modality = modality_of(experiment)
     suites = [*experiment.source, *experiment.target, *experiment.evaluation.suites]
     boxes, workers = experiment.data.mock_boxes, experiment.data.workers
     if experiment.data.path is not None and not mock:

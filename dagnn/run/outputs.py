@@ -34,9 +34,9 @@ from dagnn.report.run_page import write_report
 from dagnn.robustness.examination import examination_figures, read_examination
 from dagnn.robustness.measures import robustness_section
 from dagnn.run.answers import Answers, AnyPredictions, answers_of
+from dagnn.run.assemble import silent_terms
 from dagnn.run.calibrate import read_scale
 from dagnn.run.folder import RunFolder
-from dagnn.run.parts import silent_terms
 from dagnn.stored import read_arrays, reading
 from dagnn.training import TARGET_ORACLE
 

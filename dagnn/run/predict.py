@@ -11,11 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from dagnn.catalogs.suites import guess_suite
-from dagnn.config import build
 from dagnn.console import log, screen
 from dagnn.data.inputs import Inputs
 from dagnn.data.kinds import kind_of
-from dagnn.data.modalities import MODALITIES, Loaded, Modality
+from dagnn.data.modalities import Loaded, Modality
 from dagnn.data.together import require_trained_scale
 from dagnn.errors import DataError, MismatchError, UsageError
 from dagnn.evaluation.beyond import beyond_prior
@@ -30,7 +29,7 @@ from dagnn.run.guard import alarm_text, stored_intervals
 from dagnn.run.novelty import apply_novelty, read_familiar
 from dagnn.run.outside import outside_range, unlike_as_a_set, warn_outside
 from dagnn.run.predictions import adapt
-from dagnn.run.prepared import stored_truth
+from dagnn.run.prepared import modality_of, stored_truth
 from dagnn.run.show import tell_unknown
 from dagnn.run.statistics import choose_suite, domain_of, named_by, require_one
 from dagnn.run.trained import Trained, uncalibrated
@@ -85,7 +84,7 @@ def predict(
         )
     require_replaceable(out)
     trained = Trained.open(path)
-    modality = build(MODALITIES, trained.experiment.data, "data")
+    modality = modality_of(trained.experiment)
     if suite is None and not adapt_statistics:
         require_one(files, trained.checkpoint)
     asked = None if suite is None else modality.name(suite)

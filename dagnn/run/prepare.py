@@ -8,13 +8,13 @@ from rich.console import Console
 
 from dagnn.catalogs.cache import default_cache
 from dagnn.catalogs.shards import Shard
-from dagnn.config import Experiment, build
-from dagnn.console import log
-from dagnn.data.modalities import MODALITIES, Modality, Request
+from dagnn.config import Experiment
+from dagnn.console import log, progress_bar
+from dagnn.data.modalities import Modality, Request
 from dagnn.errors import MissingDataError
 from dagnn.run.assemble import check
 from dagnn.run.locate import default_data
-from dagnn.run.progress import progress_bar
+from dagnn.run.prepared import modality_of
 from dagnn.run.surrogates import other_redshifts
 
 
@@ -42,7 +42,7 @@ def prepare(
         raise MissingDataError(
             f"There is no data folder {place} to read from. Name it with --data."
         )
-    modality: Modality = build(MODALITIES, experiment.data, "data")
+    modality = modality_of(experiment)
     found: dict[str, int | None] = {}
     for name, redshifts in _wanted(experiment, modality, place):
         labelled = name in [modality.name(source) for source in experiment.source]

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dagnn.config import Experiment, build
+from dagnn.data.modalities import MODALITIES, Modality
 from dagnn.data.requests import Loaded
 from dagnn.data.splits import PARTS, Split
 from dagnn.data.truth import Truth
@@ -97,6 +99,11 @@ class Prepared:
     def of_role(self, role: str) -> list[SuiteData]:
         """Return the suites of a role."""
         return [suite for suite in self.suites if suite.role == role]
+
+
+def modality_of(experiment: Experiment) -> Modality:
+    """Return what reads the data of an experiment."""
+    return build(MODALITIES, experiment.data, "data")
 
 
 def summaries_of(suite: SuiteData, parts: Sequence[str]) -> FloatArray:

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 
-from dagnn.config import Experiment, build
-from dagnn.data.modalities import MODALITIES, Modality
+from dagnn.config import Experiment
 from dagnn.data.splits import PARTS, Split
 from dagnn.records import FloatArray
 from dagnn.run.data import read_suite
-from dagnn.run.prepared import Prepared, SuiteData, summaries_of, truth_of
+from dagnn.run.prepared import Prepared, SuiteData, modality_of, summaries_of, truth_of
 from dagnn.trust.influence import influences
 from dagnn.trust.variance import FEWEST
 
@@ -83,7 +82,7 @@ def at_other_redshift(
     Returns:
         One surrogate; none where the sources are there at no other redshift.
     """
-    modality: Modality = build(MODALITIES, experiment.data, "data")
+    modality = modality_of(experiment)
     sources, data = prepared.of_role("source"), experiment.data
     there = [
         modality.redshifts(suite.asked, prepared.folder, data.set, data.volume) for suite in sources
@@ -189,7 +188,7 @@ def _upper(values: FloatArray, suite: SuiteData) -> NDArray[np.bool_]:
 
 def _further(experiment: Experiment, suite: SuiteData, prepared: Prepared) -> dict[str, FloatArray]:
     """Return the parameters of a source's items that are in its table and not inferred."""
-    modality: Modality = build(MODALITIES, experiment.data, "data")
+    modality = modality_of(experiment)
     data, ids = experiment.data, suite.loaded.dataset.ids
     table = modality.table(suite.asked, prepared.folder, data.set, data.volume)
     if table is None:

@@ -8,7 +8,7 @@ from shlex import quote
 from rich.console import Console
 
 from dagnn.config import Experiment
-from dagnn.console import log
+from dagnn.console import busy, log
 from dagnn.data.inputs import Inputs
 from dagnn.errors import DagnnError, Interrupted
 from dagnn.evaluation.prior import Prior
@@ -38,7 +38,6 @@ from dagnn.run.novelty import apply_novelty, learn_familiar
 from dagnn.run.outputs import stamped, title, write_pages, write_tables
 from dagnn.run.predictions import predict_all
 from dagnn.run.prepared import Prepared, stored_truth
-from dagnn.run.progress import busy
 from dagnn.training import Checkpoint, legend
 
 TOLD = {

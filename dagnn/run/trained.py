@@ -7,10 +7,9 @@ from shlex import quote
 from dagnn.config import Experiment
 from dagnn.errors import CheckpointError
 from dagnn.models import Network
-from dagnn.run.assemble import choose_device, on_this_machine
+from dagnn.run.assemble import choose_device, make_network, on_this_machine
 from dagnn.run.folder import RunFolder
 from dagnn.run.meta import load_trained
-from dagnn.run.parts import make_network
 from dagnn.run.prepared import stored_truth
 from dagnn.stored import reading
 from dagnn.training import Checkpoint, load_checkpoint, load_weights

@@ -21,7 +21,7 @@ from rich.console import Console
 from dagnn.config import Experiment
 from dagnn.errors import Interrupted, NonFiniteLossError, UsageError
 from dagnn.records import EpochRecord
-from dagnn.run.parts import reads_target
+from dagnn.run.assemble import reads_target
 from dagnn.run.prepared import Prepared
 from dagnn.run.scores import target_items, target_scores
 from dagnn.run.trial import prepare_once, train_prepared

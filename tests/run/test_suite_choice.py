@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from dagnn.run.progress import busy
+from dagnn.console import busy
 from dagnn.run.statistics import named_by
 
 DOMAINS = ["sdss", "illustris"]
