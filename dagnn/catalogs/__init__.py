@@ -1,15 +1,11 @@
 """Galaxy catalogues: suites, parameter tables, and files on disk turned into records."""
 
-from dagnn.catalogs.cache import default_cache
-from dagnn.catalogs.catalog import Catalog, Selection
-from dagnn.catalogs.collection import SuiteCatalogs, load_suite
-from dagnn.catalogs.columns import COLUMNS, GALAXY_COLUMNS
+from dagnn.catalogs.cache import Shard, default_cache
+from dagnn.catalogs.catalog import COLUMNS, GALAXY_COLUMNS, Catalog, Selection
+from dagnn.catalogs.collection import SuiteCatalogs, load_suite, prepare_suite
 from dagnn.catalogs.layouts import find_layouts, find_table
-from dagnn.catalogs.preparation import prepare_suite
 from dagnn.catalogs.reader import read_catalog
-from dagnn.catalogs.shards import Shard
-from dagnn.catalogs.suite import Suite
-from dagnn.catalogs.suites import find_suite, known_suites, load_suite_file
+from dagnn.catalogs.suites import Suite, find_suite, known_suites, load_suite_file
 from dagnn.catalogs.tables import ParameterTable, read_table
 
 __all__ = [

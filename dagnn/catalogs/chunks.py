@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.columns import COLUMNS
+from dagnn.catalogs.catalog import COLUMNS
 from dagnn.catalogs.hdf5 import open_hdf5, read_field, read_header
-from dagnn.catalogs.suite import Suite
+from dagnn.catalogs.suites import Suite
 from dagnn.errors import (
     MismatchError,
     MissingChunkError,

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.suite import Field
+from dagnn.catalogs.suites import Field
 from dagnn.errors import (
     DagnnError,
     DataError,

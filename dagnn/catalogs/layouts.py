@@ -1,14 +1,138 @@
-"""Finding the catalogues and the parameter table of a suite under a data root."""
+"""Where the catalogues and the parameter table of a suite lie under a data root."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import glob
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, product
 from pathlib import Path
+from string import Formatter
+from typing import NotRequired, TypedDict
 
-from dagnn.catalogs.patterns import Known, Match, matches, placeholders
-from dagnn.catalogs.suite import Suite, same_redshift
-from dagnn.errors import MismatchError, MissingDataError, UsageError, nearest
-from dagnn.files import entries
+from dagnn.catalogs.reader import peek_redshift
+from dagnn.catalogs.suites import Suite, same_redshift
+from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError, nearest
+from dagnn.files import entries, is_clutter
+
+
+class Known(TypedDict):
+    """What is known before the search; without ``snap`` every snapshot fits."""
+
+    suite: str
+    volume: str
+    set: str
+    snap: NotRequired[int]
+
+
+#: What a pattern may hold: the first is read off the disk, the second comes in :class:`Known`.
+FOUND = ("sim", "i", "chunk")
+KNOWN = ("suite", "volume", "set", "snap")
+
+
+# LH_12, 1P_p1_n2, 1P_3_2; a copy, a backup or a padded number beside them is no simulation.
+_OF_BOX = r"(?:0|[1-9]\d*|p?\d+_n?\d+)"
+# A template of the user's own may pad its numbers.
+_NUMBER = re.compile(r"\d+|p?\d+_n?\d+")
+
+
+@dataclass(frozen=True)
+class Match:
+    """One file that fits a pattern.
+
+    Attributes:
+        path: the file.
+        sim: simulation name.
+        snap: snapshot number, where the search left it open.
+        chunk: chunk number, or None for a whole catalogue.
+        is_box: whether ``sim`` is the name of a simulation, and not of a copy or a backup
+            such as ``LH_0_copy``.
+    """
+
+    path: Path
+    sim: str
+    snap: int | None
+    chunk: int | None
+    is_box: bool = True
+
+
+def placeholders(pattern: str) -> frozenset[str]:
+    """Return the names in braces.
+
+    Raises:
+        UsageError: a name is not one that patterns know.
+    """
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(pattern) if name is not None}
+    except ValueError as error:
+        raise UsageError(f"The template {pattern!r} is not well formed: {error}.") from error
+    for name in names:
+        if name not in FOUND + KNOWN:
+            raise UsageError(
+                f"Unknown placeholder {{{name}}} in the template {pattern!r}. "
+                f"{nearest(name, FOUND + KNOWN)}"
+            )
+    return frozenset(names)
+
+
+def _expressions(known: Known) -> dict[str, tuple[str, str]]:
+    """Return glob and regular expression of every placeholder whose value is open."""
+    own_set = known["set"]
+    return {
+        "sim": (f"{glob.escape(own_set)}_*", rf"{re.escape(own_set)}_[^/]+?"),
+        "i": ("*", r"[^/]+?"),
+        "chunk": ("*", r"\d+"),
+        "snap": ("*", r"\d+"),
+    }
+
+
+def _compile(pattern: str, known: Known) -> tuple[str, re.Pattern[str]]:
+    """Return the pattern as a glob and as a regular expression with named groups."""
+    wild = _expressions(known)
+    values: dict[str, object] = dict(known)
+    as_glob, as_regex, seen = "", "", set()
+    for literal, name, spec, _ in Formatter().parse(pattern):
+        as_glob += glob.escape(literal)
+        as_regex += re.escape(literal)
+        if name is None:
+            continue
+        if name in values:
+            value = format(values[name], spec or "")
+            as_glob += glob.escape(value)
+            as_regex += re.escape(value)
+            continue
+        as_glob += wild[name][0]
+        as_regex += f"(?P={name})" if name in seen else f"(?P<{name}>{wild[name][1]})"
+        seen.add(name)
+    return as_glob, re.compile(as_regex)
+
+
+def matches(root: Path, pattern: str, known: Known) -> Iterator[Match]:
+    """Yield every file below a root that fits a pattern, those of copies and backups as well.
+
+    Args:
+        root: where relative patterns begin.
+        pattern: with placeholders of :data:`FOUND` and :data:`KNOWN`.
+        known: values that are the same for all files.
+    """
+    as_glob, regex = _compile(pattern, known)
+    simulation = re.compile(rf"{re.escape(known['set'])}_{_OF_BOX}")
+    # Unlike Path.glob, this also takes absolute templates and `..`.
+    for found in glob.iglob(as_glob, root_dir=root):  # noqa: PTH207
+        match = regex.fullmatch(found)
+        stray = set(Path(found).parts) - set(Path(pattern).parts)
+        if match is None or any(map(is_clutter, stray)):
+            continue
+        groups = match.groupdict()
+        number = groups.get("i")
+        sim = groups.get("sim") or f"{known['set']}_{number or ''}"
+        yield Match(
+            path=root / found,
+            sim=sim,
+            snap=int(groups["snap"]) if "snap" in groups else None,
+            chunk=int(groups["chunk"]) if "chunk" in groups else None,
+            is_box=bool(simulation.fullmatch(sim) if number is None else _NUMBER.fullmatch(number)),
+        )
 
 
 @dataclass(frozen=True)
@@ -280,3 +404,82 @@ def find_table(
         f"{_tried(suite, patterns, suite.table_roots)}Put the CosmoAstroSeed file beside the "
         "catalogues, or give its path."
     )
+
+
+FEW = 3
+_BOX = re.compile(r"\{(sim|i)(?::[^}]*)?\}")
+
+
+def catalog_redshifts(
+    suite: Suite,
+    data: Path,
+    set: str = "LH",  # noqa: A002 - what CAMELS calls it
+    volume: str = "L25n256",
+    template: str | None = None,
+) -> tuple[float, ...]:
+    """Return the redshifts that the first few simulations of a set have catalogues at.
+
+    Snapshot numbers are ambiguous, so one header per snapshot is opened. Others than
+    the first few simulations are not looked at: their folders may be slow to list.
+
+    Args:
+        suite: the suite.
+        data: data root.
+        set: such as ``LH``.
+        volume: such as ``L25n256``.
+        template: a path pattern of the user's own, see :func:`find_layouts`.
+
+    Returns:
+        Redshifts as the suite's table gives them, increasing; those that it does not
+        list could not be asked for. Empty where there are no catalogues.
+    """
+    patterns = catalog_patterns(suite, volume, template)
+    places = patterns if template else below(suite.catalog_roots, patterns)
+    found = {
+        redshift
+        for pattern, spelling in product(places, suite.spellings)
+        for path in _shared_snapshots(data, pattern, Known(suite=spelling, volume=volume, set=set))
+        if (redshift := _listed_redshift(suite, path)) is not None
+    }
+    return tuple(sorted(found))
+
+
+def _shared_snapshots(data: Path, pattern: str, known: Known) -> list[Path]:
+    """Return one file per snapshot that each of the first few simulations has."""
+    boxes = [
+        {match.snap: match.path for match in matches(data, of_one, known)}
+        for of_one in _first_boxes(data, pattern, known)
+    ]
+    first = boxes[0] if boxes else {}
+    return [path for snap, path in first.items() if all(snap in box for box in boxes)]
+
+
+def _first_boxes(data: Path, pattern: str, known: Known) -> list[str]:
+    """Return the pattern of each of the first few simulations, read off one folder."""
+    parts = pattern.split("/")
+    depth = next((k for k, part in enumerate(parts, 1) if _BOX.search(part)), len(parts))
+    names = {match.sim for match in matches(data, "/".join(parts[:depth]), known) if match.is_box}
+    few = sorted(names, key=natural_order)[:FEW]
+    return [
+        _BOX.sub(partial(_spelt, {"sim": sim, "i": sim.removeprefix(f"{known['set']}_")}), pattern)
+        for sim in few
+    ]
+
+
+def _spelt(box: Mapping[str, str], found: re.Match[str]) -> str:
+    return box[found[1]]
+
+
+def _listed_redshift(suite: Suite, path: Path) -> float | None:
+    """Return the redshift of the suite's table that a header means.
+
+    A damaged file of a snapshot that nobody has asked for is no reason to stop.
+    """
+    try:
+        stored = peek_redshift(path)
+    except DataError:
+        return None
+    if stored is None:
+        return None
+    nearest = min(suite.snapshots.redshifts, key=lambda z: abs(z - stored))
+    return nearest if same_redshift(nearest, stored) else None

@@ -92,7 +92,7 @@ def prepare(
     paths; the last one to be ready joins them.
     """
     from dagnn import run
-    from dagnn.catalogs.shards import Shard
+    from dagnn.catalogs.cache import Shard
 
     share = Shard.parse(shard)
     settings = [*(override or []), *([f"data.workers={workers}"] if workers else [])]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, device
 from torch_geometric.data import Batch, Data, InMemoryDataset
 
-from dagnn.catalogs.columns import COLUMNS
+from dagnn.catalogs.catalog import COLUMNS
 from dagnn.data.graph_summaries import snapshot_means
 from dagnn.data.truth import checked_truth, truth_groups
 from dagnn.errors import EmptyCatalogError, MismatchError

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from dagnn.catalogs.cache import Shard
 from dagnn.catalogs.catalog import Catalog, Selection
-from dagnn.catalogs.layouts import find_layouts, find_table
+from dagnn.catalogs.layouts import catalog_redshifts, find_layouts, find_table
 from dagnn.catalogs.reader import read_catalog
-from dagnn.catalogs.redshifts import catalog_redshifts
-from dagnn.catalogs.shards import Shard
 from dagnn.catalogs.suites import find_suite, generic_suite, guess_suite, known_suites
 from dagnn.catalogs.tables import ParameterTable, read_table
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies

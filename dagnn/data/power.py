@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.suite import Suite
+from dagnn.catalogs.suites import Suite
 from dagnn.errors import ConfigError, DataError, MismatchError, MissingDataError, TruncatedFileError
 from dagnn.records import FloatArray
 from dagnn.stored import read_npy, reading

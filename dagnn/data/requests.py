@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from dagnn.catalogs.shards import Shard
-from dagnn.catalogs.suite import Suite
+from dagnn.catalogs.cache import Shard
+from dagnn.catalogs.suites import Suite
 from dagnn.catalogs.tables import ParameterTable
 from dagnn.data.inputs import Inputs
 from dagnn.data.truth import NO_PARAMETERS, Truth

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from dagnn.catalogs.cache import Shard
 from dagnn.catalogs.catalog import Catalog, Selection
-from dagnn.catalogs.collection import SuiteCatalogs, load_suite
+from dagnn.catalogs.collection import SuiteCatalogs, load_suite, prepare_suite
 from dagnn.catalogs.layouts import natural_order
-from dagnn.catalogs.preparation import prepare_suite
 from dagnn.catalogs.reader import guess_simulation
-from dagnn.catalogs.shards import Shard
-from dagnn.catalogs.suite import same_redshift
+from dagnn.catalogs.suites import same_redshift
 from dagnn.data.requests import Progress, Request
 from dagnn.errors import ConfigError, MismatchError, MissingDataError, UsageError
 from dagnn.records import Coverage, FloatArray

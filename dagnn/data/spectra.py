@@ -12,11 +12,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, device
 
-from dagnn.catalogs.labels import read_labels
 from dagnn.catalogs.layouts import find_table
-from dagnn.catalogs.suite import Suite
-from dagnn.catalogs.suites import find_suite
-from dagnn.catalogs.tables import ParameterTable, read_table
+from dagnn.catalogs.suites import Suite, find_suite
+from dagnn.catalogs.tables import ParameterTable, read_labels, read_table
 from dagnn.data.inputs import Inputs, same_wavenumbers
 from dagnn.data.power import (
     SAME_REDSHIFT,

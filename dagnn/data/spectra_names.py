@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
-from dagnn.catalogs.suite import Suite
-from dagnn.catalogs.suites import known_suites
+from dagnn.catalogs.suites import Suite, known_suites
 from dagnn.data.power import SAME_REDSHIFT
 from dagnn.errors import MismatchError
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.shards import Shard
+from dagnn.catalogs.cache import Shard
 from dagnn.catalogs.tables import ParameterTable
 from dagnn.data.identical import about_identical
 from dagnn.data.image_arrays import LAYOUTS, channels_first, label_names, resized, usable

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from dagnn.catalogs.suite import Suite
+from dagnn.catalogs.suites import Suite
 from dagnn.errors import MismatchError
 from dagnn.parameters import Scaling
 

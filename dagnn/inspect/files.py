@@ -12,14 +12,12 @@ from shlex import quote
 import numpy as np
 import torch
 
-from dagnn.catalogs.catalog import Selection
+from dagnn.catalogs.catalog import COLUMNS, GALAXY_COLUMNS, Selection
 from dagnn.catalogs.chunks import catalog_files, read_raw
-from dagnn.catalogs.columns import COLUMNS, GALAXY_COLUMNS
 from dagnn.catalogs.hdf5 import MOCK_MARK, list_fields, open_hdf5, read_header
-from dagnn.catalogs.labels import range_problems
 from dagnn.catalogs.reader import guess_simulation, read_catalog
 from dagnn.catalogs.suites import generic_suite, guess_suite, load_suite_file
-from dagnn.catalogs.tables import read_table
+from dagnn.catalogs.tables import range_problems, read_table
 from dagnn.errors import DagnnError
 from dagnn.files import entries, matching
 from dagnn.parameters import PARAMETERS

@@ -10,13 +10,19 @@ from typing import Any
 import numpy as np
 
 from dagnn.catalogs.hdf5 import MOCK_MARK, open_hdf5, read_header
-from dagnn.catalogs.labels import header_problems, range_problems
-from dagnn.catalogs.layouts import below, catalog_patterns, existing, find_table, natural_order
-from dagnn.catalogs.patterns import Known, Match, matches
+from dagnn.catalogs.layouts import (
+    Known,
+    Match,
+    below,
+    catalog_patterns,
+    existing,
+    find_table,
+    matches,
+    natural_order,
+)
 from dagnn.catalogs.reader import peek_redshift, read_catalog
-from dagnn.catalogs.suite import Suite
-from dagnn.catalogs.suites import generic_suite, guess_suite, known_suites
-from dagnn.catalogs.tables import read_table
+from dagnn.catalogs.suites import Suite, generic_suite, guess_suite, known_suites
+from dagnn.catalogs.tables import header_problems, range_problems, read_table
 from dagnn.errors import DataError, EmptyCatalogError, ImplausibleError, MissingDataError
 from dagnn.files import matching
 from dagnn.inspect.files import Fact, Inspection

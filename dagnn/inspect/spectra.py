@@ -9,10 +9,9 @@ from shlex import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.labels import range_problems
 from dagnn.catalogs.layouts import find_table
 from dagnn.catalogs.suites import known_suites
-from dagnn.catalogs.tables import read_table
+from dagnn.catalogs.tables import range_problems, read_table
 from dagnn.data.inputs import same_wavenumbers
 from dagnn.data.power import SAME_REDSHIFT, kmax_of, read_power, read_wavenumbers
 from dagnn.data.spectra import own_wavenumbers, require_power, rising_notes

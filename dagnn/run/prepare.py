@@ -6,8 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dagnn.catalogs.cache import default_cache
-from dagnn.catalogs.shards import Shard
+from dagnn.catalogs.cache import Shard, default_cache
 from dagnn.config import Experiment
 from dagnn.console import log, progress_bar
 from dagnn.data.modalities import Modality, Request

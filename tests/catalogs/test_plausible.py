@@ -14,7 +14,7 @@ from dagnn.catalogs import (
     prepare_suite,
     read_catalog,
 )
-from dagnn.catalogs.plausible import CHANCE, log_chance
+from dagnn.catalogs.checks import CHANCE, log_chance
 from dagnn.data.modalities import Galaxies
 from dagnn.errors import ConfigError, ImplausibleError, MismatchError
 from dagnn.inspect import inspect_path

@@ -4,7 +4,7 @@ import pytest
 from tiny_catalogs import write_catalog
 
 from dagnn.catalogs import find_suite
-from dagnn.catalogs.redshifts import FEW, catalog_redshifts
+from dagnn.catalogs.layouts import FEW, catalog_redshifts
 
 TNG = find_suite("tng")
 PATTERNS = {

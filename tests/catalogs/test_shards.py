@@ -5,9 +5,10 @@ import pytest
 from test_collection import FILE, no_hdf5, root, same  # noqa: F401 - fixtures
 from tiny_catalogs import subhalos, write_catalog
 
-from dagnn.catalogs import Selection, Shard, load_suite, prepare_suite, shards
-from dagnn.catalogs.boxes import read_boxes
+from dagnn.catalogs import Selection, Shard, load_suite, prepare_suite
+from dagnn.catalogs import cache as cached
 from dagnn.catalogs.cache import load_cached
+from dagnn.catalogs.reader import read_boxes
 from dagnn.errors import UsageError
 
 
@@ -29,7 +30,7 @@ def test_shares_are_disjoint_and_together_the_whole(root, cache, no_hdf5, order,
         read.append(list(files))
         return read_boxes(request, files, *rest)
 
-    monkeypatch.setattr("dagnn.catalogs.preparation.read_boxes", remember)
+    monkeypatch.setattr("dagnn.catalogs.collection.read_boxes", remember)
     counts = [prepare(root, cache, f"{number}/2") for number in order]
     shares = {1: ["LH_0", "LH_2"], 2: ["LH_1"]}
     assert read == [shares[number] for number in order]
@@ -109,8 +110,8 @@ def test_a_share_that_another_job_has_joined_meanwhile(root, cache, monkeypatch)
         asked.append(key)
         return load_cached(folder, key) if len(asked) == 4 else None
 
-    monkeypatch.setattr(shards, "load_cached", load)
-    found = shards.recall(cache, file.stem, {})
+    monkeypatch.setattr(cached, "load_cached", load)
+    found = cached.recall(cache, file.stem, {})
     assert [key.removeprefix(file.stem) for key in asked] == ["", ".1-of-2", ".2-of-2", ""]
     assert found is not None and len(found.catalogs) == 3
 
