@@ -2,15 +2,16 @@
 
 import sqlite3
 import time
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import optuna
 from filelock import FileLock
-from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError
+from optuna.samplers import BaseSampler
 from optuna.storages import JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -21,10 +22,12 @@ from dagnn.files import atomic_path, entries, write_text
 from dagnn.report.comparison.runs import differing, flatten
 from dagnn.run.folder import lacking
 from dagnn.stored import read_text, reading
-from dagnn.tune.study import Study, reopen
+from dagnn.tune.study import Make, Study, no_experimental_warnings, reopen
 
 FINGERPRINT, DESCRIPTION, DATA = "dagnn_fingerprint", "dagnn_study", "dagnn_data"
 """User attributes of a study."""
+FIRST = "first"
+"""User attribute in which studies of older versions keep the number of a first attempt."""
 LOCK = "study.lock"
 HEARTBEAT_S = 15
 """How often a worker records that it is alive; a trial is given up after four of these."""
@@ -95,13 +98,59 @@ class StudyFolder:
         return self.trials / f"{number:04d}"
 
 
+def first_number(trial: FrozenTrial) -> int:
+    """Return the number of a trial's first attempt, which also names its folder."""
+    with no_experimental_warnings():
+        first = RetryHeartbeatStaleTrialCallback.retried_trial_number(trial)
+    return int(trial.user_attrs.get(FIRST, trial.number if first is None else first))
+
+
+class PerTrial:
+    """A sampler made anew for every trial, seeded by how many trials were drawn before it.
+
+    So several workers never draw the same numbers, and an interrupted study continues as it
+    would have: a trial that is tried again was drawn already and is not counted. What a
+    sampler has to remember is in the study's storage.
+
+    Args:
+        make: seed → sampler.
+        seed: of the study.
+        trials: returns every trial of the study; nothing where none is ever tried again.
+    """
+
+    def __init__(
+        self, make: Make, seed: int, trials: Callable[[], Sequence[FrozenTrial]] = lambda: ()
+    ) -> None:
+        self._make = make
+        self._seed = seed
+        self._trials = trials
+        self._renew(seed)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Make the sampler of this trial."""
+        first = first_number(trial)
+        earlier = self._trials()[:first]
+        again = sum(first_number(other) != other.number for other in earlier)
+        mixed = np.random.SeedSequence([self._seed, first - again]).generate_state(1)[0]
+        self._renew(int(mixed))
+        self._sampler.before_trial(study, trial)
+
+    def _renew(self, seed: int) -> None:
+        with no_experimental_warnings():
+            self._sampler = self._make(seed=seed)
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else Optuna calls is a method of the sampler of this trial."""
+        return getattr(self._sampler, name)
+
+
 def retry_callback(most: int | None = MOST_ATTEMPTS) -> RetryHeartbeatStaleTrialCallback:
     """Return what queues a lost trial again, with the same values and in the same folder.
 
     Args:
         most: attempts after which a trial is left; None for no limit.
     """
-    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+    with no_experimental_warnings():
         return RetryHeartbeatStaleTrialCallback(max_retry=None if most is None else most - 1)
 
 
@@ -191,7 +240,7 @@ def _open_database(address: str, heartbeat: int, tries: int = 5) -> RDBStorage:
 
 
 def _rdb(address: str, heartbeat: int, engine: dict[str, Any]) -> RDBStorage:
-    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+    with no_experimental_warnings():
         return RDBStorage(
             address,
             engine_kwargs=engine,
@@ -280,13 +329,16 @@ def join_study(study: Study, storage: RDBStorage) -> optuna.Study:
         joined = optuna.load_study(study_name=study.name, storage=storage)
         _require_same(study, joined)
     else:
-        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+        with no_experimental_warnings():
             joined.set_metric_names(list(study.objectives))
         for values in study.queued():
             joined.enqueue_trial(values)
         joined.set_user_attr(DESCRIPTION, study.describe())
         joined.set_user_attr(FINGERPRINT, study.fingerprint())
-    joined.sampler = study.sampler(joined)
+    per_trial = PerTrial(
+        study.sampler(), study.file.seed, lambda: joined.get_trials(deepcopy=False)
+    )
+    joined.sampler = cast("BaseSampler", per_trial)
     joined.pruner = study.pruner()
     return joined
 

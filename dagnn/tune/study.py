@@ -3,13 +3,18 @@
 import hashlib
 import inspect
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dagnn import run
@@ -23,23 +28,106 @@ from dagnn.config import (
     lookup,
     validated,
 )
-from dagnn.errors import ConfigError, DagnnError, UsageError, nearest
+from dagnn.errors import ConfigError, DagnnError, MissingPackageError, UsageError, nearest
 from dagnn.run.assemble import check
 from dagnn.run.scores import SCORES
 from dagnn.training import TARGET_ORACLE
-from dagnn.tune.samplers import GRID, PRUNERS, SAMPLERS, PerTrial
 from dagnn.tune.space import Space, Values
 from dagnn.yaml_files import RECORD, read_yaml, to_yaml
 
-NOT_IN_FINGERPRINT = (
-    "name",
-    "data.path",
-    "data.workers",
-    "training.device",
-    "evaluation",
-    "calibration",
-)
-"""Parts of an experiment that may differ between workers of one study."""
+NOT_IN_FINGERPRINT: Any = {
+    "name": True,
+    "data": {"path", "workers"},
+    "training": {"device"},
+    "evaluation": True,
+    "calibration": True,
+}
+"""Keys of an experiment that may differ between workers of one study."""
+Make = Callable[..., BaseSampler]
+"""Makes a sampler of its ``seed``."""
+
+
+def no_experimental_warnings() -> "warnings.catch_warnings[None]":
+    """Return a context without the warnings of Optuna's experimental parts, which are tested."""
+    return warnings.catch_warnings(action="ignore", category=ExperimentalWarning)
+
+
+def tpe(conditional: bool, startup_trials: int = 10) -> Make:
+    """Tree-structured Parzen estimator over all keys together, aware of running trials.
+
+    Args:
+        conditional: whether to model keys in groups, as conditions need it.
+        startup_trials: drawn at random first.
+
+    References:
+        Bergstra et al. 2011, NeurIPS 24; Falkner et al. 2018, ICML (multivariate).
+    """
+    return partial(
+        optuna.samplers.TPESampler,
+        n_startup_trials=startup_trials,
+        multivariate=True,
+        group=conditional,
+        constant_liar=True,
+    )
+
+
+def cmaes(startup_trials: int = 1) -> Make:
+    """Covariance matrix adaptation over two ranges or more; choices are drawn at random beside it.
+
+    Args:
+        startup_trials: drawn at random first.
+
+    References:
+        Hansen & Ostermeier 2001, Evol. Comput. 9, 159.
+    """
+    if find_spec("cmaes") is None:
+        raise MissingPackageError(
+            "sampler cmaes needs a package that is not installed: pip install 'dagnn[cmaes]'"
+        )
+    return partial(optuna.samplers.CmaEsSampler, n_startup_trials=startup_trials)
+
+
+GRID = "grid"
+SAMPLERS: dict[str, Callable[..., Make]] = {
+    "tpe": tpe,
+    "random": lambda: optuna.samplers.RandomSampler,
+    "cmaes": cmaes,
+    # Its points are queued when the study is made, so nothing is left to draw.
+    GRID: lambda: optuna.samplers.RandomSampler,
+}
+
+
+def median(startup_trials: int = 5, warmup_epochs: int = 5) -> BasePruner:
+    """Prune a trial that is worse than the median of earlier ones at the same epoch."""
+    return optuna.pruners.MedianPruner(startup_trials, warmup_epochs)
+
+
+def patient(
+    patience: int = 5, startup_trials: int = 5, warmup_epochs: int = 5, min_delta: float = 0.0
+) -> BasePruner:
+    """Like ``median``, but only where a trial has not improved for ``patience`` epochs."""
+    with no_experimental_warnings():
+        wrapped = median(startup_trials, warmup_epochs)
+        return optuna.pruners.PatientPruner(wrapped, patience, min_delta)
+
+
+def hyperband(epochs: int, min_epochs: int = 1, reduction_factor: int = 3) -> BasePruner:
+    """Race trials in brackets that prune more or less early (Li et al. 2018, JMLR 18, 185)."""
+    return optuna.pruners.HyperbandPruner(min_epochs, epochs, reduction_factor)
+
+
+def asha(min_epochs: int = 1, reduction_factor: int = 4) -> BasePruner:
+    """Keep one in ``reduction_factor`` trials at each rung (Li et al. 2020, MLSys 2, 230)."""
+    return optuna.pruners.SuccessiveHalvingPruner(min_epochs, reduction_factor)
+
+
+PRUNERS: dict[str, Callable[..., BasePruner]] = {
+    "none": optuna.pruners.NopPruner,
+    "median": median,
+    "patient": patient,
+    "hyperband": hyperband,
+    "asha": asha,
+}
 
 
 class _Strict(BaseModel):
@@ -142,6 +230,12 @@ class Study:
     space: Space
     where: str
 
+    @classmethod
+    def of(cls, path: Path, file: StudyFile, experiment: Experiment) -> "Study":
+        """Make a study of what its file holds and the experiment that this resolves to."""
+        space = Space.of(file.space, str(path))
+        return cls(file.name or path.stem, file, experiment, space, str(path))
+
     @property
     def objectives(self) -> tuple[str, ...]:
         """Scores that are minimised."""
@@ -180,19 +274,15 @@ class Study:
         return [default] if default else []
 
     def trials(self) -> int:
-        """Return how many trials the study is done after."""
+        """Return after how many trials the study is done."""
         trials = self.file.budget.trials
         return min(trials, len(self.queued())) if self.file.sampler.name == GRID else trials
 
-    def sampler(self, joined: optuna.Study | None = None) -> PerTrial:
-        """Make the sampler.
-
-        Args:
-            joined: the study in its storage, where trials may be tried again.
-        """
-        make = _build(SAMPLERS, self.file.sampler, "sampler", conditional=self.space.conditional)
-        trials = None if joined is None else lambda: joined.get_trials(deepcopy=False)
-        return PerTrial(make, self.file.seed, trials)
+    def sampler(self) -> Make:
+        """Return what makes a sampler of its seed."""
+        conditional = self.space.conditional
+        make: Make = _build(SAMPLERS, self.file.sampler, "sampler", conditional=conditional)
+        return make
 
     def pruner(self) -> BasePruner:
         """Make the pruner, which may need to know how long the longest trial trains."""
@@ -203,15 +293,8 @@ class Study:
 
     def describe(self) -> dict[str, Any]:
         """Return what must be equal in two workers of one study, as plain values."""
-        tree = self.experiment.model_dump(mode="json")
-        for key in NOT_IN_FINGERPRINT:
-            part, _, below = key.partition(".")
-            if below:
-                tree[part].pop(below, None)
-            else:
-                tree.pop(part)
         return {
-            "experiment": tree,
+            "experiment": self.experiment.model_dump(mode="json", exclude=NOT_IN_FINGERPRINT),
             "space": self.space.describe(),
             "objectives": dict(self.file.objectives),
             "reverse_validation": "reverse_error" in self.scores,
@@ -282,16 +365,15 @@ def read_study(
     limits = {k: v for k, v in {"trials": trials, "hours": hours}.items() if v is not None}
     budget = validated(Budget, {**file.budget.model_dump(), **limits}, "The budget")
     file = file.model_copy(update={"budget": budget})
-    start = file.experiment
-    beside = path.parent / start.config
+    start, beside = file.experiment, path.parent / file.experiment.config
     experiment = run.load(
-        str(beside) if beside.is_file() else start.config,
+        beside if beside.is_file() else start.config,
         [*start.set.items(), *overrides],
         source=start.source,
         target=start.target,
         data=data,
     )
-    study = _study(path, file, experiment)
+    study = Study.of(path, file, experiment)
     _require_valid(study)
     return study
 
@@ -304,12 +386,7 @@ def reopen(path: Path) -> Study:
     """
     tree = read_yaml(path)
     experiment = experiment_from(tree.pop("experiment", {}), where=str(path))
-    return _study(path, validated(StudyFile, tree, f"The study {path}"), experiment)
-
-
-def _study(path: Path, file: StudyFile, experiment: Experiment) -> Study:
-    space = Space.of(file.space, str(path))
-    return Study(file.name or path.stem, file, experiment, space, str(path))
+    return Study.of(path, validated(StudyFile, tree, f"The study {path}"), experiment)
 
 
 def _require_valid(study: Study) -> None:

@@ -5,7 +5,6 @@ import math
 import os
 import socket
 import time
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from pathlib import Path
 import optuna
 import torch
 from filelock import FileLock
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 from rich.console import Console
 
@@ -35,9 +34,8 @@ from dagnn.tune.outcomes import (
     outcome_of,
     write_sealed,
 )
-from dagnn.tune.samplers import first_number
-from dagnn.tune.storage import StudyFolder, give_up
-from dagnn.tune.study import Study
+from dagnn.tune.storage import StudyFolder, first_number, give_up
+from dagnn.tune.study import Study, no_experimental_warnings
 
 KEPT_DATA = 4
 """How many differently prepared data sets (linking radii, say) stay in memory."""
@@ -181,7 +179,7 @@ class Worker:
 
     def _recover(self) -> int:
         """Queue the trials of dead workers again, and return how many are running."""
-        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+        with no_experimental_warnings():
             optuna.storages.fail_stale_trials(self.joined)
         running = self.joined.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         for trial in running:

@@ -6,8 +6,8 @@ from tiny_studies import SPACE, write_study
 
 from dagnn.errors import DagnnError
 from dagnn.resources import resource_folder
-from dagnn.tune.samplers import PRUNERS, SAMPLERS, PerTrial
-from dagnn.tune.study import read_study, reopen
+from dagnn.tune.storage import PerTrial
+from dagnn.tune.study import PRUNERS, SAMPLERS, read_study, reopen
 
 RANGE = {"type": "float", "low": 0.1, "high": 1}
 STEPPED = {"training.batch_size": [8, 16], "model.encoder.dropout": {**RANGE, "step": 0.3}}
@@ -102,20 +102,19 @@ def test_every_sampler_proposes_by_trial_number_alone(tmp_path, name):
     study = read_study(file)
 
     def proposals(restart: bool) -> list:
-        joined = optuna.create_study(sampler=study.sampler())
+        joined = optuna.create_study(sampler=PerTrial(study.sampler(), study.file.seed))
         found = []
         for _ in range(6):
             trial = joined.ask()
             found.append(study.space.suggest(trial))
             joined.tell(trial, float(trial.number % 3))
             if restart:
-                joined.sampler = study.sampler()
+                joined.sampler = PerTrial(study.sampler(), study.file.seed)
         return found
 
     whole, interrupted = proposals(False), proposals(True)
     assert whole == interrupted
     assert len({tuple(values.items()) for values in whole}) > 1
-    assert isinstance(study.sampler(), PerTrial)
 
 
 def test_a_grid_is_queued_whole(tmp_path):

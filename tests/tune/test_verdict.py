@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from dagnn.tune.outcomes import DEFAULT, Choice, Outcome, verdict
-from dagnn.tune.paired import paired_difference
+from dagnn.tune.outcomes import DEFAULT, Choice, Outcome, paired_difference, verdict
 
 
 def squared(size, items=45, seed=0, groups=None):
