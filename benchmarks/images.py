@@ -37,13 +37,11 @@ from dagnn.models import Network
 from dagnn.records import Result
 from dagnn.run.answers import answers_of
 from dagnn.run.calibrate import on_target_labels
-from dagnn.run.data import prepare
+from dagnn.run.data import locate_data, prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
-from dagnn.run.locate import locate_data
-from dagnn.run.novelty import apply_novelty, fit_familiar
-from dagnn.run.predictions import adapt, predict_all
 from dagnn.run.prepared import Prepared
+from dagnn.run.trained import adapt, apply_novelty, fit_familiar, predict_all
 
 QUIET = Console(quiet=True)
 RADIO = [

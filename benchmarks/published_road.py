@@ -26,8 +26,8 @@ from dagnn.config import Experiment
 from dagnn.run.data import prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
-from dagnn.run.predictions import predict_all
 from dagnn.run.prepared import Prepared
+from dagnn.run.trained import predict_all
 
 RECIPES = {"ours": "gnn_published", "default": "gnn_mmd"}
 DEFAULT_EPOCHS = 30

@@ -27,16 +27,14 @@ from dagnn.config import Experiment
 from dagnn.evaluation.selection_scores import chosen, rank_sum
 from dagnn.models import Network
 from dagnn.records import Predictions
-from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels
+from dagnn.run.calibrate import Plan, apply_scale, at_other_redshift, calibrated, on_target_labels
 from dagnn.run.data import prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
-from dagnn.run.guard import guarded
-from dagnn.run.predictions import predict_all
 from dagnn.run.prepared import Prepared
-from dagnn.run.reverse import reverse_error
-from dagnn.run.scores import label_free_scores
-from dagnn.run.surrogates import at_other_redshift
+from dagnn.run.ranges import guarded
+from dagnn.run.selection import label_free_scores, reverse_error
+from dagnn.run.trained import predict_all
 
 QUIET = Console(quiet=True)
 DIRECTIONS = (("tng", "simba"), ("simba", "tng"))

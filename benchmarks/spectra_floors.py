@@ -8,8 +8,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from dagnn.records import FloatArray, Predictions
+from dagnn.run.calibrate import Surrogate
 from dagnn.run.prepared import Prepared, SuiteData
-from dagnn.run.surrogates import Surrogate
 from dagnn.trust.variance import excess, fit_variance
 
 

@@ -20,7 +20,7 @@ from unittest.mock import patch
 from rich.console import Console
 
 from dagnn import tune
-from dagnn.run import trial as run_trial
+from dagnn.run import selection as run_trial
 from dagnn.tune import worker
 from dagnn.yaml_files import read_yaml, to_yaml
 

@@ -22,7 +22,7 @@ from dagnn.report.figures.save import save_figure
 from dagnn.report.figures.style import BLUE, ORANGE, STYLE, panels
 from dagnn.run.assemble import assemble
 from dagnn.run.data import prepare
-from dagnn.run.scores import label_free_scores, target_scores
+from dagnn.run.selection import label_free_scores, target_scores
 from dagnn.training import fit
 
 WEIGHTS = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)

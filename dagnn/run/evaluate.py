@@ -14,17 +14,26 @@ from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.calibrate import apply_scale, on_target_labels, read_scale
-from dagnn.run.data import prepare, require_inputs, require_present, with_shared_options
+from dagnn.run.data import (
+    locate_data,
+    prepare,
+    require_inputs,
+    require_present,
+    with_shared_options,
+)
 from dagnn.run.facts import coverage_of, require_same_data
 from dagnn.run.folder import RunFolder
-from dagnn.run.guard import alarms_of_adapted, stored_intervals
-from dagnn.run.locate import locate_data
-from dagnn.run.novelty import apply_novelty, learn_familiar
-from dagnn.run.outside import outside_range, unlike_as_a_set
-from dagnn.run.predictions import predict_all
 from dagnn.run.prepared import Prepared, SuiteData, modality_of, stored_truth
+from dagnn.run.ranges import alarms_of_adapted, outside_range, stored_intervals, unlike_as_a_set
 from dagnn.run.train import RunResult, finish
-from dagnn.run.trained import Trained, load_network, unfinished
+from dagnn.run.trained import (
+    Trained,
+    apply_novelty,
+    learn_familiar,
+    load_network,
+    predict_all,
+    unfinished,
+)
 from dagnn.training import Checkpoint
 
 

@@ -11,9 +11,8 @@ from dagnn.environment import collect_environment
 from dagnn.errors import CheckpointError
 from dagnn.run.assemble import choose_device
 from dagnn.run.folder import RunFolder
-from dagnn.run.guard import alarm_text
-from dagnn.run.outside import training_spread
 from dagnn.run.prepared import Prepared, SuiteData, summaries_of
+from dagnn.run.ranges import alarm_text, training_spread
 
 
 def checkpoint_meta(

@@ -14,9 +14,9 @@ from dagnn.report.history import read_epochs
 from dagnn.run.assemble import Assembly, TrainingBatches, assemble, silent_terms
 from dagnn.run.facts import checkpoint_meta
 from dagnn.run.folder import RunFolder
-from dagnn.run.guard import align_within
 from dagnn.run.initial import inherited_notes, load_parameters
 from dagnn.run.prepared import Prepared
+from dagnn.run.ranges import align_within
 from dagnn.training import (
     TARGET_ORACLE,
     Callback,

@@ -46,7 +46,7 @@ class _Inputs(BaseModel, extra="forbid"):
 
 
 class _Spread(BaseModel):
-    """See :func:`dagnn.run.outside.training_spread`, which makes it."""
+    """See :func:`dagnn.run.ranges.training_spread`, which makes it."""
 
     scale: list[FiniteFloat]
     mean: list[FiniteFloat]

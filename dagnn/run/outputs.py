@@ -1,6 +1,6 @@
-"""Everything a finished run leaves behind: tables, figures, report, model card."""
+"""What a measured run leaves behind: tables, figures, report, model card, and what is printed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -8,18 +8,21 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from rich.console import Console
+from rich.markup import escape
 
 from dagnn.catalogs.suites import SUITE_FILES
 from dagnn.config import Experiment
-from dagnn.console import screen
+from dagnn.console import log, screen
 from dagnn.evaluation.alignment import Alignment, alignments
 from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.beyond import BeyondPrior, beyond_prior
 from dagnn.evaluation.prior import Prior
-from dagnn.evaluation.storage import NO_PRIORS, Priors, write_results
+from dagnn.evaluation.storage import NO_PRIORS, Priors, read_results, write_results
 from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.files import atomic_path
 from dagnn.records import EpochRecord, Result
+from dagnn.report.class_lines import unknown_sentences
 from dagnn.report.console import NARROW, console_table
 from dagnn.report.figures import (
     latent_figure,
@@ -37,6 +40,7 @@ from dagnn.run.answers import Answers, AnyPredictions, answers_of
 from dagnn.run.assemble import silent_terms
 from dagnn.run.calibrate import read_scale
 from dagnn.run.folder import RunFolder
+from dagnn.run.ranges import alarm_text, stored_intervals
 from dagnn.stored import read_arrays, reading
 from dagnn.training import TARGET_ORACLE
 
@@ -297,3 +301,59 @@ def _stored_latents(folder: RunFolder, seen: Sequence[AnyPredictions]) -> dict[s
             if not np.isfinite(latent).all():
                 raise ValueError(f"{_latent_key(each)} holds NaN or infinite values")
     return stored
+
+
+def tell_results(
+    folder: RunFolder,
+    experiment: Experiment,
+    predictions: Sequence[AnyPredictions],
+    results: Sequence[Result],
+    report: Path,
+    console: Console,
+) -> None:
+    """Print the table of a run to standard output, and to the console what qualifies it.
+
+    Args:
+        folder: of the run; its stored facts tell mocks, classes and alarms.
+        experiment: that was run.
+        predictions: with their groups.
+        results: what they were measured to be.
+        report: where to read more.
+        console: where remarks go.
+    """
+    facts = folder.read_environment()
+    show_table(experiment, results, stamped(facts))
+    _tell(console, "[bold]Summary:[/]", summary(experiment, predictions, results))
+    for text in unknown_sentences(results):
+        _tell(console, "[yellow]Note:[/]", text)
+    for each in reaching_beyond(predictions, facts):
+        if each.model == MODEL:
+            _tell(console, "[yellow]Note:[/]", each.sentence())
+    for text in _restrictions(experiment):
+        _tell(console, "[bold yellow]STRESS TEST:[/]", text)
+    narrow = [alarm_text(each) for each in stored_intervals(facts) if each.alarm]
+    for text in (*narrow, *answers_of(facts.get("classes", ())).alarms(predictions)):
+        _tell(console, "[bold yellow]Alarm:[/]", text)
+    console.print(f"Report: {report}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _restrictions(experiment: Experiment) -> Iterator[str]:
+    for name, (low, high) in experiment.data.target_prior.items():
+        yield f"targets are restricted to {name} from {low:g} to {high:g}, by their labels."
+
+
+def _tell(console: Console, mark: str, text: str) -> None:
+    console.print(f"{mark} {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def report(path: Path, *, console: Console | None = None) -> Path:
+    """Write the report of a run again from its stored results."""
+    console = console or log()
+    folder = RunFolder.open(path)
+    experiment = folder.read_experiment()
+    results = read_results(folder.results)
+    answers = answers_of(folder.read_environment().get("classes", ()))
+    predictions = with_latents(folder, answers.read(folder.predictions))
+    page = write_pages(folder, experiment, predictions, results)
+    tell_results(folder, experiment, predictions, results, page, console)
+    return page

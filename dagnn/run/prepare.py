@@ -12,9 +12,9 @@ from dagnn.console import log, progress_bar
 from dagnn.data.modalities import Modality, Request
 from dagnn.errors import MissingDataError
 from dagnn.run.assemble import check
-from dagnn.run.locate import default_data
+from dagnn.run.calibrate import other_redshifts
+from dagnn.run.data import default_data
 from dagnn.run.prepared import modality_of
-from dagnn.run.surrogates import other_redshifts
 
 
 def prepare(

@@ -8,7 +8,7 @@ from dagnn.config import Experiment
 from dagnn.records import ClassPredictions
 from dagnn.report.comparison.runs import ALARM, STRESS_TEST, Stamp
 from dagnn.run.answers import AnyPredictions
-from dagnn.run.guard import alarm_text, stored_intervals
+from dagnn.run.ranges import alarm_text, stored_intervals
 from dagnn.trust.class_shift import class_shifts
 from dagnn.trust.unfamiliar import unfamiliar
 

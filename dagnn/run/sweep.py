@@ -22,9 +22,8 @@ from dagnn.report.comparison.runs import Settings, differing, flatten
 from dagnn.run.assemble import check
 from dagnn.run.compare import compare, require_place, run_names
 from dagnn.run.data import require_present
-from dagnn.run.finished import is_complete, resume
 from dagnn.run.folder import RunFolder
-from dagnn.run.train import train
+from dagnn.run.train import is_complete, resume, train
 
 FEWEST_TO_LEAVE_OUT = 3
 

@@ -1,6 +1,6 @@
 """Train an experiment, evaluate it on every suite, and write the run directory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -12,20 +12,20 @@ from dagnn.console import busy, log
 from dagnn.data.inputs import Inputs
 from dagnn.errors import DagnnError, Interrupted
 from dagnn.evaluation.prior import Prior
+from dagnn.evaluation.storage import read_results
 from dagnn.evaluation.table import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import Result
+from dagnn.report.history import read_epochs
 from dagnn.robustness.examination import write_examination
 from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.assemble import check, choose_device, on_this_machine
 from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels
-from dagnn.run.closing import tell_results
-from dagnn.run.data import prepare, require_inputs, with_shared_options
+from dagnn.run.data import locate_data, prepare, require_inputs, with_shared_options
 from dagnn.run.facts import require_same_data, run_facts
-from dagnn.run.fitting import fit_network
+from dagnn.run.fitting import fit_network, has_ended
 from dagnn.run.folder import RunFolder, require_free
-from dagnn.run.guard import guarded, stored_intervals
 from dagnn.run.initial import (
     inherited_notes,
     load_initial,
@@ -33,11 +33,10 @@ from dagnn.run.initial import (
     require_same_inputs,
     stored_meta,
 )
-from dagnn.run.locate import locate_data
-from dagnn.run.novelty import apply_novelty, learn_familiar
-from dagnn.run.outputs import stamped, title, write_pages, write_tables
-from dagnn.run.predictions import predict_all
+from dagnn.run.outputs import stamped, tell_results, title, with_latents, write_pages, write_tables
 from dagnn.run.prepared import Prepared, stored_truth
+from dagnn.run.ranges import guarded, stored_intervals
+from dagnn.run.trained import apply_novelty, learn_familiar, predict_all
 from dagnn.training import Checkpoint, legend
 
 TOLD = {
@@ -109,13 +108,7 @@ def train(
     return _run(experiment, prepared, folder, initial, console)
 
 
-def resume(path: Path, *, console: Console | None = None) -> RunResult:
-    """Continue a run from its last checkpoint, as if it had never stopped.
-
-    Raises:
-        DagnnError: there is no such run, or its data have changed.
-    """
-    console = console or log()
+def _train_on(path: Path, console: Console) -> RunResult:
     folder = RunFolder.open(path)
     experiment = _moved_here(folder.read_experiment(), console)
     check(experiment)
@@ -247,3 +240,85 @@ def finish(
         report = write_pages(folder, experiment, predictions, results)
     tell_results(folder, experiment, predictions, results, report, console)
     return RunResult(folder.path, results, predictions, mock)
+
+
+def resume(path: Path, *, console: Console | None = None) -> RunResult:
+    """Continue a run from its last checkpoint, as if it had never stopped.
+
+    A run that is finished is left as it is: nothing is read but its results.
+
+    Args:
+        path: run directory.
+        console: where progress goes; standard error if None.
+
+    Raises:
+        DagnnError: there is no such run, or its data have changed.
+    """
+    console = console or log()
+    folder = RunFolder.open(path)
+    if not is_complete(folder):
+        _forget_evaluation(folder)
+        return _train_on(path, console)
+    console.print(_nothing_to_do(folder), markup=False, highlight=False, soft_wrap=True)
+    facts = folder.read_environment()
+    answers = answers_of(facts.get("classes", ()))
+    predictions = with_latents(folder, answers.read(folder.predictions))
+    return RunResult(path, read_results(folder.results), predictions, stamped(facts))
+
+
+def _forget_evaluation(folder: RunFolder) -> None:
+    """Drop what an evaluation half way said of the state that it saw."""
+    if folder.environment.is_file():
+        facts = folder.read_environment()
+        folder.write_environment(facts | {"evaluation": {"mock": False, "notes": []}})
+
+
+def is_complete(folder: RunFolder) -> bool:
+    """Whether every network of a run is trained, calibrated, and was measured after that.
+
+    That results exist does not tell: an interrupted run can be evaluated as far as it is. Nor
+    do new results: the report is drawn minutes after them, and until then an old one may lie there.
+    """
+    if not folder.is_finished():
+        return False
+    trainings = list(_trainings(folder, folder.read_experiment()))
+    if not all(_is_trained(part, asked) for part, asked in trainings):
+        return False
+    made = [part.checkpoints / "last.pt" for part, _ in trainings]
+    fitted = (file for part, _ in trainings for file in (part.calibration, part.novelty))
+    made += [file for file in fitted if file.is_file()]
+    told = (folder.results, folder.predictions, folder.report, folder.model_card)
+    return max(map(_written_at, made)) <= min(map(_written_at, told))
+
+
+def _written_at(file: Path) -> int:
+    return file.stat().st_mtime_ns
+
+
+def _trainings(folder: RunFolder, experiment: Experiment) -> Iterator[tuple[RunFolder, Experiment]]:
+    """Give every network that a run was asked for, with what it was to be."""
+    yield folder, experiment
+    if experiment.evaluation.compare_source_only:
+        yield folder.source_only, experiment.without_adaptation()
+    if experiment.evaluation.compare_oracle and experiment.target:
+        yield folder.oracle, experiment.on_target_labels()
+
+
+def _is_trained(folder: RunFolder, experiment: Experiment) -> bool:
+    """Whether a training has come to its end, and its answers were calibrated if they should be."""
+    calibrated = experiment.calibration.variance == "none" or folder.calibration.is_file()
+    return calibrated and has_ended(folder, experiment)
+
+
+def _nothing_to_do(folder: RunFolder) -> str:
+    epochs, path = len(read_epochs(folder.metrics)), folder.path
+    quoted = quote(str(path))
+    return (
+        f"{path} is finished: trained for {epochs} epochs and measured. Nothing is left to "
+        "resume.\n"
+        f"Measure it again, also on other suites: dagnn evaluate {quoted}\n"
+        f"Draw its report again:                  dagnn report {quoted}\n"
+        f"Train on, as a new run:                 dagnn train --config {quote(str(folder.config))} "
+        f"--init-from {quoted}\n"
+        f"Report: {folder.report}"
+    )

@@ -1,18 +1,26 @@
-"""A finished run, opened to be used again."""
+"""A trained network in use: opened, adapted, predicting, and calibrated as when it was trained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from dagnn.config import Experiment
-from dagnn.errors import CheckpointError
+from dagnn.errors import CheckpointError, UsageError
 from dagnn.models import Network
+from dagnn.records import Dataset
+from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.assemble import choose_device, make_network, on_this_machine
 from dagnn.run.folder import RunFolder
 from dagnn.run.meta import load_trained
-from dagnn.run.prepared import stored_truth
+from dagnn.run.prepared import Prepared, SuiteData, stored_truth
 from dagnn.stored import reading
 from dagnn.training import Checkpoint, load_checkpoint, load_weights
+from dagnn.trust.novelty import Novelty
 
 
 @dataclass(frozen=True)
@@ -81,3 +89,163 @@ def uncalibrated(folder: RunFolder, experiment: Experiment) -> list[str]:
         f"Not calibrated: {folder.calibration} is absent. How sure the network says it is, is "
         f"uncorrected. Finish the run with: dagnn train --resume {quote(str(folder.path))}"
     ]
+
+
+FEWEST_TO_ADAPT = 20
+ITEMS_AT_ONCE = 512
+
+
+def predict_all(
+    network: Network,
+    prepared: Prepared,
+    model: str,
+    known: Sequence[str] | None = None,
+    *,
+    adapt_statistics: bool = False,
+    transductive: bool = False,
+) -> list[AnyPredictions]:
+    """Predict every item that training has not learned from.
+
+    Args:
+        network: trained network.
+        prepared: suites to predict.
+        model: which network this is.
+        known: short names of the suites that it was trained on, by their number; those of
+            ``prepared`` if None. Others are seen through the statistics of the first.
+        adapt_statistics: see unseen suites through statistics of their own.
+        transductive: take all items of a target together, which training saw unlabelled.
+    """
+    known = prepared.trained if known is None else known
+    predictions = []
+    for suite in prepared.suites:
+        dataset, unseen = suite.loaded.dataset, suite.split is None
+        parts = {
+            part: index for part, index in suite.parts().items() if part != "train" and len(index)
+        }
+        if transductive and suite.role == "target":
+            parts = {"all": unseen_labels(suite, prepared)}
+        seen_by = adapt(network, dataset, parts["all"]) if unseen and adapt_statistics else network
+        for part, index in parts.items():
+            predictions.append(_predict_part(seen_by, suite, prepared, part, index, known, model))
+    return predictions
+
+
+def predict_taught(
+    network: Network, prepared: Prepared, part: str, known: Sequence[str]
+) -> list[AnyPredictions]:
+    """Predict the items of one part of every source, also those that training learned from.
+
+    Args:
+        network: trained network.
+        prepared: whose sources to predict.
+        part: ``train`` or ``valid``.
+        known: short names of the suites that the network was trained on, by their number.
+    """
+    return [
+        _predict_part(network, suite, prepared, part, suite.parts()[part], known, "model")
+        for suite in prepared.of_role("source")
+    ]
+
+
+def _predict_part(
+    network: Network,
+    suite: SuiteData,
+    prepared: Prepared,
+    part: str,
+    index: Tensor,
+    known: Sequence[str],
+    model: str,
+) -> AnyPredictions:
+    return answers_of(prepared.truth.classes).predict(
+        network,
+        suite.loaded.dataset.in_domain(known.index(suite.name) if suite.name in known else 0),
+        index,
+        prepared.truth,
+        suite=suite.name,
+        role=suite.role,
+        split=part,
+        model=model,
+    )
+
+
+def unseen_labels(suite: SuiteData, prepared: Prepared) -> Tensor:
+    """Return all items of a target but those whose object a labelled source shows as well.
+
+    Args:
+        suite: a target.
+        prepared: tells whether equal group names mean equal objects.
+    """
+    items = torch.cat([*suite.parts().values()])
+    if not prepared.shared_objects:
+        return items
+    labelled = {
+        source.loaded.dataset.groups[row]
+        for source in prepared.of_role("source")
+        for part in ("train", "valid")
+        for row in source.parts()[part].tolist()
+    }
+    groups = suite.loaded.dataset.groups
+    return items[[groups[row] not in labelled for row in items.tolist()]]
+
+
+def adapt(network: Network, dataset: Dataset, items: Tensor) -> Network:
+    """Return a copy of a network with statistics estimated from unlabelled items.
+
+    Raises:
+        UsageError: there are too few items to estimate anything.
+    """
+    if len(items) < FEWEST_TO_ADAPT:
+        raise UsageError(
+            f"--adapt-statistics needs at least {FEWEST_TO_ADAPT} inputs of one suite, got "
+            f"{len(items)}: statistics of fewer say more about the boxes than about the suite."
+        )
+    device = next(network.parameters()).device
+    parts = torch.split(items.to(device), ITEMS_AT_ONCE)
+    there = dataset.to(device).in_domain(0)
+    return network.adapted(*(there.batch(part) for part in parts))
+
+
+def learn_familiar(
+    folder: RunFolder, network: Network, taught: Prepared, known: Sequence[str]
+) -> Novelty | None:
+    """Learn from a training's sources what is familiar, or read what was learned before.
+
+    Args:
+        folder: of the training.
+        network: what came of it.
+        taught: what it was trained on.
+        known: short names of the suites that it was trained on, by their number.
+
+    Returns:
+        Nothing where answers are no classes, or where there are too few items.
+    """
+    if folder.novelty.is_file():
+        return read_familiar(folder)
+    found = fit_familiar(network, taught, known)
+    if found is not None:
+        found.save(folder.novelty)
+    return found
+
+
+def fit_familiar(network: Network, taught: Prepared, known: Sequence[str]) -> Novelty | None:
+    """Learn from the sources what is familiar to a network, and store nothing.
+
+    Arguments and what is returned are those of :func:`learn_familiar`.
+    """
+    return answers_of(taught.truth.classes).fit_novelty(
+        lambda part: predict_taught(network, taught, part, known)
+    )
+
+
+def read_familiar(folder: RunFolder) -> Novelty | None:
+    """Read what is familiar to the network of a run; None where it was not learned.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    return Novelty.load(folder.novelty) if folder.novelty.is_file() else None
+
+
+def apply_novelty(novelty: Novelty | None, predictions: Sequence[Any]) -> list[Any]:
+    """Say of uncalibrated predictions how unlike what was taught each item is, where known."""
+    return [novelty.apply(each) if novelty else each for each in predictions]

@@ -40,7 +40,7 @@ FEWEST_TRIALS = 4
 RESAMPLES = 1000
 ALL_PARAMETERS = "all parameters"
 Items = Mapping[str, Mapping[str, Any]]
-"""Target → what :func:`dagnn.run.scores.target_items` kept of its test items."""
+"""Target → what :func:`dagnn.run.selection.target_items` kept of its test items."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Outcome:
         target: what it is worth on labelled target items, from its sealed file; empty
             where nobody knows.
         items: what each labelled target item contributes to that, see
-            :func:`dagnn.run.scores.target_items`; trials of before have none.
+            :func:`dagnn.run.selection.target_items`; trials of before have none.
     """
 
     number: int

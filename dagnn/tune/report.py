@@ -20,7 +20,7 @@ from dagnn.files import write_text
 from dagnn.report.figures import save_figure
 from dagnn.report.page import picture, render
 from dagnn.run.folder import RunFolder
-from dagnn.run.scores import SCORES
+from dagnn.run.selection import SCORES
 from dagnn.tune.figures import short, study_figures
 from dagnn.tune.outcomes import (
     CHOICES,

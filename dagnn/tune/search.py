@@ -14,8 +14,8 @@ from rich.console import Console
 
 from dagnn.console import log
 from dagnn.errors import DagnnError, Interrupted
-from dagnn.run.locate import locate_data
-from dagnn.run.trial import require_buildable
+from dagnn.run.data import locate_data
+from dagnn.run.selection import require_buildable
 from dagnn.tune.outcomes import Outcome, read_outcomes
 from dagnn.tune.report import write_study_report
 from dagnn.tune.storage import (

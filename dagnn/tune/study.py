@@ -30,7 +30,7 @@ from dagnn.config import (
 )
 from dagnn.errors import ConfigError, DagnnError, MissingPackageError, UsageError, nearest
 from dagnn.run.assemble import check
-from dagnn.run.scores import SCORES
+from dagnn.run.selection import SCORES
 from dagnn.training import TARGET_ORACLE
 from dagnn.tune.space import Space, Values
 from dagnn.yaml_files import RECORD, read_yaml, to_yaml
@@ -169,7 +169,7 @@ class StudyFile(_Strict):
         name: of the study in its storage; the file's name if left out.
         experiment: what is varied.
         space: dotted key → range or choices.
-        objectives: label-free scores to minimise, see :data:`~dagnn.run.scores.SCORES`.
+        objectives: label-free scores to minimise, see :data:`~dagnn.run.selection.SCORES`.
         sampler: how trials are proposed.
         pruner: when a trial is stopped early.
         prune_on: validation number of every epoch that the pruner watches.

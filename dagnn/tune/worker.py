@@ -22,8 +22,7 @@ from dagnn.errors import Interrupted, NonFiniteLossError, UsageError
 from dagnn.records import EpochRecord
 from dagnn.run.assemble import reads_target
 from dagnn.run.prepared import Prepared
-from dagnn.run.scores import target_items, target_scores
-from dagnn.run.trial import prepare_once, train_prepared
+from dagnn.run.selection import prepare_once, target_items, target_scores, train_prepared
 from dagnn.training import Callback, Plan
 from dagnn.tune.outcomes import (
     ERROR,

@@ -33,7 +33,7 @@ def patched() -> Any:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("dagnn.run.outputs.draw", lambda *_: {})
         monkeypatch.setattr("dagnn.run.outputs.examination_figures", lambda *_, **__: {})
-        monkeypatch.setattr("dagnn.run.closing.show_table", lambda *_: None)
+        monkeypatch.setattr("dagnn.run.outputs.show_table", lambda *_: None)
         yield monkeypatch
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from tiny_runs import load
 
 from dagnn import run
 from dagnn.errors import Interrupted
-from dagnn.run.finished import is_complete
 from dagnn.run.folder import RunFolder
+from dagnn.run.train import is_complete
 from dagnn.training import ProgressReport
 
 
@@ -30,7 +31,7 @@ def test_resuming_a_finished_run_says_so_and_reads_no_data(
         raise AssertionError("nothing is to be read")
 
     files = {p: p.stat().st_mtime_ns for p in finished.folder.rglob("*") if p.is_file()}
-    monkeypatch.setattr("dagnn.run.finished.train_on", refuse)
+    monkeypatch.setattr(sys.modules["dagnn.run.train"], "_train_on", refuse)
     again = run.resume(finished.folder)
     told = capsys.readouterr().err
     assert f"{finished.folder} is finished: trained for 2 epochs" in told

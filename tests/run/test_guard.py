@@ -15,8 +15,8 @@ from dagnn.losses.window import Window
 from dagnn.run.assemble import assemble
 from dagnn.run.data import prepare
 from dagnn.run.folder import RunFolder
-from dagnn.run.guard import _inside, align_within, guarded, stored_intervals
 from dagnn.run.prepared import Prepared
+from dagnn.run.ranges import _inside, align_within, guarded, stored_intervals
 from dagnn.trust.label_shift import FEWEST, PriorInterval
 
 QUIET = Console(quiet=True)

@@ -20,13 +20,12 @@ from dagnn.errors import CheckpointError, UsageError
 from dagnn.robustness.examination import read_examination
 from dagnn.run.answers import answers_of
 from dagnn.run.assemble import assemble, check
-from dagnn.run.data import prepare, read_suite
+from dagnn.run.data import locate_data, prepare, read_suite
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.initial import load_initial, load_parameters
-from dagnn.run.locate import locate_data
-from dagnn.run.predictions import predict_all
 from dagnn.run.robustness import paired
+from dagnn.run.trained import predict_all
 from dagnn.trust.novelty import Novelty
 
 QUIET = Console(quiet=True)

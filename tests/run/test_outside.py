@@ -5,7 +5,7 @@ import pytest
 
 from dagnn.data.spectra import Spectra
 from dagnn.parameters import Scaling
-from dagnn.run.outside import outside_range, training_spread, unlike_as_a_set
+from dagnn.run.ranges import outside_range, training_spread, unlike_as_a_set
 
 WIDTH = 6
 

@@ -12,10 +12,10 @@ from tiny_universe import HEADER, write_box
 
 from dagnn import run
 from dagnn.errors import MismatchError, UsageError
+from dagnn.run.calibrate import surrogates
 from dagnn.run.data import prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
-from dagnn.run.surrogates import surrogates
 from dagnn.training import load_checkpoint
 
 BOXES = 14

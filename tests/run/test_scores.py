@@ -15,16 +15,18 @@ from dagnn.models import Network
 from dagnn.records import Logits, Moments, Output
 from dagnn.run.data import prepare
 from dagnn.run.prepared import Prepared
-from dagnn.run.reverse import Relabelled, reverse_error, swap
-from dagnn.run.scores import (
+from dagnn.run.selection import (
+    Relabelled,
     _excess_auc,
     label_free_scores,
     negative_log_likelihood,
     outputs,
+    reverse_error,
+    swap,
     target_items,
     target_scores,
+    train_prepared,
 )
-from dagnn.run.trial import train_prepared
 from dagnn.training import Callback
 
 QUIET = Console(quiet=True)

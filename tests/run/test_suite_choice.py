@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from dagnn.console import busy
-from dagnn.run.statistics import named_by
+from dagnn.run.predict import named_by
 
 DOMAINS = ["sdss", "illustris"]
 

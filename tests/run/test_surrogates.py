@@ -16,11 +16,11 @@ from dagnn import run
 from dagnn.errors import MissingDataError
 from dagnn.records import Predictions
 from dagnn.run import calibrate
+from dagnn.run.calibrate import Surrogate, halves, surrogates
 from dagnn.run.data import prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.prepared import Prepared, SuiteData
-from dagnn.run.surrogates import Surrogate, halves, surrogates
 
 QUIET = Console(quiet=True)
 

@@ -13,7 +13,7 @@ from tiny_studies import QUIET, SPACE, search, write_study, write_suite
 from dagnn import run, tune
 from dagnn.config import load_experiment
 from dagnn.errors import DagnnError, Interrupted, NonFiniteLossError
-from dagnn.run import trial as run_trial
+from dagnn.run import selection as run_trial
 from dagnn.training import Callback
 from dagnn.tune import worker as tune_worker
 from dagnn.tune.report import open_study, write_study_report

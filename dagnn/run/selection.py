@@ -1,27 +1,37 @@
-"""How good a trained network is: scores that need no target label, and sealed ones that do.
+"""How good a network is without target labels, and one trial of a study."""
 
-The first may choose between configurations. The second are what a choice is
-judged by afterwards; they have no road back into one.
-"""
-
+import copy
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, is_dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from rich.console import Console
+from torch import Tensor, device
 from torch.nn import functional
 
+from dagnn.config import Experiment
+from dagnn.data.inputs import Inputs
 from dagnn.evaluation.alignment import domain_auc
 from dagnn.evaluation.metrics import r2, relative_error
 from dagnn.evaluation.predict import evaluating
+from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.nn import mixture
 from dagnn.parameters import Scaling
-from dagnn.records import Logits, Moments, Output
+from dagnn.records import Dataset, Logits, Moments, Output
+from dagnn.run.assemble import assemble
+from dagnn.run.data import prepare, with_shared_options
+from dagnn.run.fitting import fit_network
+from dagnn.run.folder import RunFolder
+from dagnn.run.initial import load_initial, require_same_inputs
 from dagnn.run.prepared import Prepared, SuiteData
+from dagnn.run.ranges import guarded
+from dagnn.training import Callback, fit
 from dagnn.training.forward import join
 from dagnn.training.validation import prediction_error
 
@@ -183,3 +193,189 @@ def _against_truth(network: Network, suite: SuiteData, scaling: Scaling) -> dict
             np.mean([relative_error(truth[:, k], mean[:, k], std[:, k]) for k in columns])
         ),
     }
+
+
+PARTS = ("train", "valid")
+"""Parts of the target that get pseudo-labels; the test part is never used."""
+
+
+class Relabelled:
+    """A dataset whose truth is replaced.
+
+    Args:
+        dataset: where the inputs come from.
+        labels: truth as batches carry it (prior units or classes), ``[n, ...]``.
+    """
+
+    def __init__(self, dataset: Dataset, labels: Tensor) -> None:
+        self.dataset = dataset
+        self.labels = labels
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.dataset)
+
+    def __getattr__(self, name: str) -> Any:
+        """Give everything but the truth from the dataset itself."""
+        return getattr(self.__dict__["dataset"], name)
+
+    @property
+    def y(self) -> Tensor:
+        """The replaced truth."""
+        return self.labels
+
+    def to(self, where: device | str) -> "Relabelled":
+        """Return the dataset with its tensors on a device."""
+        return Relabelled(self.dataset.to(where), self.labels.to(where))
+
+    def in_domain(self, domain: int | None) -> "Relabelled":
+        """Return the same items as those of a domain."""
+        return Relabelled(self.dataset.in_domain(domain), self.labels)
+
+    def batch(self, index: Tensor) -> Any:
+        """Gather items with their replaced truth."""
+        batch = self.dataset.batch(index)
+        y = self.labels[index.to(self.labels.device)]
+        if is_dataclass(batch) and not isinstance(batch, type):
+            return replace(batch, y=y)
+        changed = copy.copy(batch)
+        changed.y = y
+        return changed
+
+
+def reverse_error(
+    network: Network,
+    experiment: Experiment,
+    prepared: Prepared,
+    callbacks: Sequence[Callback] = (),
+    train: Callable[..., Any] = fit,
+) -> float:
+    """Train with swapped roles on pseudo-labels and return the error on the true source.
+
+    Args:
+        network: trained on ``experiment``.
+        experiment: its recipe, used again.
+        prepared: its data, with one target or more.
+        callbacks: told about the second training.
+        train: what trains, for tests.
+    """
+    swapped = swap(network, prepared)
+    made = assemble(experiment, swapped)
+    settings = replace(made.settings, patience=None, select_on="last")
+    train(made.network, made.objective, made.domains, settings=settings, callbacks=callbacks)
+    errors = []
+    for suite in swapped.of_role("target"):
+        output, y = outputs(made.network, suite, "valid")
+        errors.append(float(prediction_error(output.prediction, y)))
+    return float(np.mean(errors))
+
+
+def swap(network: Network, prepared: Prepared) -> Prepared:
+    """Return the data with targets as sources, labelled by a network, and sources as targets."""
+    sources = [
+        replace(suite, loaded=replace(suite.loaded, dataset=_pseudo_labelled(network, suite)))
+        for suite in prepared.of_role("target")
+    ]
+    roles = dict.fromkeys(range(len(sources)), "source")
+    suites = [*sources, *prepared.of_role("source")]
+    renumbered = tuple(
+        suite.numbered(roles.get(domain, "target"), domain) for domain, suite in enumerate(suites)
+    )
+    return replace(prepared, suites=renumbered, intervals=())
+
+
+def _pseudo_labelled(network: Network, suite: SuiteData) -> Relabelled:
+    """Label the training and validation items of a suite by a network; hide all other truth."""
+    dataset = suite.loaded.dataset
+    parts = {part: outputs(network, suite, part)[0].prediction for part in PARTS}
+    labels: Tensor | None = None
+    for part, prediction in parts.items():
+        if isinstance(prediction, Moments):
+            guessed, hidden = prediction.mean, float("nan")
+        else:
+            guessed, hidden = prediction.logits.argmax(-1), -1
+        if labels is None:
+            labels = torch.full((len(dataset), *guessed.shape[1:]), hidden, dtype=guessed.dtype)
+        labels[suite.parts()[part]] = guessed.cpu()
+    assert labels is not None
+    return Relabelled(dataset, labels)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network and what it is worth without target labels.
+
+    Attributes:
+        network: with the weights of the selected epoch.
+        scores: name in :data:`~dagnn.run.selection.SCORES` → score, lower is better.
+    """
+
+    network: Network
+    scores: dict[str, float]
+
+
+def prepare_once(experiment: Experiment, place: Path, console: Console) -> Prepared:
+    """Read and split the suites of an experiment, as training it alone would.
+
+    Args:
+        experiment: what to read.
+        place: data folder.
+        console: where progress is shown.
+    """
+    initial = load_initial(experiment)
+    splits = initial.meta["splits"] if initial else None
+    inputs = Inputs.stored(initial.meta if initial else {})
+    experiment = with_shared_options(experiment, place, trained=inputs)
+    prepared = prepare(experiment, place, console, splits=splits)
+    require_same_inputs(experiment, initial, prepared, console)
+    return guarded(experiment, prepared, console)
+
+
+def train_prepared(
+    experiment: Experiment,
+    prepared: Prepared,
+    path: Path,
+    *,
+    callbacks: Sequence[Callback] = (),
+    reverse: bool = False,
+    console: Console | None = None,
+) -> Trained:
+    """Train on data that are in memory already, and score without target labels.
+
+    Configuration, epoch records and checkpoints go into a folder; where one of an
+    interrupted training lies there, it goes on.
+
+    Args:
+        experiment: what to train.
+        prepared: its data.
+        path: folder of the trial.
+        callbacks: told of every step and epoch; one that raises stops the training.
+        reverse: whether to add ``reverse_error``, which costs a second training.
+        console: where progress goes; nowhere if None.
+    """
+    folder = RunFolder(path)
+    write_text(folder.config, experiment.to_yaml())
+    network = fit_network(
+        experiment,
+        prepared,
+        folder,
+        console or Console(quiet=True),
+        initial=load_initial(experiment),
+        label=experiment.name,
+        root=path,
+        callbacks=callbacks,
+    )
+    scores = label_free_scores(network, prepared)
+    if reverse:
+        scores["reverse_error"] = reverse_error(network, experiment, prepared)
+    return Trained(network, scores)
+
+
+def require_buildable(experiment: Experiment, prepared: Prepared) -> None:
+    """Build everything that training needs and throw it away, so that what is wrong shows now.
+
+    Raises:
+        DagnnError: a part cannot be made of these values.
+    """
+    load_initial(experiment)
+    assemble(experiment, prepared)
