@@ -17,8 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.catalogs.catalog import Catalog
-from dagnn.catalogs.reader import READER_VERSION, Files, Reading, Request, peek_redshift
-from dagnn.errors import DataError, UsageError
+from dagnn.catalogs.reader import (
+    READER_VERSION,
+    Boxes,
+    Files,
+    Request,
+    by_outcome,
+    peek_redshift,
+)
+from dagnn.errors import DataError, EmptyCatalogError, ImplausibleError, UsageError
 from dagnn.files import atomic_path, is_writable, write_text
 from dagnn.stored import read_arrays, reading
 
@@ -64,8 +71,8 @@ def _state(path: Path) -> tuple[str, int, int]:
     return str(path.absolute()), status.st_size, status.st_mtime_ns
 
 
-def load_cached(folder: Path, key: str) -> Reading | None:
-    """Return a cached reading, or None where there is none or it is damaged (with a warning)."""
+def load_cached(folder: Path, key: str) -> Boxes | None:
+    """Return cached boxes, or None where there are none or the file is damaged (with a warning)."""
     path = folder / f"{key}.npz"
     if not path.is_file():
         return None
@@ -77,11 +84,11 @@ def load_cached(folder: Path, key: str) -> Reading | None:
         return None
 
 
-def save_cached(folder: Path, key: str, read: Reading) -> None:
-    """Write a reading, whole or not at all; a folder that cannot be written is only a warning."""
+def save_cached(folder: Path, key: str, boxes: Boxes) -> None:
+    """Write boxes, all or none; a folder that cannot be written is only a warning."""
     try:
         with atomic_path(folder / f"{key}.npz") as temporary, temporary.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **_packed(read))
+            np.savez(stream, allow_pickle=False, **_packed(boxes))
     except OSError as error:
         warnings.warn(f"The cache {folder} cannot be written: {error}.", stacklevel=2)
 
@@ -112,51 +119,46 @@ def header_redshift(files: Sequence[Path], folder: Path | None = None) -> float 
 _DESCRIBED = tuple(field.name for field in fields(Catalog) if field.name != "columns")
 
 
-def _packed(read: Reading) -> dict[str, NDArray[Any]]:
+def _packed(boxes: Boxes) -> dict[str, NDArray[Any]]:
     """Return columns end to end, and everything else as JSON."""
-    described = [{name: getattr(c, name) for name in _DESCRIBED} for c in read.catalogs]
-    told = {"skipped": read.skipped, "implausible": read.implausible}
-    text = json.dumps({"catalogs": described, **told}, default=str)
+    catalogs, empty, implausible = by_outcome(boxes)
+    content = {
+        "catalogs": [{name: getattr(each, name) for name in _DESCRIBED} for each in catalogs],
+        "skipped": list(empty.items()),
+        "implausible": list(implausible.items()),
+    }
+    text = json.dumps(content, default=str)
     packed: dict[str, NDArray[Any]] = {
         "description": np.frombuffer(text.encode(), dtype=np.uint8),
-        "lengths": np.array([len(catalog) for catalog in read.catalogs], dtype=np.int64),
+        "lengths": np.array([len(catalog) for catalog in catalogs], dtype=np.int64),
     }
-    for name in read.catalogs[0].columns if read.catalogs else ():
-        parts = [catalog.columns[name] for catalog in read.catalogs]
-        packed[f"column_{name}"] = np.concatenate(parts)
+    for name in catalogs[0].columns if catalogs else ():
+        packed[f"column_{name}"] = np.concatenate([each.columns[name] for each in catalogs])
     return packed
 
 
-def _unpacked(packed: dict[str, NDArray[Any]]) -> Reading:
-    content = json.loads(packed["description"].tobytes())
-    ends = np.cumsum(packed["lengths"])[:-1]
-    total = int(packed["lengths"].sum())
-    if any(len(values) != total for name, values in packed.items() if "column_" in name):
-        raise ValueError(f"its boxes have {total} galaxies, its columns have not")
-    if len(content["catalogs"]) != len(packed["lengths"]):
-        raise ValueError("it has another number of boxes than it says")
-    split = {
-        name.removeprefix("column_"): np.split(values, ends)
+def _unpacked(packed: dict[str, NDArray[Any]]) -> Boxes:
+    content, lengths = json.loads(packed["description"].tobytes()), packed["lengths"]
+    columns = {
+        name.removeprefix("column_"): values
         for name, values in packed.items()
         if name.startswith("column_")
     }
-    catalogs = tuple(
-        _catalog(described, {name: parts[k] for name, parts in split.items()})
-        for k, described in enumerate(content["catalogs"])
-    )
-    skipped, implausible = (
-        tuple((sim, reason) for sim, reason in content[told]) for told in ("skipped", "implausible")
-    )
-    return Reading(catalogs, skipped, implausible)
-
-
-def _catalog(described: dict[str, Any], columns: dict[str, NDArray[Any]]) -> Catalog:
-    typed = {
-        **described,
-        "path": Path(described["path"]),
-        "warnings": tuple(described["warnings"]),
-    }
-    return Catalog(**typed, columns=columns)
+    total = int(lengths.sum())
+    if any(len(values) != total for values in columns.values()):
+        raise ValueError(f"its boxes have {total} galaxies, its columns have not")
+    if len(content["catalogs"]) != len(lengths):
+        raise ValueError("it has another number of boxes than it says")
+    boxes: Boxes = {}
+    for described, end, length in zip(
+        content["catalogs"], np.cumsum(lengths).tolist(), lengths.tolist(), strict=True
+    ):
+        own = {name: values[end - length : end] for name, values in columns.items()}
+        path, warned = Path(described.pop("path")), tuple(described.pop("warnings"))
+        catalog = Catalog(**described, path=path, warnings=warned, columns=own)
+        boxes[catalog.simulation] = catalog
+    boxes |= {name: EmptyCatalogError(reason) for name, reason in content["skipped"]}
+    return boxes | {name: ImplausibleError(reason) for name, reason in content["implausible"]}
 
 
 @dataclass(frozen=True)
@@ -210,10 +212,10 @@ class Shard:
         return f"{whole}.{self.number}-of-{self.count}"
 
 
-def recall(folder: Path, key: str, files: Files) -> Reading | None:
-    """Return a cached reading of a whole suite, or what shards make of it.
+def recall(folder: Path, key: str, files: Files) -> Boxes | None:
+    """Return the cached boxes of a whole suite, or what shards make of it.
 
-    Where all shards are there they become one reading, which takes their place.
+    Where all shards are there they become one file, which takes their place.
 
     Args:
         folder: of the cache.
@@ -223,31 +225,17 @@ def recall(folder: Path, key: str, files: Files) -> Reading | None:
     whole = load_cached(folder, key)
     if whole is not None:
         return whole
-    counts = sorted({int(path.stem.rpartition("-")[2]) for path in _stored(folder, key)})
+    stored = f"{glob.escape(key)}.*-of-*.npz"
+    counts = sorted({int(path.stem.rpartition("-")[2]) for path in folder.glob(stored)})
     for count in counts:
-        parts = [load_cached(folder, Shard(i + 1, count).key(key)) for i in range(count)]
-        present = [part for part in parts if part is not None]
-        if len(present) == count:
-            return _joined(folder, key, files, present)
+        shards = [load_cached(folder, Shard(i + 1, count).key(key)) for i in range(count)]
+        if all(shard is not None for shard in shards):
+            every = {name: box for shard in shards for name, box in (shard or {}).items()}
+            whole = {name: every[name] for name in files if name in every}
+            save_cached(folder, key, whole)
+            if (folder / f"{key}.npz").is_file():
+                for path in folder.glob(stored):
+                    path.unlink(missing_ok=True)
+            return whole
     # Another job may have joined and removed them meanwhile.
     return load_cached(folder, key) if counts else None
-
-
-def _stored(folder: Path, key: str) -> list[Path]:
-    return list(folder.glob(f"{glob.escape(key)}.*-of-*.npz"))
-
-
-def _joined(folder: Path, key: str, files: Files, parts: Sequence[Reading]) -> Reading:
-    catalogs = {catalog.simulation: catalog for part in parts for catalog in part.catalogs}
-    skipped = {simulation: reason for part in parts for simulation, reason in part.skipped}
-    implausible = {name: reason for part in parts for name, reason in part.implausible}
-    whole = Reading(
-        tuple(catalogs[name] for name in files if name in catalogs),
-        tuple((name, skipped[name]) for name in files if name in skipped),
-        tuple((name, implausible[name]) for name in files if name in implausible),
-    )
-    save_cached(folder, key, whole)
-    if (folder / f"{key}.npz").is_file():
-        for path in _stored(folder, key):
-            path.unlink(missing_ok=True)
-    return whole

@@ -1,16 +1,18 @@
 """Headers and values that contradict what was expected: other units, or a part of the box."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.catalog import COLUMNS, Selection
-from dagnn.catalogs.chunks import RawCatalog
+from dagnn.catalogs.catalog import COLUMNS, Columns, Selection
 from dagnn.catalogs.suites import Suite, same_redshift
 from dagnn.errors import MismatchError, MissingFieldError
 from dagnn.records import FloatArray
+
+Header = Mapping[str, Any]
 
 HUBBLE = 0.6711
 """Of every CAMELS simulation."""
@@ -33,63 +35,69 @@ def wrap(positions: NDArray[Any], box_size: float) -> FloatArray:
     return np.where(wrapped >= box_size, 0.0, wrapped)
 
 
-def redshift_in(header: dict[str, Any]) -> float | None:
+def redshift_in(header: Header) -> float | None:
     """Return the redshift that a header states, by itself or through the scale factor."""
     if "Redshift" in header:
         return float(header["Redshift"])
     return 1 / float(header["Time"]) - 1 if header.get("Time") else None
 
 
-def _stated(kind: str, found: float | None, expected: float | None, raw: RawCatalog) -> float:
+def hubble_of(header: Header) -> float:
+    """Return h as a header states it, or that of CAMELS."""
+    return float(header.get("HubbleParam") or HUBBLE)
+
+
+def _stated(
+    kind: str, found: float | None, expected: float | None, path: Path, header: Header
+) -> float:
     """Return a header's value, or the expected one where the header is silent."""
     value = expected if found is None else found
     if value is None:
         raise MissingFieldError(
-            f"The header of {raw.files[0]} states no {kind}. It holds: "
-            f"{', '.join(raw.header) or 'nothing'}. Give the {kind} explicitly."
+            f"The header of {path} states no {kind}. It holds: "
+            f"{', '.join(header) or 'nothing'}. Give the {kind} explicitly."
         )
     return float(value)
 
 
-def box_size_of(raw: RawCatalog, expected: float | None) -> float:
+def box_size_of(path: Path, header: Header, expected: float | None) -> float:
     """Return the box length in ckpc/h.
 
     Raises:
         MismatchError: the header states another box than was expected.
     """
-    stored = raw.header.get("BoxSize")
-    box = _stated("BoxSize", stored, expected, raw)
+    box = _stated("BoxSize", header.get("BoxSize"), expected, path, header)
     if not (np.isfinite(box) and box > 0):
-        raise MismatchError(f"The header of {raw.files[0]} states a BoxSize of {box:g} ckpc/h.")
+        raise MismatchError(f"The header of {path} states a BoxSize of {box:g} ckpc/h.")
     if expected is not None and abs(box / expected - 1) > 1e-3:
         raise MismatchError(
-            f"Header/BoxSize of {raw.files[0]} is {box:g} where {expected:g} ckpc/h was expected. "
-            f"{_unit_of_box(box, expected, raw)}"
+            f"Header/BoxSize of {path} is {box:g} where {expected:g} ckpc/h was expected. "
+            f"{_unit_of_box(box, expected, header)}"
             "Choose the volume that the file belongs to (L25n256 is 25000, L50n512 is 50000)."
         )
     if box < SMALLEST_BOX:
         raise MismatchError(
-            f"Header/BoxSize of {raw.files[0]} is {box:g}; {SMALLEST_BOX:g} ckpc/h or more was "
+            f"Header/BoxSize of {path} is {box:g}; {SMALLEST_BOX:g} ckpc/h or more was "
             "expected. Is it in Mpc/h? Convert header and positions to comoving kpc/h."
         )
     return box
 
 
-def odd_box(raw: RawCatalog, suite: Suite, box: float) -> tuple[str, ...]:
+def odd_box(path: Path, header: Header, suite: Suite, box: float) -> tuple[str, ...]:
     """Warn of a box length that no volume of a suite has."""
     if any(abs(box / known - 1) <= 1e-3 for known in suite.volumes.values()):
         return ()
-    hint = _unit_of_box(box, suite.volumes[suite.default_volume], raw)
+    hint = _unit_of_box(box, suite.volumes[suite.default_volume], header)
     volumes = ", ".join(f"{name} {known:g}" for name, known in suite.volumes.items())
     return (
-        f"Header/BoxSize of {raw.files[0]} is {box:g} ckpc/h, which no volume of {suite.name} has "
+        f"Header/BoxSize of {path} is {box:g} ckpc/h, which no volume of {suite.name} has "
         f"({volumes}). {hint}".rstrip(),
     )
 
 
-def _unit_of_box(box: float, expected: float, raw: RawCatalog) -> str:
+def _unit_of_box(box: float, expected: float, header: Header) -> str:
     """Name the unit that would explain a box length, if a usual one does."""
-    hubble = float(raw.header.get("HubbleParam") or HUBBLE)
+    hubble = hubble_of(header)
     units = {
         1e-3: "Mpc/h",
         1e-3 / hubble: "Mpc without h",
@@ -102,32 +110,32 @@ def _unit_of_box(box: float, expected: float, raw: RawCatalog) -> str:
     return f"Is it in {found[0]}? Convert header and positions to comoving kpc/h. "
 
 
-def redshift_of(raw: RawCatalog, expected: float | None) -> float:
+def redshift_of(path: Path, header: Header, expected: float | None) -> float:
     """Return the redshift.
 
     Raises:
         MismatchError: the header states another redshift than was expected.
     """
-    redshift = _stated("Redshift", redshift_in(raw.header), expected, raw)
+    redshift = _stated("Redshift", redshift_in(header), expected, path, header)
     if expected is not None and not same_redshift(redshift, expected):
         raise MismatchError(
-            f"Header/Redshift of {raw.files[0]} is {redshift:.3f} where {expected:.3f} was "
+            f"Header/Redshift of {path} is {redshift:.3f} where {expected:.3f} was "
             "expected. Snapshot numbers mean different redshifts in the old and the new "
             "numbering; ask for the redshift that you want."
         )
     return redshift
 
 
-def odd_time(raw: RawCatalog, redshift: float) -> tuple[str, ...]:
+def odd_time(path: Path, header: Header, redshift: float) -> tuple[str, ...]:
     """Warn where the scale factor of a header contradicts its redshift.
 
     It is no error: some codes store the time in their own units under that name.
     """
-    time = float(raw.header.get("Time") or 0)
-    if "Redshift" not in raw.header or time <= 0 or same_redshift(1 / time - 1, redshift):
+    time = float(header.get("Time") or 0)
+    if "Redshift" not in header or time <= 0 or same_redshift(1 / time - 1, redshift):
         return ()
     return (
-        f"Header/Time of {raw.files[0]} is {time:g}, which is the scale factor of z = "
+        f"Header/Time of {path} is {time:g}, which is the scale factor of z = "
         f"{1 / time - 1:.3g}, where Header/Redshift is {redshift:.3g}; Redshift is used. Check "
         "which snapshot the file is of.",
     )
@@ -178,39 +186,45 @@ def log_chance(n: int, spans: FloatArray) -> float:
 
 
 def implausible(
-    raw: RawCatalog, suite: Suite, selection: Selection, box_size: float, redshift: float
-) -> tuple[str, ...]:
-    """Say what of a box's galaxies cannot be, with the likely unit and what to do.
+    columns: Columns,
+    suite: Suite,
+    selection: Selection,
+    box_size: float,
+    redshift: float,
+    hubble: float = HUBBLE,
+) -> list[str]:
+    """Return what of a box's galaxies cannot be, with the likely unit and what to do.
 
     The galaxies are those of the standard selection and of the given one, so that a strict
     selection moves no median.
 
     Args:
-        raw: every subhalo, in canonical units if the suite's YAML is right.
+        columns: of every subhalo, in canonical units if the suite's YAML is right.
         suite: its plausible ranges.
-        selection: which subhaloes are wanted.
+        selection: which subhaloes are galaxies.
         box_size: box length in ckpc/h.
         redshift: of the box.
+        hubble: h of the box.
 
     Returns:
         One sentence per column; none where all is well.
     """
-    if not raw.rows:
-        return ()
     fewest = min(selection.min_star_particles, Selection().min_star_particles)
-    chosen = Selection(fewest).mask(raw.columns)
+    chosen = Selection(fewest).mask(columns) if columns else np.zeros(0, dtype=bool)
     if not chosen.any():
-        return ()
-    hubble = float(raw.header.get("HubbleParam") or HUBBLE)
-    galaxies = {name: _finite(values[chosen]) for name, values in raw.columns.items()}
+        return []
+    galaxies = {name: _finite(values[chosen]) for name, values in columns.items()}
     damaged = [_holes(name, len(values), chosen.sum()) for name, values in galaxies.items()]
     stored = galaxies.pop("position") / box_size
     damaged.append(_repeated(stored))
     strange = [_positions(stored, box_size, redshift, hubble)]
     strange += [_column(name, values, suite) for name, values in galaxies.items()]
-    told = [f"{trouble} {_FETCH}" for trouble in damaged if trouble]
-    told += [f"{trouble} {_CONVERT}" for trouble in strange if trouble]
-    return tuple(f"{raw.files[0]}: {text}" for text in told)
+    return [
+        f"{trouble} {advice}"
+        for troubles, advice in ((damaged, _FETCH), (strange, _CONVERT))
+        for trouble in troubles
+        if trouble
+    ]
 
 
 _FETCH = "Make or fetch the file again; if it stays so, leave this box out."
@@ -252,7 +266,10 @@ def _positions(stored: FloatArray, box_size: float, redshift: float, hubble: flo
     many = outside >= FEW_OUTSIDE and outside > SHARE_OUTSIDE * len(stored)
     if spans.max() > BEYOND or (many and spans.max() > 1):
         told = f"{outside} of {len(stored)} galaxies lie outside it"
-    elif log_chance(len(stored), spans) < CHANCE or _is_a_point(len(stored), spans):
+    elif log_chance(len(stored), spans) < CHANCE or (
+        # Even a few galaxies that lie closer together than those of one halo.
+        len(stored) >= FEW_OUTSIDE and spans.max() < POINT
+    ):
         told = f"{len(stored)} galaxies would fill it"
     else:
         return ""
@@ -262,11 +279,6 @@ def _positions(stored: FloatArray, box_size: float, redshift: float, hubble: flo
         f"of {box_size:g} ckpc/h on its axes, and {told}. They look like {likely}; comoving kpc/h "
         "of a whole, periodic box were expected."
     )
-
-
-def _is_a_point(n: int, spans: FloatArray) -> bool:
-    """Tell whether even a few galaxies lie closer together than those of one halo."""
-    return n >= FEW_OUTSIDE and bool(spans.max() < POINT)
 
 
 def _listed(spans: FloatArray) -> str:
@@ -310,7 +322,8 @@ def _column(name: str, values: NDArray[Any], suite: Suite) -> str:
     least, median, most = np.quantile(sizes, [0.05, 0.5, 0.95]).tolist()
     low, high = suite.plausible_range(name)
     if not low <= median <= high:
-        likely = _unit_of(median, column.mistaken, low, high)
+        fits = [unit for factor, unit in column.mistaken.items() if low <= median / factor <= high]
+        likely = f" (in {' or '.join(fits)}?)" if fits else ""
         return (
             f"{name} has a median of {median:.3g}{likely}; {low:g} to {high:g} {expected} was "
             "expected."
@@ -322,12 +335,6 @@ def _column(name: str, values: NDArray[Any], suite: Suite) -> str:
             f"logarithm?); {expected} was expected."
         )
     return ""
-
-
-def _unit_of(median: float, mistaken: Mapping[float, str], low: float, high: float) -> str:
-    """Name the units that would explain a median."""
-    fits = [unit for factor, unit in mistaken.items() if low <= median / factor <= high]
-    return f" (in {' or '.join(fits)}?)" if fits else ""
 
 
 def pooled_trouble(positions: Sequence[FloatArray]) -> str:

@@ -2,23 +2,27 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.catalog import COLUMNS
-from dagnn.catalogs.hdf5 import open_hdf5, read_field, read_header
-from dagnn.catalogs.suites import Suite
+from dagnn.catalogs.catalog import COLUMNS, Columns
+from dagnn.catalogs.hdf5 import follow, open_hdf5, read_header, read_values
+from dagnn.catalogs.suites import Field, Suite
 from dagnn.errors import (
+    DataError,
     MismatchError,
     MissingChunkError,
     MissingDataError,
+    MissingFieldError,
     TruncatedFileError,
 )
 from dagnn.files import entries
+
+Header = dict[str, Any]
 
 _CHUNK = re.compile(r"^(?P<stem>.+)\.(?P<number>\d+)\.(hdf5|h5)$")
 _ROWS_HERE = ("Nsubgroups_ThisFile", "Nsubhalos_ThisFile", "Nsubhaloes_ThisFile")
@@ -59,26 +63,46 @@ def catalog_files(path: str | Path | Sequence[Path]) -> tuple[Path, ...]:
     return catalog_files([path.parent / name for name in names])
 
 
-def _count(header: dict[str, Any], spellings: Iterable[str]) -> int | None:
+def _count(header: Header, spellings: Iterable[str]) -> int | None:
     found = next((header[name] for name in spellings if name in header), None)
     return None if found is None else int(found)
 
 
-@dataclass(frozen=True)
-class RawCatalog:
-    """Rows as stored, before any selection.
+def _read_field(file: h5py.File, field: Field) -> NDArray[Any]:
+    """Return one column in canonical units, ``[n]`` or ``[n, 3]``.
 
-    Attributes:
-        files: the files they came from.
-        header: of the first file.
-        columns: canonical columns; empty where the box holds no subhalo at all.
-        rows: number of subhaloes.
+    The whole dataset is read and sliced in memory: a strided read from the file
+    becomes tens of thousands of tiny ones.
+
+    Raises:
+        MissingFieldError: the dataset is absent or too narrow; the message lists what exists.
+        UnwrittenDataError: not all of its values are stored.
+        UnreadableFileError: it was packed by a filter that is not installed.
     """
-
-    files: tuple[Path, ...]
-    header: dict[str, Any]
-    columns: dict[str, NDArray[Any]]
-    rows: int
+    stored = follow(file, field.dataset)
+    if stored is None:
+        parent = field.dataset.rsplit("/", 1)[0]
+        existing = file.get(parent, file)
+        raise MissingFieldError(
+            f"{file.filename} has no field {field.dataset!r}. "
+            f"{parent if parent in file else 'The file'} holds: "
+            f"{', '.join(existing) or 'nothing'}. "
+            "Correct the field's name in the suite's YAML, or fetch the complete file."
+        )
+    if not isinstance(stored, h5py.Dataset):
+        raise MissingFieldError(f"{field.dataset!r} in {file.filename} is a group, not a dataset.")
+    if field.column is not None and (stored.ndim != 2 or stored.shape[1] <= field.column):
+        raise MissingFieldError(
+            f"{field.dataset!r} in {file.filename} has shape {stored.shape}; column "
+            f"{field.column} was expected (particle type 4 is stars)."
+        )
+    values = read_values(stored)
+    if values.dtype.kind not in "iuf":
+        raise DataError(
+            f"{field.dataset!r} in {file.filename} holds {values.dtype}, not real numbers."
+        )
+    chosen = values if field.column is None else values[:, field.column]
+    return np.asarray(chosen * field.factor if field.factor != 1.0 else chosen)
 
 
 def _check_shape(path: Path, name: str, dataset: str, values: NDArray[Any]) -> None:
@@ -92,8 +116,8 @@ def _check_shape(path: Path, name: str, dataset: str, values: NDArray[Any]) -> N
         )
 
 
-def _check_rows(path: Path, columns: dict[str, NDArray[Any]], expected: int | None) -> int:
-    """Return the number of rows, the same in every column and as the header says."""
+def _check_rows(path: Path, columns: Columns, expected: int | None) -> None:
+    """Refuse columns of different lengths, and of another length than the header states."""
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -110,10 +134,9 @@ def _check_rows(path: Path, columns: dict[str, NDArray[Any]], expected: int | No
             f"{path} holds {rows} subhaloes where its header says {expected}: "
             "header and columns come from different catalogues."
         )
-    return rows
 
 
-def _read_file(path: Path, suite: Suite, names: Sequence[str]) -> RawCatalog:
+def _read_file(path: Path, suite: Suite, names: Sequence[str]) -> tuple[Header, Columns]:
     with open_hdf5(path) as file:
         header = read_header(file)
         expected = _count(header, _ROWS_HERE)
@@ -121,14 +144,15 @@ def _read_file(path: Path, suite: Suite, names: Sequence[str]) -> RawCatalog:
             expected = _count(header, _ROWS_TOTAL)
         no_datasets = not len(file["Subhalo"]) if "Subhalo" in file else expected == 0
         if no_datasets and not expected:
-            return RawCatalog((path,), header, {}, 0)
-        columns = {name: read_field(file, suite.fields[name]) for name in names}
+            return header, {}
+        columns = {name: _read_field(file, suite.fields[name]) for name in names}
     for name, values in columns.items():
         _check_shape(path, name, suite.fields[name].dataset, values)
-    return RawCatalog((path,), header, columns, _check_rows(path, columns, expected))
+    _check_rows(path, columns, expected)
+    return header, columns
 
 
-def _check_complete(files: tuple[Path, ...], header: dict[str, Any], rows: int) -> None:
+def _check_complete(files: tuple[Path, ...], header: Header, rows: int) -> None:
     """Refuse a catalogue of which a chunk is absent."""
     declared = int(header.get("NumFiles", len(files)))
     total = _count(header, _ROWS_TOTAL)
@@ -149,23 +173,27 @@ def _check_complete(files: tuple[Path, ...], header: dict[str, Any], rows: int) 
     )
 
 
-def read_raw(path: str | Path | Sequence[Path], suite: Suite, names: Sequence[str]) -> RawCatalog:
-    """Read the named columns of every subhalo of a box.
+def read_raw(files: Sequence[Path], suite: Suite, names: Sequence[str]) -> tuple[Header, Columns]:
+    """Read the named columns of every subhalo of a box, before any selection.
 
     Args:
-        path: see :func:`catalog_files`.
-        suite: says where the columns lie.
+        files: of the box, see :func:`catalog_files`.
+        suite: where the columns lie.
         names: canonical columns.
+
+    Returns:
+        The header of the first file, and the columns; none where the box holds no subhalo.
 
     Raises:
         MissingChunkError: the header counts more files than are there.
-        TruncatedFileError: a file holds fewer rows than its header says.
+        TruncatedFileError: a file holds fewer rows than its header states.
     """
-    files = catalog_files(path)
-    parts = [_read_file(file, suite, names) for file in files]
-    rows = sum(part.rows for part in parts)
-    header = parts[0].header
-    _check_complete(files, header, rows)
-    filled = [part.columns for part in parts if part.rows]
-    columns = {name: np.concatenate([part[name] for part in filled]) for name in names if filled}
-    return RawCatalog(files, header, columns, rows)
+    read = [_read_file(file, suite, names) for file in files]
+    header, filled = read[0][0], [columns for _, columns in read if n_rows(columns)]
+    _check_complete(tuple(files), header, sum(map(n_rows, filled)))
+    return header, {name: np.concatenate([c[name] for c in filled]) for name in names if filled}
+
+
+def n_rows(columns: Columns) -> int:
+    """Return the number of subhaloes in columns of equal length."""
+    return len(next(iter(columns.values()), ()))

@@ -1,7 +1,7 @@
 """All boxes of a suite, with their truth, or read into the cache ahead of that."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,9 +10,17 @@ import numpy as np
 
 from dagnn.catalogs.cache import Shard, cache_key, header_redshift, load_cached, recall, save_cached
 from dagnn.catalogs.catalog import GALAXY_COLUMNS, Catalog, Selection
-from dagnn.catalogs.layouts import BoxFiles, find_layouts, find_table, merge_layouts
-from dagnn.catalogs.reader import Progress, Reading, Request, read_boxes, require_plausible
-from dagnn.catalogs.suites import Suite, find_suite
+from dagnn.catalogs.layouts import find_layouts, find_table, natural_order
+from dagnn.catalogs.reader import (
+    Boxes,
+    Files,
+    Progress,
+    Request,
+    by_outcome,
+    read_boxes,
+    require_plausible,
+)
+from dagnn.catalogs.suites import Suite, find_suite, same_redshift
 from dagnn.catalogs.tables import (
     ParameterTable,
     check_header,
@@ -23,6 +31,8 @@ from dagnn.catalogs.tables import (
 )
 from dagnn.errors import EmptyCatalogError, MismatchError, MissingDataError, UsageError
 from dagnn.records import Coverage, FloatArray, few_names
+
+_ELSEWHERE = "only at another redshift"
 
 
 @dataclass(frozen=True)
@@ -138,24 +148,24 @@ def load_suite(
     """
     known = find_suite(suite)
     request = Request(known, set, redshift, volume, selection or Selection(), tuple(columns))
-    there = find_boxes(request, data, template, cache)
-    files = dict(islice(there.files.items(), limit))
+    every, there = find_boxes(request, data, template, cache)
+    files = dict(islice(every.items(), limit))
     truths = _open_table(request, Path(data), table, labelled)
     if truths is not None:
         truths.truth(list(files), ())  # fails early where a simulation is unknown
     key = cache_key(request, files) if cache is not None else ""
-    reading = recall(cache, key, files) if cache is not None else None
-    if reading is None:
-        reading = read_boxes(request, files, workers, on_progress)
+    boxes = recall(cache, key, files) if cache is not None else None
+    if boxes is None:
+        boxes = read_boxes(request, files, workers, on_progress)
         if cache is not None:
-            save_cached(cache, key, reading)
-    require_plausible(request, reading)
-    return _collected(request, reading, truths, tuple(parameters), there)
+            save_cached(cache, key, boxes)
+    require_plausible(request, boxes)
+    return _collected(request, boxes, truths, tuple(parameters), every, there)
 
 
 def find_boxes(
     request: Request, data: str | Path, template: str | None, cache: Path | None
-) -> BoxFiles:
+) -> tuple[dict[str, tuple[Path, ...]], Coverage]:
     """Find the files of every box of a set, in whatever layouts.
 
     Args:
@@ -164,65 +174,83 @@ def find_boxes(
         template: a path pattern of the user's own, see :func:`find_layouts`.
         cache: remembers redshifts of headers; None opens one per layout.
 
+    Returns:
+        Simulation → its file or its chunks, in natural order, from the first layout that has it
+        at the redshift; and what else is there.
+
     Raises:
         MissingDataError: nothing is there.
         MismatchError: files are at other redshifts only.
     """
-    layouts = find_layouts(
-        request.suite, data, request.set, request.redshift, request.volume, template
-    )
+    z = request.redshift
+    layouts = find_layouts(request.suite, data, request.set, z, request.volume, template)
     # The reader checks the redshift of a single layout anyway.
     stored: list[float | None] = [None]
     if len(layouts) > 1:
         first = [next(iter(layout.files.values())) for layout in layouts]
         stored = [header_redshift(files, cache) for files in first]
-    return merge_layouts(layouts, request.redshift, stored)
-
-
-def _coverage(
-    request: Request, reading: Reading, table: ParameterTable | None, there: BoxFiles
-) -> Coverage:
-    """Count the boxes of a set, and say why some are not used."""
-    read = (
-        *(catalog.simulation for catalog in reading.catalogs),
-        *(name for name, _ in (*reading.skipped, *reading.implausible)),
-    )
-    left_out = {
-        "no galaxies": tuple(name for name, _ in reading.skipped),
-        "implausible values": tuple(name for name, _ in reading.implausible),
-        "beyond the limit": tuple(there.files)[len(read) :],
-        "only at another redshift": there.elsewhere,
-    }
+    at = list(zip(layouts, stored, strict=True))
+    right = [layout for layout, own in at if own is None or same_redshift(own, z)]
+    if not right:
+        found = "; ".join(
+            f"{layout.pattern} with snapshot {layout.snapshot:03d} is z = {own:.2f}"
+            for layout, own in at
+        )
+        raise MismatchError(
+            f"No file is at redshift {z:g}: {found}. Ask for one of these redshifts."
+        )
+    files: dict[str, tuple[Path, ...]] = {}
+    copies: set[str] = set()
+    for layout in right:
+        for sim, paths in layout.files.items():
+            if _resolved(files.setdefault(sim, paths)) != _resolved(paths):
+                copies.add(sim)
+    elsewhere = _ordered({sim for layout in layouts for sim in layout.files} - set(files))
+    twice, strange = _ordered(copies), sorted({name for each in layouts for name in each.strange})
     remarks = []
-    if there.twice:
-        remarks.append(f"under two names, used once: {len(there.twice)} ({few_names(there.twice)})")
-    if there.strange:
-        remarks.append(f"names of no box: {len(there.strange)} ({few_names(there.strange)})")
-    if table is not None:
-        listed = [name for name in table.names if name.startswith(f"{request.set}_")]
-        absent = len({*listed} - {*there.files, *there.elsewhere})
-        remarks += [f"{absent} rows of {table.path.name} have no box"] if absent else []
-    return Coverage(len(there.files) + len(there.elsewhere), left_out, tuple(remarks))
+    if twice:
+        remarks.append(f"under two names, used once: {len(twice)} ({few_names(twice)})")
+    if strange:
+        remarks.append(f"names of no box: {len(strange)} ({few_names(strange)})")
+    left_out = {_ELSEWHERE: elsewhere}
+    there = Coverage(len(files) + len(elsewhere), left_out, tuple(remarks))
+    return {sim: files[sim] for sim in _ordered(files)}, there
+
+
+def _resolved(paths: Sequence[Path]) -> list[Path]:
+    return [path.resolve() for path in paths]
+
+
+def _ordered(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(names, key=natural_order))
 
 
 def _collected(
     request: Request,
-    reading: Reading,
+    boxes: Boxes,
     table: ParameterTable | None,
     parameters: tuple[str, ...],
-    there: BoxFiles,
+    files: Files,
+    there: Coverage,
 ) -> SuiteCatalogs:
     """Join boxes with their truth by name."""
-    if not reading.catalogs:
-        simulation, reason = reading.skipped[0]
+    catalogs, empty, wrong = by_outcome(boxes)
+    if not catalogs:
+        simulation, reason = next(iter(empty.items()))
         raise EmptyCatalogError(
-            f"None of the {len(reading.skipped)} {request.set} boxes of {request.suite.name} has "
+            f"None of the {len(empty)} {request.set} boxes of {request.suite.name} has "
             f"galaxies. {simulation}: {reason}"
         )
-    ids = tuple(catalog.simulation for catalog in reading.catalogs)
+    ids = tuple(catalog.simulation for catalog in catalogs)
+    left_out = {
+        "no galaxies": tuple(empty),
+        "implausible values": tuple(wrong),
+        "beyond the limit": tuple(files)[len(boxes) :],
+        **there.left_out,
+    }
     truth = np.full((len(ids), len(parameters)), np.nan)
-    catalogs = reading.catalogs
     notes: tuple[str, ...] = ()
+    remarks = there.remarks
     if table is not None:
         truth, notes = read_labels(table, ids, parameters, request.suite)
         headers = {catalog.simulation: catalog.header for catalog in catalogs}
@@ -232,6 +260,9 @@ def _collected(
         catalogs = tuple(
             check_header(one, stated_labels(table, one.simulation)) for one in catalogs
         )
+        listed = {name for name in table.names if name.startswith(f"{request.set}_")}
+        absent = len(listed - {*files, *there.left_out[_ELSEWHERE]})
+        remarks += (f"{absent} rows of {table.path.name} have no box",) if absent else ()
     return SuiteCatalogs(
         suite=request.suite,
         set=request.set,
@@ -239,8 +270,8 @@ def _collected(
         catalogs=catalogs,
         parameters=parameters,
         truth=truth,
-        skipped=(*reading.skipped, *reading.implausible),
-        coverage=_coverage(request, reading, table, there),
+        skipped=(*empty.items(), *wrong.items()),
+        coverage=Coverage(there.found, left_out, remarks),
         mock=any(catalog.mock for catalog in catalogs),
         box_size=catalogs[0].box_size,
         redshift=catalogs[0].redshift,
@@ -302,7 +333,7 @@ def prepare_suite(
     """
     known = find_suite(suite)
     request = Request(known, set, redshift, volume, selection or Selection(), GALAXY_COLUMNS)
-    files = dict(islice(find_boxes(request, data, template, cache).files.items(), limit))
+    files = dict(islice(find_boxes(request, data, template, cache)[0].items(), limit))
     key = cache_key(request, files)
     whole = recall(cache, key, files)
     if whole is None and load_cached(cache, shard.key(key)) is not None:
@@ -314,12 +345,8 @@ def prepare_suite(
         whole = recall(cache, key, files)
     if whole is not None:
         require_plausible(request, whole)
-    elif not _is_stored(cache, shard.key(key)):
+    elif not (cache / f"{shard.key(key)}.npz").is_file():
         raise UsageError(
             f"The cache {cache} cannot be written. Let $DAGNN_CACHE name a folder that can."
         )
     return len(own)
-
-
-def _is_stored(cache: Path, key: str) -> bool:
-    return (cache / f"{key}.npz").is_file()

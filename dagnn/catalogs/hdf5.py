@@ -17,7 +17,6 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.suites import Field
 from dagnn.errors import (
     DagnnError,
     DataError,
@@ -200,11 +199,11 @@ def datasets_in(file: h5py.File) -> dict[str, h5py.Dataset]:
     Raises:
         UnwrittenDataError: a name is a link that leads nowhere.
     """
-    found = {name: _follow(file, name) for name in file}
+    found = {name: follow(file, name) for name in file}
     return {name: item for name, item in found.items() if isinstance(item, h5py.Dataset)}
 
 
-def _follow(file: h5py.File, path: str) -> h5py.Dataset | h5py.Group | None:
+def follow(file: h5py.File, path: str) -> h5py.Dataset | h5py.Group | None:
     """Return what stands at a path; None where there is no such name.
 
     Raises:
@@ -366,7 +365,7 @@ def _source_file(stored: h5py.Dataset, name: str) -> Path:
 
 def _require_part(stored: h5py.Dataset, file: h5py.File, source: Any) -> None:
     """See that a source's dataset is written, can be unpacked, and holds what is read of it."""
-    own = _follow(file, source.dset_name)
+    own = follow(file, source.dset_name)
     if not isinstance(own, h5py.Dataset):
         raise UnwrittenDataError(f"{file.filename} has no dataset {source.dset_name!r}.")
     space = source.src_space
@@ -393,40 +392,3 @@ def list_fields(file: h5py.File) -> dict[str, tuple[tuple[int, ...], str]]:
 
     file.visititems(note)
     return found
-
-
-def read_field(file: h5py.File, field: Field) -> NDArray[Any]:
-    """Return one column in canonical units, ``[n]`` or ``[n, 3]``.
-
-    The whole dataset is read and sliced in memory: a strided read from the file
-    becomes tens of thousands of tiny ones.
-
-    Raises:
-        MissingFieldError: the dataset is absent or too narrow; the message lists what exists.
-        UnwrittenDataError: not all of its values are stored.
-        UnreadableFileError: it was packed by a filter that is not installed.
-    """
-    stored = _follow(file, field.dataset)
-    if stored is None:
-        parent = field.dataset.rsplit("/", 1)[0]
-        existing = file.get(parent, file)
-        raise MissingFieldError(
-            f"{file.filename} has no field {field.dataset!r}. "
-            f"{parent if parent in file else 'The file'} holds: "
-            f"{', '.join(existing) or 'nothing'}. "
-            "Correct the field's name in the suite's YAML, or fetch the complete file."
-        )
-    if not isinstance(stored, h5py.Dataset):
-        raise MissingFieldError(f"{field.dataset!r} in {file.filename} is a group, not a dataset.")
-    if field.column is not None and (stored.ndim != 2 or stored.shape[1] <= field.column):
-        raise MissingFieldError(
-            f"{field.dataset!r} in {file.filename} has shape {stored.shape}; column "
-            f"{field.column} was expected (particle type 4 is stars)."
-        )
-    values = read_values(stored)
-    if values.dtype.kind not in "iuf":
-        raise DataError(
-            f"{field.dataset!r} in {file.filename} holds {values.dtype}, not real numbers."
-        )
-    chosen = values if field.column is None else values[:, field.column]
-    return np.asarray(chosen * field.factor if field.factor != 1.0 else chosen)

@@ -2,30 +2,21 @@
 
 import glob
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice, product
 from pathlib import Path
 from string import Formatter
-from typing import NotRequired, TypedDict
+from typing import Any
 
 from dagnn.catalogs.reader import peek_redshift
 from dagnn.catalogs.suites import Suite, same_redshift
-from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError, nearest
+from dagnn.errors import DataError, MissingDataError, UsageError, nearest
 from dagnn.files import entries, is_clutter
 
-
-class Known(TypedDict):
-    """What is known before the search; without ``snap`` every snapshot fits."""
-
-    suite: str
-    volume: str
-    set: str
-    snap: NotRequired[int]
-
-
-#: What a pattern may hold: the first is read off the disk, the second comes in :class:`Known`.
+Known = Mapping[str, Any]
+"""Values of placeholders that are the same for all files; without ``snap`` every snapshot fits."""
+#: What a pattern may hold: the first is read off the disk, the second is known before the search.
 FOUND = ("sim", "i", "chunk")
 KNOWN = ("suite", "volume", "set", "snap")
 
@@ -75,29 +66,22 @@ def placeholders(pattern: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _expressions(known: Known) -> dict[str, tuple[str, str]]:
-    """Return glob and regular expression of every placeholder whose value is open."""
-    own_set = known["set"]
-    return {
-        "sim": (f"{glob.escape(own_set)}_*", rf"{re.escape(own_set)}_[^/]+?"),
+def _compile(pattern: str, known: Known) -> tuple[str, re.Pattern[str]]:
+    """Return the pattern as a glob and as a regular expression with named groups."""
+    wild = {
+        "sim": (f"{glob.escape(known['set'])}_*", rf"{re.escape(known['set'])}_[^/]+?"),
         "i": ("*", r"[^/]+?"),
         "chunk": ("*", r"\d+"),
         "snap": ("*", r"\d+"),
     }
-
-
-def _compile(pattern: str, known: Known) -> tuple[str, re.Pattern[str]]:
-    """Return the pattern as a glob and as a regular expression with named groups."""
-    wild = _expressions(known)
-    values: dict[str, object] = dict(known)
     as_glob, as_regex, seen = "", "", set()
     for literal, name, spec, _ in Formatter().parse(pattern):
         as_glob += glob.escape(literal)
         as_regex += re.escape(literal)
         if name is None:
             continue
-        if name in values:
-            value = format(values[name], spec or "")
+        if name in known:
+            value = format(known[name], spec or "")
             as_glob += glob.escape(value)
             as_regex += re.escape(value)
             continue
@@ -151,13 +135,6 @@ class Layout:
     files: dict[str, tuple[Path, ...]]
     strange: tuple[str, ...] = ()
 
-    def __len__(self) -> int:
-        """Return the number of simulations."""
-        return len(self.files)
-
-    def __repr__(self) -> str:
-        return f"Layout({self.pattern}, snapshot {self.snapshot}: {len(self)} simulations)"
-
 
 def natural_order(name: str) -> tuple[tuple[bool, int, str], ...]:
     """Return a sorting key that counts: LH_2 before LH_10, and p1_n2 before p1_0.
@@ -175,92 +152,28 @@ def natural_order(name: str) -> tuple[tuple[bool, int, str], ...]:
     return tuple(key)
 
 
-def _gathered(found: Sequence[Match]) -> dict[str, tuple[Path, ...]]:
-    """Return the files of each simulation, chunks in order."""
-    ordered = sorted(found, key=lambda match: (natural_order(match.sim), match.chunk or 0))
-    files: dict[str, tuple[Path, ...]] = {}
-    for match in ordered:
-        files[match.sim] = (*files.get(match.sim, ()), match.path)
-    return files
-
-
-@dataclass(frozen=True)
-class BoxFiles:
-    """The files of a set, from all of its layouts.
-
-    Attributes:
-        files: simulation → its file or its chunks, in natural order.
-        elsewhere: simulations of which the files are at another redshift.
-        twice: simulations that a later layout holds as well; those files are not used.
-        strange: names beside them that are those of no simulation.
-    """
-
-    files: dict[str, tuple[Path, ...]]
-    elsewhere: tuple[str, ...] = ()
-    twice: tuple[str, ...] = ()
-    strange: tuple[str, ...] = ()
-
-
-def merge_layouts(
-    layouts: Sequence[Layout], redshift: float, stored: Sequence[float | None]
-) -> BoxFiles:
-    """Return every simulation of some layouts once, from the first that has it.
+def catalog_places(suite: Suite, volume: str, template: str | None = None) -> list[str]:
+    """Return the path patterns of catalogues below a data folder, in the order to try them.
 
     Args:
-        layouts: of one set, the preferred one first.
-        redshift: wanted redshift; layouts at another are left out.
-        stored: redshift in a header of each layout; None is taken for the right one, because
-            the reader checks it.
-
-    Raises:
-        MismatchError: none of several is at the redshift.
-    """
-    agrees = [z is None or same_redshift(z, redshift) for z in stored]
-    if not any(agrees):
-        found = "; ".join(
-            f"{layout.pattern} with snapshot {layout.snapshot:03d} is z = {z:.2f}"
-            for layout, z in zip(layouts, stored, strict=True)
-        )
-        raise MismatchError(
-            f"No file is at redshift {redshift:g}: {found}. Ask for one of these redshifts."
-        )
-    files: dict[str, tuple[Path, ...]] = {}
-    twice: set[str] = set()
-    for layout in (each for each, good in zip(layouts, agrees, strict=True) if good):
-        twice |= {
-            sim
-            for sim, paths in layout.files.items()
-            if sim in files and not _same_files(files[sim], paths)
-        }
-        files = {**layout.files, **files}
-    every = {sim for layout in layouts for sim in layout.files}
-    strange = {name for layout in layouts for name in layout.strange}
-    return BoxFiles(
-        {sim: files[sim] for sim in _ordered(files)},
-        _ordered(every - set(files)),
-        _ordered(twice),
-        tuple(sorted(strange)),
-    )
-
-
-def _same_files(one: Sequence[Path], other: Sequence[Path]) -> bool:
-    return [path.resolve() for path in one] == [path.resolve() for path in other]
-
-
-def _ordered(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(names, key=natural_order))
-
-
-def catalog_patterns(suite: Suite, volume: str, template: str | None) -> list[str]:
-    """Return the patterns to try below every root, in order.
-
-    A path without a volume stands for the suite's default volume, so such
-    patterns are left out when another volume is wanted. A template is believed.
+        suite: the suite.
+        volume: such as ``L25n256``.
+        template: a pattern of the user's own, which is the only one then.
     """
     if template is not None:
         return [template]
+    return _below(suite.catalog_roots, _of_volume(suite, suite.catalog_patterns, volume))
+
+
+def _of_volume(suite: Suite, patterns: Sequence[str], volume: str) -> list[str]:
+    """Leave out patterns without a volume, which stand for the default one, for another."""
     default = volume == suite.default_volume
-    return [pattern for pattern in suite.catalog_patterns if default or "{volume}" in pattern]
+    return [pattern for pattern in patterns if default or "{volume}" in pattern]
+
+
+def _below(roots: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """Join every pattern with every root, pattern by pattern."""
+    return [f"{root}/{pattern}".lstrip("/") for pattern in patterns for root in roots]
 
 
 def find_layouts(
@@ -275,7 +188,7 @@ def find_layouts(
 
     Snapshot numbers are ambiguous (33 is z = 0 in the old numbering and 2.9 in
     the current one), and a set may be stored half in one layout and half in another,
-    so more than one may come back: see :func:`merge_layouts`.
+    so more than one may come back.
 
     Args:
         suite: the suite.
@@ -304,25 +217,21 @@ def find_layouts(
         raise UsageError(f"{suite.name} has no set {set!r}. {nearest(set, suite.sets)}")
     if not root.is_dir():
         raise MissingDataError(f"The data folder {root} does not exist. Check --data.")
-    patterns = catalog_patterns(suite, volume, template)
-    numbers = _numbers(suite, redshift, patterns)
-    places = [template] if template else below(suite.catalog_roots, patterns)
+    places = catalog_places(suite, volume, template)
+    numbers: tuple[int, ...] = (-1,)
+    if any("snap" in placeholders(place) for place in places):
+        numbers = suite.snapshot_numbers(redshift)
     layouts = list(_search(suite, root, set, volume, places, numbers))
     if not layouts:
-        wanted = f"{set} catalogues of {suite.name} ({volume}) at redshift {redshift:g}"
-        raise _nothing_found(wanted, suite, root, patterns, numbers)
+        patterns = [template] if template else _of_volume(suite, suite.catalog_patterns, volume)
+        snapshots = " or ".join(f"{n:03d}" for n in numbers if n >= 0) or "any"
+        raise MissingDataError(
+            f"No {set} catalogues of {suite.name} ({volume}) at redshift {redshift:g} (snapshot "
+            f"{snapshots}) under {root}. {_tried(suite, patterns, suite.catalog_roots)}"
+            f"In {root} there are: {existing(root)}. "
+            "Check --data, the set and the redshift, or give a template of your own."
+        )
     return layouts
-
-
-def below(roots: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    """Join every pattern with every root, pattern by pattern."""
-    return [f"{place}/{pattern}".lstrip("/") for pattern in patterns for place in roots]
-
-
-def _numbers(suite: Suite, redshift: float, patterns: Sequence[str]) -> tuple[int, ...]:
-    if not any("snap" in placeholders(pattern) for pattern in patterns):
-        return (-1,)
-    return suite.snapshot_numbers(redshift)
 
 
 def _search(
@@ -339,26 +248,18 @@ def _search(
         # A pattern without {suite} would find the same files once per spelling.
         spellings = suite.spellings if "suite" in placeholders(pattern) else suite.spellings[:1]
         for number, spelling in product(numbers, spellings):
-            known = Known(suite=spelling, volume=volume, set=set_name, snap=number)
+            known = {"suite": spelling, "volume": volume, "set": set_name, "snap": number}
             found = list(matches(root, pattern, known))
-            files = _gathered([match for match in found if match.is_box])
             strange = sorted({match.sim for match in found if not match.is_box})
+            files: dict[str, tuple[Path, ...]] = {}
+            for match in sorted(found, key=lambda m: (natural_order(m.sim), m.chunk or 0)):
+                if match.is_box:
+                    files[match.sim] = (*files.get(match.sim, ()), match.path)
             # On a disk that ignores case, two spellings may be one folder.
             same = tuple(path.resolve() for paths in files.values() for path in paths)
             if files and same not in seen:
                 seen.add(same)
                 yield Layout(pattern, number, files, tuple(strange))
-
-
-def _nothing_found(
-    wanted: str, suite: Suite, root: Path, patterns: Sequence[str], numbers: Sequence[int]
-) -> MissingDataError:
-    snapshots = " or ".join(f"{n:03d}" for n in numbers if n >= 0) or "any"
-    return MissingDataError(
-        f"No {wanted} (snapshot {snapshots}) under {root}. "
-        f"{_tried(suite, patterns, suite.catalog_roots)}In {root} there are: {existing(root)}. "
-        "Check --data, the set and the redshift, or give a template of your own."
-    )
 
 
 def _tried(suite: Suite, patterns: Sequence[str], roots: Sequence[str]) -> str:
@@ -391,9 +292,8 @@ def find_table(
         MissingDataError: there is none; the message lists what was tried.
     """
     root = Path(data)
-    default = volume == suite.default_volume
-    patterns = [pattern for pattern in suite.table_patterns if default or "{volume}" in pattern]
-    for place in below(suite.table_roots, patterns):
+    patterns = _of_volume(suite, suite.table_patterns, volume)
+    for place in _below(suite.table_roots, patterns):
         for folder, spelling in product(suite.spellings, repeat=2):
             name = place.format(folder=folder, suite=spelling, volume=volume, set=set)
             for candidate in (root / name, root / f"{name}.gz"):
@@ -407,7 +307,7 @@ def find_table(
 
 
 FEW = 3
-_BOX = re.compile(r"\{(sim|i)(?::[^}]*)?\}")
+_NAME_OF_BOX, _NUMBER_OF_BOX = re.compile(r"\{sim(?::[^}]*)?\}"), re.compile(r"\{i(?::[^}]*)?\}")
 
 
 def catalog_redshifts(
@@ -433,12 +333,11 @@ def catalog_redshifts(
         Redshifts as the suite's table gives them, increasing; those that it does not
         list could not be asked for. Empty where there are no catalogues.
     """
-    patterns = catalog_patterns(suite, volume, template)
-    places = patterns if template else below(suite.catalog_roots, patterns)
+    known = [{"suite": each, "volume": volume, "set": set} for each in suite.spellings]
     found = {
         redshift
-        for pattern, spelling in product(places, suite.spellings)
-        for path in _shared_snapshots(data, pattern, Known(suite=spelling, volume=volume, set=set))
+        for pattern, one in product(catalog_places(suite, volume, template), known)
+        for path in _shared_snapshots(data, pattern, one)
         if (redshift := _listed_redshift(suite, path)) is not None
     }
     return tuple(sorted(found))
@@ -457,17 +356,14 @@ def _shared_snapshots(data: Path, pattern: str, known: Known) -> list[Path]:
 def _first_boxes(data: Path, pattern: str, known: Known) -> list[str]:
     """Return the pattern of each of the first few simulations, read off one folder."""
     parts = pattern.split("/")
-    depth = next((k for k, part in enumerate(parts, 1) if _BOX.search(part)), len(parts))
+    named = (k for k, part in enumerate(parts, 1) if placeholders(part) & {"sim", "i"})
+    depth = next(named, len(parts))
     names = {match.sim for match in matches(data, "/".join(parts[:depth]), known) if match.is_box}
-    few = sorted(names, key=natural_order)[:FEW]
-    return [
-        _BOX.sub(partial(_spelt, {"sim": sim, "i": sim.removeprefix(f"{known['set']}_")}), pattern)
-        for sim in few
-    ]
-
-
-def _spelt(box: Mapping[str, str], found: re.Match[str]) -> str:
-    return box[found[1]]
+    found = []
+    for sim in sorted(names, key=natural_order)[:FEW]:
+        number = sim.removeprefix(f"{known['set']}_")
+        found.append(_NUMBER_OF_BOX.sub(number, _NAME_OF_BOX.sub(sim, pattern)))
+    return found
 
 
 def _listed_redshift(suite: Suite, path: Path) -> float | None:

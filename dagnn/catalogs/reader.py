@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.catalog import COLUMNS, GALAXY_COLUMNS, Catalog, Selection
+from dagnn.catalogs.catalog import COLUMNS, GALAXY_COLUMNS, Catalog, Columns, Selection
 from dagnn.catalogs.checks import (
     box_size_of,
+    hubble_of,
     implausible,
     odd_box,
     odd_time,
@@ -22,10 +23,9 @@ from dagnn.catalogs.checks import (
     redshift_of,
     wrap,
 )
-from dagnn.catalogs.chunks import RawCatalog, catalog_files, read_raw
+from dagnn.catalogs.chunks import catalog_files, n_rows, read_raw
 from dagnn.catalogs.hdf5 import MOCK_MARK, open_hdf5, read_header
 from dagnn.catalogs.suites import Suite, find_suite, generic_suite, guess_suite, known_suites
-from dagnn.catalogs.tables import check_header
 from dagnn.errors import ConfigError, EmptyCatalogError, ImplausibleError, nearest
 from dagnn.workers import without_main
 
@@ -86,7 +86,6 @@ def read_catalog(
     selection: Selection | None = None,
     redshift: float | None = None,
     box_size: float | None = None,
-    omega_m: float | None = None,
     simulation: str | None = None,
     columns: Sequence[str] = GALAXY_COLUMNS,
     strict: bool = True,
@@ -99,7 +98,6 @@ def read_catalog(
         selection: which subhaloes are galaxies; None is the standard selection.
         redshift: what the header must agree with, or what stands in for a silent header.
         box_size: the same for the box length in ckpc/h.
-        omega_m: the parameter table's value, to be compared with the header's.
         simulation: its name; None guesses it from the path.
         columns: which canonical columns are needed.
         strict: whether values that no such catalogue can hold (other units, a part of the
@@ -114,55 +112,55 @@ def read_catalog(
         ImplausibleError: values are in other units, or positions do not fill the box.
         EmptyCatalogError: no galaxy is left.
     """
-    first = catalog_files(path)[0]
+    files = catalog_files(path)
+    first = files[0]
     known, warnings = _suite_of(suite, first)
-    raw = read_raw(path, known, _needed_columns(columns, known))
-    box, z = box_size_of(raw, box_size), redshift_of(raw, redshift)
+    header, subhalos = read_raw(files, known, _needed_columns(columns, known))
+    box, z = box_size_of(first, header, box_size), redshift_of(first, header, redshift)
     selection = selection or Selection()
     # Before the selection: masses in other units would leave no galaxy, or each.
-    troubles = implausible(raw, known, selection, box, z)
+    found = implausible(subhalos, known, selection, box, z, hubble_of(header))
+    troubles = [f"{first}: {text}" for text in found]
     if troubles and strict:
         raise ImplausibleError(" ".join(troubles))
     if box_size is None and known.short_name in known_suites():
-        warnings += odd_box(raw, known, box)
-    warnings += (*odd_time(raw, z), *troubles)
-    galaxies, n_nonfinite = _finite_galaxies(raw, selection)
+        warnings += odd_box(first, header, known, box)
+    warnings += (*odd_time(first, header, z), *troubles)
+    galaxies, n_nonfinite = _galaxies(subhalos, selection, first)
     stored = galaxies["position"]
     if n_nonfinite:
         text = "with NaN, infinite or negative values were dropped."
         warnings += (f"{first}: {n_nonfinite} galaxies {text}",)
-    catalog = Catalog(
+    return Catalog(
         simulation=simulation or guess_simulation(first),
         suite=known.short_name,
         path=first,
         box_size=box,
         redshift=z,
-        mock=MOCK_MARK in raw.header,
+        mock=MOCK_MARK in header,
         columns={**galaxies, "position": wrap(stored, box)},
-        n_subhalos=raw.rows,
+        n_subhalos=n_rows(subhalos),
         n_nonfinite=n_nonfinite,
         n_wrapped=int(((stored < 0) | (stored >= box)).any(axis=1).sum()),
         warnings=warnings,
-        header=raw.header,
+        header=header,
     )
-    return catalog if omega_m is None else check_header(catalog, {"Omega_m": omega_m})
 
 
-def _galaxies(raw: RawCatalog, selection: Selection) -> dict[str, NDArray[Any]]:
-    if not raw.rows:
-        raise EmptyCatalogError(f"{raw.files[0]} holds no subhaloes at all.")
-    mask = selection.mask(raw.columns)
+def _galaxies(
+    subhalos: Columns, selection: Selection, path: Path
+) -> tuple[dict[str, NDArray[Any]], int]:
+    """Return the galaxies whose every value is possible, and how many were dropped."""
+    rows = n_rows(subhalos)
+    if not rows:
+        raise EmptyCatalogError(f"{path} holds no subhaloes at all.")
+    mask = selection.mask(subhalos)
     if not mask.any():
         raise EmptyCatalogError(
-            f"None of the {raw.rows} subhaloes of {raw.files[0]} has {selection}. "
+            f"None of the {rows} subhaloes of {path} has {selection}. "
             "Lower the selection to keep this box."
         )
-    return {name: values[mask] for name, values in raw.columns.items()}
-
-
-def _finite_galaxies(raw: RawCatalog, selection: Selection) -> tuple[dict[str, NDArray[Any]], int]:
-    """Return the galaxies whose every column can be, and how many were dropped."""
-    galaxies = _galaxies(raw, selection)
+    galaxies = {name: values[mask] for name, values in subhalos.items()}
     finite = np.ones(len(galaxies["position"]), dtype=bool)
     for name, values in galaxies.items():
         finite &= np.isfinite(values.reshape(len(values), -1)).all(axis=1)
@@ -170,20 +168,22 @@ def _finite_galaxies(raw: RawCatalog, selection: Selection) -> tuple[dict[str, N
             finite &= values >= 0
     if not finite.any():
         raise EmptyCatalogError(
-            f"All {len(finite)} galaxies of {raw.files[0]} have NaN, infinite or negative values. "
+            f"All {len(finite)} galaxies of {path} have NaN, infinite or negative values. "
             "Fetch the file again; if it stays so, leave this box out."
         )
     return {name: values[finite] for name, values in galaxies.items()}, int((~finite).sum())
 
 
 Files = Mapping[str, Sequence[Path]]
+"""Simulation → its file or its chunks."""
+Boxes = dict[str, Catalog | EmptyCatalogError | ImplausibleError]
+"""Simulation → its galaxies, or why it is left out."""
 Progress = Callable[[int, int], None]
-_Box = tuple[str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is wanted of every box.
+    """Which boxes to read, and what of them.
 
     Attributes:
         suite: the suite.
@@ -202,70 +202,64 @@ class Request:
     columns: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What reading many boxes gave.
-
-    Attributes:
-        catalogs: boxes with galaxies.
-        skipped: simulation and reason of every box without.
-        implausible: the same of every box whose values cannot be.
-    """
-
-    catalogs: tuple[Catalog, ...]
-    skipped: tuple[tuple[str, str], ...]
-    implausible: tuple[tuple[str, str], ...] = ()
-
-
 def read_boxes(
     request: Request, files: Files, workers: int = 1, on_progress: Progress | None = None
-) -> Reading:
+) -> Boxes:
     """Read boxes in order; other trouble than no galaxies and implausible values raises.
 
     Args:
-        request: what is wanted of every box.
-        files: simulation → its file or its chunks.
+        request: what to read of every box.
+        files: of every box.
         workers: processes that read.
         on_progress: called with boxes done and boxes in all.
     """
-    catalogs: list[Catalog] = []
-    skipped: list[tuple[str, str]] = []
-    implausible: list[tuple[str, str]] = []
+    boxes: Boxes = {}
     results = _results(request, list(files.items()), workers)
     for done, (simulation, result) in enumerate(zip(files, results, strict=True), start=1):
-        if isinstance(result, Catalog):
-            catalogs.append(result)
-        else:
-            unusable = implausible if isinstance(result, ImplausibleError) else skipped
-            unusable.append((simulation, str(result)))
+        boxes[simulation] = result
         if on_progress is not None:
             on_progress(done, len(files))
-    return Reading(tuple(catalogs), tuple(skipped), tuple(implausible))
+    return boxes
 
 
-def require_plausible(request: Request, reading: Reading) -> None:
-    """Refuse a suite of which most boxes, or all boxes together, cannot be.
+def by_outcome(
+    boxes: Boxes,
+) -> tuple[tuple[Catalog, ...], dict[str, str], dict[str, str]]:
+    """Return the catalogues, and the reasons of boxes without galaxies and of implausible ones."""
+    catalogs = tuple(box for box in boxes.values() if isinstance(box, Catalog))
+    empty, wrong = (
+        {name: str(box) for name, box in boxes.items() if isinstance(box, kind)}
+        for kind in (EmptyCatalogError, ImplausibleError)
+    )
+    return catalogs, empty, wrong
+
+
+def require_plausible(request: Request, boxes: Boxes) -> None:
+    """Refuse a suite of which most boxes, or all boxes together, hold impossible values.
 
     Raises:
-        ImplausibleError: the message tells what the first of them holds, and the likely unit.
+        ImplausibleError: the message names what the first of them holds, and the likely unit.
     """
-    wrong, right = reading.implausible, reading.catalogs
-    boxes = f"{request.set} boxes of {request.suite.name}"
+    right, _, wrong = by_outcome(boxes)
+    what = f"{request.set} boxes of {request.suite.name}"
     if len(wrong) > len(right):
+        simulation, reason = next(iter(wrong.items()))
         raise ImplausibleError(
-            f"{len(wrong)} of {len(wrong) + len(right)} {boxes} hold values that no such "
-            f"catalogue can. The first, {wrong[0][0]}: {wrong[0][1]}"
+            f"{len(wrong)} of {len(wrong) + len(right)} {what} hold values that no such "
+            f"catalogue can. The first, {simulation}: {reason}"
         )
     trouble = pooled_trouble([catalog.positions for catalog in right]) if right else ""
     if trouble:
         raise ImplausibleError(
-            f"Positions of the {boxes} do not fill their box: {trouble}, such as in "
+            f"Positions of the {what} do not fill their box: {trouble}, such as in "
             f"{right[0].path}. Are they in other units, or is the edge missing? Convert them, or "
             "set the column's `factor` in the suite's YAML."
         )
 
 
-def _read(request: Request, box: _Box) -> Catalog | EmptyCatalogError | ImplausibleError:
+def _read(
+    request: Request, box: tuple[str, Sequence[Path]]
+) -> Catalog | EmptyCatalogError | ImplausibleError:
     """Return a box, or the reason why it is left out."""
     simulation, files = box
     try:
@@ -283,7 +277,7 @@ def _read(request: Request, box: _Box) -> Catalog | EmptyCatalogError | Implausi
 
 
 def _results(
-    request: Request, boxes: list[_Box], workers: int
+    request: Request, boxes: list[tuple[str, Sequence[Path]]], workers: int
 ) -> Iterator[Catalog | EmptyCatalogError | ImplausibleError]:
     if workers <= 1 or len(boxes) < 2:
         yield from map(partial(_read, request), boxes)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from dagnn.catalogs.catalog import COLUMNS, GALAXY_COLUMNS, Selection
-from dagnn.catalogs.chunks import catalog_files, read_raw
+from dagnn.catalogs.chunks import catalog_files, n_rows, read_raw
 from dagnn.catalogs.hdf5 import MOCK_MARK, list_fields, open_hdf5, read_header
 from dagnn.catalogs.reader import guess_simulation, read_catalog
 from dagnn.catalogs.suites import generic_suite, guess_suite, load_suite_file
@@ -96,9 +96,9 @@ def inspect_catalog(path: Path) -> Inspection:
     rows: int | None = None
     for name in GALAXY_COLUMNS:  # each by itself, so that no absent column hides another
         with found.collecting():
-            raw = read_raw(files, suite, (name,))
-            rows = raw.rows
-            broken |= {name: int((~np.isfinite(v)).sum()) for name, v in raw.columns.items()}
+            _, columns = read_raw(files, suite, (name,))
+            rows = n_rows(columns)
+            broken |= {name: int((~np.isfinite(v)).sum()) for name, v in columns.items()}
     if rows is not None:
         listed = ", ".join(f"{name} {count}" for name, count in broken.items() if count)
         found.facts += [("subhaloes", f"{rows:,}"), ("NaN or infinite values", listed or "none")]

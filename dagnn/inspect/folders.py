@@ -11,10 +11,8 @@ import numpy as np
 
 from dagnn.catalogs.hdf5 import MOCK_MARK, open_hdf5, read_header
 from dagnn.catalogs.layouts import (
-    Known,
     Match,
-    below,
-    catalog_patterns,
+    catalog_places,
     existing,
     find_table,
     matches,
@@ -137,8 +135,8 @@ def _lowest_redshift(suite: Suite, snapshots: Sequence[int]) -> float:
 
 def _files_of(suite: Suite, root: Path, set_name: str, volume: str) -> list[Match]:
     """Return the catalogues of a set, in whatever layout."""
-    patterns = below(suite.catalog_roots, catalog_patterns(suite, volume, None))
-    known = [Known(suite=each, volume=volume, set=set_name) for each in suite.spellings]
+    patterns = catalog_places(suite, volume)
+    known = [{"suite": each, "volume": volume, "set": set_name} for each in suite.spellings]
     return [match for pair in product(patterns, known) for match in matches(root, *pair)]
 
 

@@ -113,7 +113,7 @@ def test_a_share_that_another_job_has_joined_meanwhile(root, cache, monkeypatch)
     monkeypatch.setattr(cached, "load_cached", load)
     found = cached.recall(cache, file.stem, {})
     assert [key.removeprefix(file.stem) for key in asked] == ["", ".1-of-2", ".2-of-2", ""]
-    assert found is not None and len(found.catalogs) == 3
+    assert found is not None and len(found) == 3
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(root, tmp_path):  # noqa: F811
