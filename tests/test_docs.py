@@ -67,6 +67,13 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_files_that_pages_name_exist(page: Path) -> None:
+    folders = "dagnn|benchmarks|tests|catalogs|configs|tuning"
+    for name in re.findall(rf"(?<![\w/])((?:{folders})/[\w./-]+\.\w+)", page.read_text()):
+        assert (ROOT / name).is_file() or "/my" in name or "/mine" in name, f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_options_that_pages_name_exist(page: Path) -> None:
     from typer.main import get_command
 
