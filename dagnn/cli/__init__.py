@@ -11,7 +11,7 @@ import typer
 from typer import Option
 
 from dagnn import __version__
-from dagnn.cli.common import alone, guarded, leave
+from dagnn.cli.common import exit_now, guarded, single_process
 from dagnn.cli.finished import evaluate, inspect, predict, report
 from dagnn.cli.making import doctor, prepare, sky, universe
 from dagnn.cli.training import matrix, train
@@ -41,23 +41,23 @@ def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
         make_readable(stream)
-    # Figures go to files in a style of their own: no window, notebook or matplotlibrc has a say.
+    # Figures go to files in a style of their own, whatever the notebook or matplotlibrc.
     os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
     try:
         guarded(app)()
     except SystemExit as end:
-        if not alone():
-            leave(end.code)
+        if not single_process():
+            exit_now(end.code)
         raise
     except Exception:
-        if not alone():
+        if not single_process():
             sys.excepthook(*sys.exc_info())
-            leave(1)
+            exit_now(1)
         raise
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(show: bool) -> None:
+    if show:
         typer.echo(f"dagnn {__version__}")
         raise typer.Exit
 

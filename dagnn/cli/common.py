@@ -50,7 +50,7 @@ def require_one_place(data: Path | None, mock: bool) -> None:
 
 
 def guarded(verb: Callable[Params, None]) -> Callable[Params, None]:
-    """Turn the errors that a user can meet into a sentence and an exit code."""
+    """Turn errors into a message and an exit code."""
 
     @functools.wraps(verb)
     def run(*args: Params.args, **kwargs: Params.kwargs) -> None:
@@ -63,7 +63,7 @@ def guarded(verb: Callable[Params, None]) -> Callable[Params, None]:
             _fail(again, Interrupted.exit_code)
         except OSError as error:
             if error.filename is None:
-                # Nobody reads on (head, less), or the disk is full: Python shall not try again.
+                # The reader has closed (head, less) or the disk is full: Python must not try again.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if not isinstance(error, BrokenPipeError):
                 _fail(f"{error.strerror or error}: {error.filename or 'standard output'}.", 1)
@@ -81,11 +81,11 @@ def _fail(message: str, code: int) -> None:
 
 
 def shared(verb: Callable[Params, None]) -> Callable[Params, None]:
-    """Let the first of the processes that torchrun starts call a verb, and the others help."""
+    """Call a verb in the first process that torchrun starts, and the worker loop in the others."""
 
     @functools.wraps(verb)
     def run(*args: Params.args, **kwargs: Params.kwargs) -> None:
-        if alone():
+        if single_process():
             verb(*args, **kwargs)
             return
         from dagnn.training.distributed import together
@@ -99,16 +99,16 @@ def shared(verb: Callable[Params, None]) -> Callable[Params, None]:
     return run
 
 
-def alone() -> bool:
-    """Whether this process is the only one, not one of several that torchrun has started."""
+def single_process() -> bool:
+    """Whether torchrun has not started several processes."""
     return os.environ.get("WORLD_SIZE", "1") == "1"
 
 
-def leave(code: str | int | None) -> NoReturn:
-    """End a process of several at once, without taking the interpreter apart.
+def exit_now(code: str | int | None) -> NoReturn:
+    """End one of several processes at once, without the interpreter's shutdown.
 
-    Threads of gloo can still hold tensors then; where one lets go of them while Python ends, the
-    process is aborted after all its work was done (github.com/pytorch/pytorch/pull/179291).
+    Threads of gloo can still hold tensors then. If one releases them while Python shuts down, the
+    process is aborted after all its work is done (github.com/pytorch/pytorch/pull/179291).
 
     Args:
         code: as :func:`sys.exit` takes it.

@@ -1,4 +1,4 @@
-"""Verbs for what is there already: runs, files and folders."""
+"""Verbs for existing runs, files and folders."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,11 +22,11 @@ AdaptStatistics = Annotated[
 @guarded
 def evaluate(
     folder: Run,
-    suite: Annotated[Names, names("Further suite, also one never seen; repeatable.")] = None,
+    suite: Annotated[Names, names("Further suite, also one not in training; repeatable.")] = None,
     data: DataFolder = None,
     adapt_statistics: AdaptStatistics = False,
 ) -> None:
-    """Measure a finished run again, also on suites that it never saw."""
+    """Evaluate a finished run again, also on suites that it was not trained on."""
     from dagnn import run
 
     run.evaluate(folder, suites=suite or [], data=data, adapt_statistics=adapt_statistics)
@@ -40,7 +40,7 @@ def predict(
     out: Annotated[
         Path | None,
         Option(
-            help="CSV file, with a column that says what lies outside the training range; the "
+            help="CSV file, with a column for what is outside the training range; the "
             "screen, with the first 50 of them, by default."
         ),
     ] = None,
@@ -68,7 +68,7 @@ def predict(
         str | None, Option(help="With --weights: node features, where four are not all.")
     ] = None,
 ) -> None:
-    """Give parameters with error bars, or class probabilities, for new files of a run's kind."""
+    """Predict parameters with error bars, or class probabilities, for new files."""
     from dagnn import run
 
     if weights is not None:
@@ -101,14 +101,14 @@ def report(
 
     Runs that differ by seed only are one line with mean ± sd. Differences are
     taken to the first, paired where the items are the same. A folder of runs,
-    such as --seeds and matrix leave, stands for the runs inside.
+    such as those of --seeds and matrix, means the runs inside.
     """
     from dagnn import run
 
     if len(folders) > 1 or run.holds_runs(folders[0]):
         run.compare(folders, out=out)
     elif out is not None:
-        raise UsageError("--out is for a comparison; the report of one run lies in the run.")
+        raise UsageError("--out is for a comparison; the report of one run is in its folder.")
     else:
         run.report(folders[0])
 
@@ -117,7 +117,7 @@ def report(
 def inspect(
     path: Annotated[Path, Argument(help="Catalogue, table, images, data folder or run.")],
 ) -> None:
-    """Tell what a file or folder holds, and what is wrong with it."""
+    """Show the content of a file or folder, and its problems."""
     from dagnn.inspect import show
 
     if show(path):

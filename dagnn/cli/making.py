@@ -31,7 +31,7 @@ def universe(
     seed: Annotated[int, Option(min=0, help="Seed of rows and boxes.")] = 0,
     workers: Annotated[int, Option(min=1, help="Processes.")] = 2,
 ) -> None:
-    """Make mock suites in the real HDF5 layout. They are not CAMELS and say so."""
+    """Make mock suites in the real HDF5 layout. They are not CAMELS and are marked so."""
     from dagnn import run
 
     run.make_mocks(
@@ -59,7 +59,7 @@ def sky(
         Path | None, Option(help="PNG to write with images of every class and survey.")
     ] = None,
 ) -> None:
-    """Make mock surveys of galaxy images. They are not observations and say so."""
+    """Make mock surveys of galaxy images. They are not observations and are marked so."""
     from dagnn.console import progress_bar
     from dagnn.mocks import sky as skies
 

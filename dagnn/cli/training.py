@@ -76,8 +76,8 @@ def train(
     """Train on a labelled source and an unlabelled target; evaluate; write a report.
 
     Without --data, and with no data in the default place, mock universes are
-    made and everything that comes of them says MOCK. With --seeds, OUT holds one
-    run per seed and their comparison; the same command line goes on after Ctrl-C.
+    made and all results are marked MOCK. With --seeds, OUT holds one run per seed
+    and their comparison; the same command line continues after Ctrl-C.
     """
     from dagnn import run
 
@@ -133,8 +133,8 @@ def matrix(
 ) -> None:
     """Train every ordered pair of suites; end with a suite × suite matrix.
 
-    The same command line goes on after Ctrl-C, and adds seeds where --seeds
-    grows.
+    The same command line continues after Ctrl-C, and adds seeds where --seeds
+    is larger.
     """
     from dagnn import run
 

@@ -1,4 +1,4 @@
-"""The verb that searches, and those that look at what a search has found."""
+"""The verb that searches, and those that show its results."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,10 +21,10 @@ class Searching(TyperGroup):
     """A group whose first word may be left out: ``dagnn tune FILE`` is ``dagnn tune run FILE``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the default verb before anything that is neither a verb nor a cry for help."""
+        """Put the default verb before anything that is neither a verb nor --help."""
         named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
         if not named and len(args) > 1 and not any(word.startswith("-") for word in args[:2]):
-            # FILE stands alone, so the first of two words was meant to be a verb.
+            # FILE has no word after it, so the first of two words was meant to be a verb.
             ctx.fail(f"No such command {args[0]!r}. {nearest(args[0], self.commands)}")
         words: list[str] = super().parse_args(ctx, args if named or not args else [DEFAULT, *args])
         return words
@@ -70,7 +70,7 @@ def run(
         ),
     ] = 15,
 ) -> None:
-    """Search, or join a search that is under way; the same command line goes on after Ctrl-C.
+    """Search, or join a running search; the same command line continues after Ctrl-C.
 
     Trials are compared on source labels and unlabelled targets only. A worker
     that is killed loses nothing but the epoch that it was in.

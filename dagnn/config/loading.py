@@ -41,7 +41,7 @@ def load_experiment(
         A frozen experiment.
 
     Raises:
-        ConfigError: a file, key or value cannot be meant; the message names the nearest.
+        ConfigError: a file, key or value is not valid; the message names the nearest.
     """
     tree = _read(*find_yaml(file or "base", "configs", "configuration"))
     given = {}
@@ -64,7 +64,7 @@ def experiment_from(tree: Mapping[str, Any], where: str = "experiment") -> Exper
 def validated(
     model: type[Model], tree: Mapping[str, Any], what: str, given: Given = NOTHING_GIVEN
 ) -> Model:
-    """Make a record from a plain mapping, or say field by field why that cannot be.
+    """Make a record from a plain mapping; the error names every invalid field.
 
     Args:
         model: the record.
@@ -192,7 +192,7 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> tuple[str, ...]:
 
 
 def _explain(error: ValidationError, what: str, model: type[BaseModel], given: Given) -> str:
-    """Say what is wrong, each thing where it comes from: the command line, or the file."""
+    """Describe every error with its origin: the command line, or the file."""
     ours: list[str] = []
     theirs: list[str] = []
     for item in error.errors():
@@ -209,7 +209,7 @@ def _flag_of(loc: Sequence[str | int], given: Given) -> str:
     path = tuple(map(str, loc))
     if not path:  # not one key but how suites go together
         return " ".join(given[key] for key in (("source",), ("target",)) if key in given)
-    # The longest first: what was given last stands for itself.
+    # The longest path first: a key of its own takes precedence over one above it.
     for key in sorted(given, key=len, reverse=True):
         if path[: len(key)] == key or key[: len(path)] == path:
             return given[key]
@@ -223,8 +223,8 @@ def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
     got = "" if isinstance(item["input"], Mapping) else f", got {item['input']!r}"
     if item["type"] == "string_type" and not isinstance(item["input"], Mapping | list):
         got += "; put text that looks like something else in quotes"
-    said = f"{item['msg'].removeprefix('Value error, ')}{got}."
-    return f"{path}: {said}" if path else said
+    reason = f"{item['msg'].removeprefix('Value error, ')}{got}."
+    return f"{path}: {reason}" if path else reason
 
 
 def _nearest_key(loc: Sequence[str | int], model: type[BaseModel]) -> str:
@@ -254,7 +254,7 @@ def build(
     """Make the part that a configuration names.
 
     Args:
-        table: the room's explicit table, name → constructor.
+        table: name → constructor.
         part: name and options.
         where: dotted key, for the error message.
         **given: arguments that come from the data and not from the file.
@@ -271,7 +271,7 @@ def build(
 
 
 def lookup(table: Mapping[str, Made], name: str, where: str) -> Made:
-    """Return a table's entry, or say which names there are.
+    """Return a table's entry; the error lists its names.
 
     Raises:
         ConfigError: the name is not in the table.

@@ -54,7 +54,7 @@ class Data(Component):
     """Which simulations, and as what they are read (``name``: galaxies, spectra).
 
     Attributes:
-        path: data folder; None stands for the default place.
+        path: data folder; None is the default place.
         set: simulation set, for example ``LH``.
         volume: ``L25n256`` or ``L50n512``.
         redshifts: snapshots that form one input.
@@ -123,7 +123,7 @@ class Loss(_Strict):
     """Task loss, domain terms, and how they are added up.
 
     Attributes:
-        task: read on labelled sources.
+        task: loss of labelled sources.
         objective: how task loss and terms become one number.
         terms: what aligns the domains.
         prior_guard: estimate the range of parameters that each target spans, and align within
@@ -142,7 +142,7 @@ class Loss(_Strict):
 
 
 class Training(_Strict):
-    """How the trainer walks; the names follow torch.
+    """How the network is trained; the names follow torch.
 
     Attributes:
         epochs: passes over the longest source.
@@ -169,17 +169,16 @@ class Training(_Strict):
 
 
 class Calibration(_Strict):
-    """How error bars are calibrated; never with a target label.
+    """How error bars are calibrated, without target labels.
 
     Attributes:
         variance: ``source`` scales and blends variances on the source's validation items.
-        surrogate: what stands for the target, with a known truth, to tell by how much to
+        surrogate: a task with known truth in place of the target, which measures by how much to
             inflate the error bars of unlabelled suites. ``redshift``: the source at another
-            redshift, which takes another training; left out, and said so, where there is none.
-            ``halves``: the source of low against that of high values of a further parameter,
-            and the other way round, which takes two. ``auto``: the first where it can be had,
-            else the second; what ``configs/base.yaml`` asks for, while files that do not
-            name it, such as those of older runs, mean ``none``.
+            redshift, one more training; left out, with a note, where there is none.
+            ``halves``: the source at low against high values of a further parameter, and vice
+            versa, two more trainings. ``auto`` (in ``configs/base.yaml``): ``redshift`` where
+            available, else ``halves``. Files of older runs do not name it and mean ``none``.
     """
 
     variance: Literal["none", "source"] = "source"
@@ -187,7 +186,7 @@ class Calibration(_Strict):
 
 
 class Robustness(_Strict):
-    """What is done to images of a finished network, after training.
+    """Robustness tests on images, after training.
 
     Attributes:
         images: held-out ones of the first source and of the first target; 0 does nothing.

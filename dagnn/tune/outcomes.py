@@ -1,4 +1,4 @@
-"""What the trials of a study achieved, read back; which to take, and what the choice costs."""
+"""Results of the trials of a study, the trial to choose, and the cost of that choice."""
 
 import json
 import math
@@ -29,7 +29,7 @@ from dagnn.tune.storage import first_number
 SCORES, MOCK, SECONDS, ERROR, WORKER = "scores", "mock", "seconds", "error", "worker"
 """User attributes of a trial."""
 SEALED = "sealed.json"
-"""File of a trial's folder with what its network is worth on labelled target items."""
+"""File of a trial's folder with its scores on labelled target items."""
 RANKED = ("source_nll", "domain_auc", "reverse_error")
 """Scores whose ranks are added; see :mod:`dagnn.evaluation.selection_scores`."""
 CHOICES = ("objective", "rank_sum")
@@ -57,12 +57,12 @@ class Outcome:
         folder: number that names its folder.
         seconds: it took.
         epochs: after which it was pruned.
-        reason: why it failed.
+        reason: of its failure.
         mock: whether its data are synthetic.
-        target: what it is worth on labelled target items, from its sealed file; empty
-            where nobody knows.
-        items: what each labelled target item contributes to that, see
-            :func:`dagnn.run.selection.target_items`; trials of before have none.
+        target: its scores on labelled target items, from its sealed file; empty
+            where it is not known.
+        items: the contribution of each labelled target item to them, see
+            :func:`dagnn.run.selection.target_items`; trials of older versions have none.
     """
 
     number: int
@@ -129,9 +129,9 @@ def _state(trial: FrozenTrial) -> str:
 def write_sealed(
     trial: Path, scores: Mapping[str, float], items: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Write what a trial is worth on target labels into its folder, for the report only.
+    """Write the scores on target labels into the folder of a trial, for the report only.
 
-    Nothing reads it before the search is over.
+    They are not read before the search is over.
     """
     note = (
         "ORACLE: measured on target labels. Written for the report that is made after the search; "
@@ -158,7 +158,7 @@ def choose(outcomes: Sequence[Outcome], by: str, number: int | None = None) -> O
         outcomes: of all trials.
         by: ``objective``: the lowest objective (of several, the lowest sum of their ranks);
             ``rank_sum``: the lowest sum of ranks over the recorded scores of :data:`RANKED`.
-        number: a complete trial to take whatever its scores.
+        number: a complete trial to take, regardless of its scores.
 
     Raises:
         UsageError: nothing is complete, or there is no such choice or trial.
@@ -228,11 +228,11 @@ def choices(
 
 
 def verdict(found: Sequence[Choice]) -> str:
-    """Return what the label-free choices are worth, where target labels are known.
+    """Describe the cost of the label-free choices, where target labels are known.
 
-    The distance to the oracle's choice, which cannot be negative, is no verdict; whether a
-    choice is better than the experiment as it stands is decided by the paired difference on
-    the same test items.
+    The distance to the oracle's choice cannot be negative and decides nothing. Whether a choice
+    is better than the unchanged experiment is decided by the paired difference on the same
+    test items.
     """
     best = next((choice.outcome.target for choice in found if choice.oracle), None)
     if best is None:

@@ -1,4 +1,4 @@
-"""The search ``dagnn tune``: what must hold before the first trial, workers, and the report."""
+"""The search ``dagnn tune``: checks before the first trial, workers, and the report."""
 
 import multiprocessing
 import os
@@ -33,7 +33,7 @@ from dagnn.tune.worker import SharedData, Worker, count_finished
 from dagnn.workers import without_main
 
 PATIENCE_S = 20.0
-"""How long workers have to end after Ctrl-C before they are asked again, then ended."""
+"""How long workers have to end after Ctrl-C before they get it again, then are terminated."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def tune(
         console: where progress goes; standard error if None.
 
     Raises:
-        Interrupted: Ctrl-C; the same call goes on.
+        Interrupted: Ctrl-C; the same call continues.
         DagnnError: the study, the data or the storage cannot be used; all that can be
             known before the first trial is.
     """
@@ -158,8 +158,8 @@ def _start_workers(
         raise Interrupted("A worker was interrupted.")
     if any(codes) and all(codes):
         raise DagnnError(
-            f"Every worker ended with an error (exit codes {', '.join(map(str, codes))}); what "
-            "they said stands above. Try again with --jobs 1."
+            f"Every worker ended with an error (exit codes {', '.join(map(str, codes))}); their "
+            "messages are above. Try again with --jobs 1."
         )
 
 

@@ -165,7 +165,7 @@ class Dimension(BaseModel):
         return drawn.low <= value <= drawn.high and abs(steps - round(steps)) < 1e-8
 
     def drawn_as(self, value: Any) -> Plain:
-        """Return the drawn value that stands for one in a configuration.
+        """Return the drawn value of a value in a configuration.
 
         Raises:
             LookupError: it lies outside the range, or is no choice.
@@ -253,7 +253,7 @@ class Space:
     def edges(self) -> Iterator[tuple[str, Plain, Values]]:
         """Give (key, edge, values) for every end of a range and every choice.
 
-        The values hold what else must be drawn for the condition of the key to be met.
+        The values include those that meet the condition of the key.
         """
         for key, dimension in self.dimensions.items():
             needed = self._condition(key)
@@ -357,7 +357,7 @@ def _require_searchable(key: str, where: str) -> None:
 def _require_known(
     key: str, dimension: Dimension, above: Mapping[str, Dimension], where: str
 ) -> None:
-    """Check that conditions name keys that stand above, and values that these can have."""
+    """Check that conditions name earlier keys, and values that these can have."""
     for other, wanted in dimension.when.items():
         if other not in above:
             raise ConfigError(

@@ -140,7 +140,7 @@ class PerTrial:
             self._sampler = self._make(seed=seed)
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else Optuna calls is a method of the sampler of this trial."""
+        """Return any other method from the sampler of this trial."""
         return getattr(self._sampler, name)
 
 

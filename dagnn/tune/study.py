@@ -175,7 +175,7 @@ class StudyFile(_Strict):
         prune_on: validation number of every epoch that the pruner watches.
         budget: when the study is done.
         reverse_validation: whether to record ``reverse_error``; doubles the time.
-        start_from_default: whether the experiment as it stands is the first trial.
+        start_from_default: whether the unchanged experiment is the first trial.
         seed: of the sampler.
     """
 
@@ -260,7 +260,7 @@ class Study:
         return experiment_from(tree, where=self.where)
 
     def default(self) -> Values | None:
-        """Return the drawn values of the experiment as it stands, if the space holds it."""
+        """Return the drawn values of the unchanged experiment, if they are in the space."""
         drawn = self.space.drawn_from(self.experiment.model_dump(mode="json"))
         if drawn is None or self.variation(drawn) != self.experiment:
             return None

@@ -1,4 +1,4 @@
-"""A worker: asks the storage for trials, runs them and stores what they achieve."""
+"""A worker: gets trials from the storage, runs them and stores their scores."""
 
 import json
 import math
@@ -37,13 +37,13 @@ from dagnn.tune.storage import StudyFolder, first_number, give_up
 from dagnn.tune.study import Study, no_experimental_warnings
 
 KEPT_DATA = 4
-"""How many differently prepared data sets (linking radii, say) stay in memory."""
+"""How many differently prepared data sets (such as by linking radius) stay in memory."""
 ITS_OWN_FAULT = (NonFiniteLossError, UsageError, torch.OutOfMemoryError)
 """Errors of a trial that do not end the study: these values do not work."""
 POLL_S = 1.0
-"""How often a worker with nothing to do looks whether another one has died."""
+"""How often an idle worker checks whether another one has died."""
 UNSIGNED = timedelta(seconds=60)
-"""A running trial that no worker has signed after this long lost its worker at once."""
+"""A running trial without the name of a worker after this long has lost its worker."""
 
 
 def count_finished(joined: optuna.Study) -> int:
@@ -69,15 +69,10 @@ class SharedData:
 
     def of(self, experiment: Experiment) -> Prepared:
         """Return the data of an experiment, read only if no trial had the same."""
-        key = json.dumps(
-            [
-                experiment.data.model_dump(mode="json", exclude={"workers", "path"}),
-                experiment.source,
-                experiment.target,
-                experiment.seed,
-                experiment.loss.prior_guard and reads_target(experiment),
-            ]
-        )
+        data = experiment.data.model_dump(mode="json", exclude={"workers", "path"})
+        guard = experiment.loss.prior_guard and reads_target(experiment)
+        suites = experiment.source, experiment.target
+        key = json.dumps([data, suites, experiment.seed, guard])
         if key not in self._known:
             self._known[key] = prepare_once(experiment, self.place, self.console)
             if len(self._known) > KEPT_DATA:
@@ -87,7 +82,7 @@ class SharedData:
 
 
 class Progress(Callback):
-    """Shows how far a trial is; where there is a pruner, reports to it and obeys it.
+    """Shows the progress of a trial, and reports it to the pruner, if there is one.
 
     Args:
         trial: to report to; None where there is no pruner.
@@ -105,20 +100,22 @@ class Progress(Callback):
         """Report the epochs that a resumed trial had already trained."""
         self._epochs = plan.epochs
         for past in history:
-            if self.trial is not None:
-                self.trial.report(past.valid[self.score], past.epoch)
+            self._report(past)
 
     def on_epoch(self, record: EpochRecord) -> None:
         """Report an epoch.
 
         Raises:
-            TrialPruned: the trial is not worth going on with.
+            TrialPruned: the trial is worse than others at this epoch.
         """
         self.show(f"epoch {record.epoch} of {self._epochs}")
-        if self.trial is not None:
+        self._report(record)
+        if self.trial and record.epoch < self._epochs and self.trial.should_prune():
+            raise optuna.TrialPruned
+
+    def _report(self, record: EpochRecord) -> None:
+        if self.trial:
             self.trial.report(record.valid[self.score], record.epoch)
-            if record.epoch < self._epochs and self.trial.should_prune():
-                raise optuna.TrialPruned
 
 
 class Worker:
@@ -145,7 +142,7 @@ class Worker:
         self.folder = folder
         self.data = data
         self.console = console
-        self._number = -1  # of the trial that was asked for
+        self._number = -1  # of the running trial
         self._given_up = False
 
     def work(self) -> None:
@@ -155,8 +152,8 @@ class Worker:
             Interrupted: Ctrl-C; the running trial is queued again.
             DagnnError: the data or the storage cannot be used.
         """
-        hours = self.study.file.budget.hours
-        deadline = math.inf if hours is None else time.monotonic() + 3600 * hours
+        hours = self.study.file.budget.hours or math.inf
+        deadline = time.monotonic() + 3600 * hours
         waiting = False
         while time.monotonic() < deadline:
             with self.folder.lock:
@@ -191,7 +188,7 @@ class Worker:
         return len(running)
 
     def _run_one(self) -> None:
-        """Ask for a trial and run it, within Study.optimize as it beats for the trial."""
+        """Get a trial and run it, by Study.optimize because that sends heartbeats."""
         self._number, self._given_up = -1, False
         try:
             self.joined.optimize(self._objective, n_trials=1, catch=ITS_OWN_FAULT)
@@ -218,7 +215,7 @@ class Worker:
             raise
 
     def _attempt(self, trial: Trial) -> list[float]:
-        """Run a trial, and store what the search may know of it in its attributes."""
+        """Run a trial, and store its label-free results in its attributes."""
         first = first_number(self.joined.get_trials(deepcopy=False)[trial.number])
         place = self.folder.trial(first)
         started = time.perf_counter()
@@ -242,7 +239,7 @@ class Worker:
             raise
 
     def _train(self, trial: Trial, experiment: Experiment, place: Path) -> list[float]:
-        """Train and score a variation, and seal what it is worth on target labels in a file."""
+        """Train and score a variation, and write its scores on target labels into a sealed file."""
         prepared = self.data.of(experiment)
         watched = None if self.study.file.pruner.name == "none" else trial
         shown = f"trial {trial.number}"
@@ -269,7 +266,7 @@ class Worker:
         return list(objectives.values())
 
     def _report(self, number: int) -> None:
-        """Print in one line what a trial achieved."""
+        """Print the result of a trial in one line."""
         outcome = outcome_of(self.joined.get_trials(deepcopy=False)[number], self.study.objectives)
         text = "  ".join(f"{name} {value:.5g}" for name, value in outcome.objectives.items())
         if outcome.state == "pruned":
