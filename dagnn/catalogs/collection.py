@@ -27,7 +27,6 @@ from dagnn.catalogs.tables import (
     header_problems,
     read_labels,
     read_table,
-    stated_labels,
 )
 from dagnn.errors import EmptyCatalogError, MismatchError, MissingDataError, UsageError
 from dagnn.records import Coverage, FloatArray, few_names
@@ -257,9 +256,7 @@ def _collected(
         problems, _ = header_problems(headers, table, request.suite)
         if problems:
             raise MismatchError(problems[0])
-        catalogs = tuple(
-            check_header(one, stated_labels(table, one.simulation)) for one in catalogs
-        )
+        catalogs = tuple(check_header(one, table) for one in catalogs)
         listed = {name for name in table.names if name.startswith(f"{request.set}_")}
         absent = len(listed - {*files, *there.left_out[_ELSEWHERE]})
         remarks += (f"{absent} rows of {table.path.name} have no box",) if absent else ()

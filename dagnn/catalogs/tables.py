@@ -78,35 +78,6 @@ class ParameterTable:
     def _row_of(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.names)}
 
-    def _column_of(self, parameter: str) -> int:
-        wanted = canonical_name(parameter) or parameter
-        if wanted not in self.columns:
-            unnamed = " Columns without names are of a table without a header: write one, or put "
-            unnamed += "the Info file of the same suite and as many parameters beside the table."
-            raise MissingFieldError(
-                f"{self.path} has no parameter {parameter!r}. {nearest(parameter, self.columns)}"
-                f"{unnamed if 'p3' in self.columns else ''}"
-            )
-        return self.columns.index(wanted)
-
-    def _row(self, simulation: str) -> int:
-        if simulation in self._row_of:
-            return self._row_of[simulation]
-        hint = meant(simulation, self.names)
-        raise UnknownSimulationError(
-            f"{self.path} has no simulation {simulation!r}. {hint}It lists {len(self)}, from "
-            f"{self.names[0]} to {self.names[-1]}. Give the table of the right suite and set."
-        )
-
-    def values(self, simulation: str, parameters: Sequence[str]) -> FloatArray:
-        """Return the parameters of one simulation, ``[P]``.
-
-        Raises:
-            UnknownSimulationError: the table has no such simulation.
-            MissingFieldError: the table has no such parameter.
-        """
-        return np.asarray(self.truth([simulation], parameters)[0])
-
     def truth(self, simulations: Sequence[str], parameters: Sequence[str]) -> FloatArray:
         """Return the parameters of several simulations, ``[len(simulations), P]``.
 
@@ -114,9 +85,25 @@ class ParameterTable:
             UnknownSimulationError: the table lacks one of the simulations.
             MissingFieldError: the table has no such parameter.
         """
-        columns = [self._column_of(parameter) for parameter in parameters]
-        rows = [self._row(simulation) for simulation in simulations]
-        return np.asarray(self.rows[np.ix_(rows, columns)])
+        names = [canonical_name(parameter) or parameter for parameter in parameters]
+        both = zip(parameters, names, strict=True)
+        absent = next((given for given, name in both if name not in self.columns), None)
+        if absent is not None:
+            unnamed = " Columns without names are of a table without a header: write one, or put "
+            unnamed += "the Info file of the same suite and as many parameters beside the table."
+            raise MissingFieldError(
+                f"{self.path} has no parameter {absent!r}. {nearest(absent, self.columns)}"
+                f"{unnamed if 'p3' in self.columns else ''}"
+            )
+        unknown = next((name for name in simulations if name not in self._row_of), None)
+        if unknown is not None:
+            raise UnknownSimulationError(
+                f"{self.path} has no simulation {unknown!r}. {meant(unknown, self.names)}It lists "
+                f"{len(self)}, from {self.names[0]} to {self.names[-1]}. Give the table of the "
+                "right suite and set."
+            )
+        rows = [self._row_of[simulation] for simulation in simulations]
+        return np.asarray(self.rows[np.ix_(rows, [self.columns.index(name) for name in names])])
 
 
 def read_table(path: str | Path) -> ParameterTable:
@@ -390,35 +377,27 @@ def _outside(
     return text, not (far.any() or systematic)
 
 
-def header_differences(header: Mapping[str, Any], labels: Mapping[str, float]) -> str:
-    """Return where a header states another cosmology than the labels; nothing where it agrees.
-
-    Args:
-        header: attributes of a catalogue.
-        labels: parameters of its simulation by canonical name.
-
-    Example:
-        >>> header_differences({"Omega0": 0.2}, {"Omega_m": 0.3, "sigma_8": 0.8})
-        'Header/Omega0 is 0.2000 and Omega_m 0.3000'
-    """
+def _header_differences(header: Mapping[str, Any], table: ParameterTable, simulation: str) -> str:
+    """Return where a header states another cosmology than the table; nothing where it agrees."""
     stated = dict(header)
     if "Omega0" not in stated and "OmegaLambda" in stated:
         stated["Omega0"] = 1.0 - float(stated["OmegaLambda"])  # CAMELS are flat universes
-    return ", ".join(
-        f"Header/{attribute} is {float(stated[attribute]):.4f} and {name} {labels[name]:.4f}"
-        for name, (attribute, tolerance) in _STATED.items()
-        if name in labels
-        and stated.get(attribute) is not None
-        and not abs(float(stated[attribute]) - labels[name]) <= tolerance
-    )
+    names = [name for name in _STATED if name in table.columns]
+    different = []
+    for name, label in zip(names, table.truth([simulation], names)[0].tolist(), strict=True):
+        attribute, tolerance = _STATED[name]
+        own = stated.get(attribute)
+        if own is not None and not abs(float(own) - label) <= tolerance:
+            different.append(f"Header/{attribute} is {float(own):.4f} and {name} {label:.4f}")
+    return ", ".join(different)
 
 
-def check_header(catalog: Catalog, labels: Mapping[str, float]) -> Catalog:
+def check_header(catalog: Catalog, table: ParameterTable) -> Catalog:
     """Return the catalogue with a warning where its header disagrees with its labels.
 
     The table is believed: some SIMBA 1P headers are known to be wrong.
     """
-    different = header_differences(catalog.header, labels)
+    different = _header_differences(catalog.header, table, catalog.simulation)
     if not different:
         return catalog
     text = (
@@ -427,12 +406,6 @@ def check_header(catalog: Catalog, labels: Mapping[str, float]) -> Catalog:
         "known to be wrong)."
     )
     return replace(catalog, warnings=(*catalog.warnings, text))
-
-
-def stated_labels(table: ParameterTable, simulation: str) -> dict[str, float]:
-    """Return those parameters of a simulation that headers state as well."""
-    names = [name for name in _STATED if name in table.columns]
-    return dict(zip(names, table.values(simulation, names).tolist(), strict=True))
 
 
 def header_problems(
@@ -449,19 +422,16 @@ def header_problems(
         What makes the table unusable: most boxes are of another cosmology; and what is odd: a
         few are.
     """
-    found = {
-        simulation: header_differences(header, stated_labels(table, simulation))
-        for simulation, header in headers.items()
-    }
-    different = {simulation: text for simulation, text in found.items() if text}
+    found = {name: _header_differences(header, table, name) for name, header in headers.items()}
+    different = {name: text for name, text in found.items() if text}
     if not different:
         return (), ()
-    shown = "; ".join(f"{simulation}: {text}" for simulation, text in list(different.items())[:3])
+    shown = "; ".join(f"{name}: {text}" for name, text in list(different.items())[:3])
     text = (
         f"{table.path}: the headers of {len(different)} of {len(found)} boxes of {suite.name} "
         f"state another cosmology than this table. {shown}."
     )
-    known = {simulation.split("_")[0] for simulation in different} <= {*suite.wrong_headers}
+    known = {name.split("_")[0] for name in different} <= {*suite.wrong_headers}
     if known or len(different) <= max(1, _MOST * len(found)):
         return (), (text,)
     return (

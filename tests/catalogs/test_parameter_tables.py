@@ -47,14 +47,14 @@ def test_all_published_tables_are_there(shared):
 def test_values_by_name_and_alias(shared):
     folder = shared / "camels" / "params"
     simba = read_table(folder / "SIMBA" / "CosmoAstroSeed_SIMBA_L25n256_LH.txt")
-    assert simba.values("LH_3", ["Omega_m", "omega0", "aagn2"]).tolist() == [
+    assert simba.truth(["LH_3"], ["Omega_m", "omega0", "aagn2"])[0].tolist() == [
         0.2398,
         0.2398,
         1.08147,
     ]
     assert simba.seeds.max() == 5892999999999
     ramses = read_table(folder / "Ramses" / "CosmoAstroSeed_Ramses_L25n256_CV.txt")
-    assert ramses.values("CV_0", ["A_AGN1", "A_SN2"]).tolist() == [4.0, 0.5]
+    assert ramses.truth(["CV_0"], ["A_AGN1", "A_SN2"])[0].tolist() == [4.0, 0.5]
 
 
 def test_headerless_tables_take_names_from_the_info_file(shared):
@@ -88,7 +88,7 @@ def test_header_spellings(tmp_path, header):
     path.write_text(f"{header}\n\n  LH_0 \t0.3\t0.8   5  \nLH_1 0.2 0.7 6\n\n")
     table = read_table(path)
     assert table.columns == ("Omega_m", "sigma_8")
-    assert table.values("LH_1", ["sigma_8", "Omega_m"]).tolist() == [0.7, 0.2]
+    assert table.truth(["LH_1"], ["sigma_8", "Omega_m"])[0].tolist() == [0.7, 0.2]
     assert table.seeds.tolist() == [5, 6]
 
 
@@ -144,7 +144,7 @@ def test_other_orders_and_columns_are_read_by_their_words(tmp_path):
     path = tmp_path / "t.txt"
     path.write_text("#Name seed sigma8 mine ASN1 Omega0[-]\nLH_0 5 0.8 9.9 1.5 0.3\n")
     table = read_table(path)
-    assert table.values("LH_0", ["Omega_m", "sigma_8", "A_SN1", "mine"]).tolist() == [
+    assert table.truth(["LH_0"], ["Omega_m", "sigma_8", "A_SN1", "mine"])[0].tolist() == [
         0.3,
         0.8,
         1.5,
@@ -153,7 +153,7 @@ def test_other_orders_and_columns_are_read_by_their_words(tmp_path):
     assert table.seeds.tolist() == [5]
     path.write_text("#Name Omega_m S_8\nLH_0 0.3 0.9\n")
     with pytest.raises(MissingFieldError, match="sigma_8"):  # S_8 is another parameter
-        read_table(path).values("LH_0", ["sigma_8"])
+        read_table(path).truth(["LH_0"], ["sigma_8"])[0]
 
 
 def test_a_second_header_between_the_rows_is_refused(tmp_path):
@@ -275,7 +275,7 @@ def test_info_files_belong_to_a_suite(tmp_path, table, info, found):
     assert columns == ("Omega_m", "sigma_8", "A_SN1" if found else "p3")
     if not found:
         with pytest.raises(MissingFieldError, match=r"'A_SN1'.*the Info file of the same suite"):
-            read_table(path).values("X_0", ["A_SN1"])
+            read_table(path).truth(["X_0"], ["A_SN1"])[0]
 
 
 def test_table_without_seeds(tmp_path):
@@ -300,7 +300,7 @@ def test_order_of_rows_does_not_matter(tmp_path):
 def test_unknown_simulation_names_the_nearest(tmp_path):
     table = read_table(write_table(tmp_path / "t.txt", ["LH_0", "LH_11"]))
     with pytest.raises(UnknownSimulationError, match=r"'LH_12'. Did you mean 'LH_11'\? It lists 2"):
-        table.values("LH_12", ["Omega_m"])
+        table.truth(["LH_12"], ["Omega_m"])[0]
     assert "LH_11" in table
     assert "LH_12" not in table
 
@@ -308,7 +308,7 @@ def test_unknown_simulation_names_the_nearest(tmp_path):
 def test_unknown_parameter_lists_the_columns(tmp_path):
     table = read_table(write_table(tmp_path / "t.txt", ["LH_0"]))
     with pytest.raises(MissingFieldError, match=r"'Omega_b'.*Known:.*sigma_8"):
-        table.values("LH_0", ["Omega_b"])
+        table.truth(["LH_0"], ["Omega_b"])
 
 
 def test_repeated_rows(tmp_path):

@@ -4,7 +4,6 @@ from tiny_catalogs import BOX, subhalos, write_catalog
 
 from dagnn.catalogs import COLUMNS, GALAXY_COLUMNS, Selection, read_catalog
 from dagnn.catalogs.checks import wrap
-from dagnn.catalogs.tables import check_header
 from dagnn.errors import (
     ConfigError,
     DataError,
@@ -179,15 +178,6 @@ def test_mock_is_stamped(path):
     assert repr(catalog) == (
         "Catalog(tng LH_3 MOCK: 5 galaxies of 8 subhaloes, z=0.00, box 25 Mpc/h)"
     )
-
-
-def test_another_cosmology_in_the_header_is_only_a_warning(path):
-    catalog = read_catalog(write_catalog(path, Omega0=0.25))
-    assert check_header(catalog, {"Omega_m": 0.25}).warnings == ()
-    (warning,) = check_header(catalog, {"Omega_m": 0.3}).warnings
-    assert "0.2500" in warning
-    assert "0.3000" in warning
-    assert "LH_3" in warning
 
 
 @pytest.mark.parametrize(
