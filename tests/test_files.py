@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 import dagnn
-from dagnn.catalogs.chunks import catalog_files
 from dagnn.catalogs.layouts import existing, find_layouts
+from dagnn.catalogs.reader import catalog_files
 from dagnn.catalogs.suites import find_suite
 from dagnn.data.image_files import read_blocks
 from dagnn.data.image_paths import find_images

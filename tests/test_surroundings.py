@@ -234,10 +234,10 @@ WITHOUT_GUARD = """
 import multiprocessing
 multiprocessing.set_start_method("spawn")
 print("the script runs", flush=True)
-from dagnn.catalogs.reader import _results
+from dagnn.catalogs.cache import _results
 from dagnn.mocks.processes import each
 print(sorted(result for _, result in each(divmod, [(7, 2), (9, 4)], 2)))
-import dagnn.catalogs.reader as boxes
+import dagnn.catalogs.cache as boxes
 boxes._read = divmod
 print(list(_results(7, [2, 3], 2)))
 """

@@ -1,4 +1,4 @@
-"""Selected galaxies of a whole suite in one file, so that a second start opens no HDF5."""
+"""The boxes of a suite: read in one process or in several, and kept in one file for later."""
 
 import glob
 import hashlib
@@ -7,8 +7,10 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,18 +18,130 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.catalog import Catalog
-from dagnn.catalogs.reader import (
-    READER_VERSION,
-    Boxes,
-    Files,
-    Request,
-    by_outcome,
-    peek_redshift,
-)
+from dagnn.catalogs.catalog import Catalog, Selection
+from dagnn.catalogs.checks import pooled_trouble
+from dagnn.catalogs.reader import READER_VERSION, peek_redshift, read_catalog
+from dagnn.catalogs.suites import Suite
 from dagnn.errors import DataError, EmptyCatalogError, ImplausibleError, UsageError
 from dagnn.files import atomic_path, is_writable, write_text
 from dagnn.stored import read_arrays, reading
+from dagnn.workers import without_main
+
+Files = Mapping[str, Sequence[Path]]
+"""Simulation → its file or its chunks."""
+Boxes = dict[str, Catalog | EmptyCatalogError | ImplausibleError]
+"""Simulation → its galaxies, or why it is left out."""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which boxes to read, and what of them.
+
+    Attributes:
+        suite: the suite.
+        set: such as ``LH``.
+        redshift: headers must agree.
+        volume: such as ``L25n256``; headers must agree.
+        selection: which subhaloes are galaxies.
+        columns: canonical columns.
+    """
+
+    suite: Suite
+    set: str
+    redshift: float
+    volume: str
+    selection: Selection
+    columns: tuple[str, ...]
+
+
+def read_boxes(
+    request: Request, files: Files, workers: int = 1, on_progress: Progress | None = None
+) -> Boxes:
+    """Read boxes in order; other trouble than no galaxies and implausible values raises.
+
+    Args:
+        request: what to read of every box.
+        files: of every box.
+        workers: processes that read.
+        on_progress: called with boxes done and boxes in all.
+    """
+    boxes: Boxes = {}
+    results = _results(request, list(files.items()), workers)
+    for done, (simulation, result) in enumerate(zip(files, results, strict=True), start=1):
+        boxes[simulation] = result
+        if on_progress is not None:
+            on_progress(done, len(files))
+    return boxes
+
+
+def by_outcome(
+    boxes: Boxes,
+) -> tuple[tuple[Catalog, ...], dict[str, str], dict[str, str]]:
+    """Return the catalogues, and the reasons of boxes without galaxies and of implausible ones."""
+    catalogs = tuple(box for box in boxes.values() if isinstance(box, Catalog))
+    empty, wrong = (
+        {name: str(box) for name, box in boxes.items() if isinstance(box, kind)}
+        for kind in (EmptyCatalogError, ImplausibleError)
+    )
+    return catalogs, empty, wrong
+
+
+def require_plausible(request: Request, boxes: Boxes) -> None:
+    """Refuse a suite of which most boxes, or all boxes together, hold impossible values.
+
+    Raises:
+        ImplausibleError: the message names what the first of them holds, and the likely unit.
+    """
+    right, _, wrong = by_outcome(boxes)
+    what = f"{request.set} boxes of {request.suite.name}"
+    if len(wrong) > len(right):
+        simulation, reason = next(iter(wrong.items()))
+        raise ImplausibleError(
+            f"{len(wrong)} of {len(wrong) + len(right)} {what} hold values that no such "
+            f"catalogue can. The first, {simulation}: {reason}"
+        )
+    trouble = pooled_trouble([catalog.positions for catalog in right]) if right else ""
+    if trouble:
+        raise ImplausibleError(
+            f"Positions of the {what} do not fill their box: {trouble}, such as in "
+            f"{right[0].path}. Are they in other units, or is the edge missing? Convert them, or "
+            "set the column's `factor` in the suite's YAML."
+        )
+
+
+def _read(
+    request: Request, box: tuple[str, Sequence[Path]]
+) -> Catalog | EmptyCatalogError | ImplausibleError:
+    """Return a box, or the reason why it is left out."""
+    simulation, files = box
+    try:
+        return read_catalog(
+            files,
+            suite=request.suite,
+            selection=request.selection,
+            redshift=request.redshift,
+            box_size=request.suite.box_size(request.volume),
+            simulation=simulation,
+            columns=request.columns,
+        )
+    except (EmptyCatalogError, ImplausibleError) as error:
+        return error
+
+
+def _results(
+    request: Request, boxes: list[tuple[str, Sequence[Path]]], workers: int
+) -> Iterator[Catalog | EmptyCatalogError | ImplausibleError]:
+    if workers <= 1 or len(boxes) < 2:
+        yield from map(partial(_read, request), boxes)
+        return
+    executor = ProcessPoolExecutor(workers)
+    try:
+        with without_main():
+            results = executor.map(partial(_read, request), boxes, chunksize=4)
+        yield from results
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def default_cache() -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.catalogs.catalog import COLUMNS, Columns, Selection
-from dagnn.catalogs.suites import Suite, same_redshift
+from dagnn.catalogs.suites import Suite, known_suites, same_redshift
 from dagnn.errors import MismatchError, MissingFieldError
 from dagnn.records import FloatArray
 
@@ -18,6 +18,24 @@ HUBBLE = 0.6711
 """Of every CAMELS simulation."""
 SMALLEST_BOX = 1000.0
 """In ckpc/h: no simulation of many galaxies is smaller."""
+FEWEST, FEWEST_SPREAD = 5, 30
+"""Galaxies below which a median, or a spread, says nothing."""
+CLUSTERED = 4
+"""Galaxies that count as one independent position. In 3,100 samples of real Astrid SB7 boxes
+(2 to 7,200 galaxies, cuts up to 1e11 Msun/h) no chance is then below 1e-3."""
+CHANCE = -6.0
+"""log10 of the chance below which positions do not fill their box."""
+FULL = 0.995
+"""A span that is whole in any case: values may be rounded."""
+BEYOND = 1.02
+"""Spans above this do not come from galaxies that drifted out of the box."""
+DRIFT = 1e-3
+"""How far outside a galaxy may lie, in units of the box: codes wrap particles now and then."""
+FEW_OUTSIDE, SHARE_OUTSIDE = 3, 0.01
+SHARE_HOLES = 1 / 3
+"""Share of galaxies with a value that is not finite above which a box is no sample of them."""
+POINT = 2e-3
+"""Extent, in units of the box, that three galaxies exceed: 50 ckpc/h of the smallest box."""
 
 
 def wrap(positions: NDArray[Any], box_size: float) -> FloatArray:
@@ -47,6 +65,61 @@ def hubble_of(header: Header) -> float:
     return float(header.get("HubbleParam") or HUBBLE)
 
 
+def box_and_redshift(
+    path: Path, header: Header, suite: Suite, box_size: float | None, redshift: float | None
+) -> tuple[float, float, list[str]]:
+    """Return box length in ckpc/h and redshift, and what is odd about them.
+
+    Args:
+        path: of the file, for messages.
+        header: its header.
+        suite: its suite.
+        box_size: expected box length; None takes that of the header.
+        redshift: expected redshift; None takes that of the header.
+
+    Raises:
+        MissingFieldError: the header states none, and none is expected.
+        MismatchError: the header states another box or redshift than is expected.
+    """
+    box = _stated("BoxSize", header.get("BoxSize"), box_size, path, header)
+    if not (np.isfinite(box) and box > 0):
+        raise MismatchError(f"The header of {path} states a BoxSize of {box:g} ckpc/h.")
+    if box_size is not None and abs(box / box_size - 1) > 1e-3:
+        raise MismatchError(
+            f"Header/BoxSize of {path} is {box:g} where {box_size:g} ckpc/h was expected. "
+            f"{_unit_of_box(box, box_size, header)}"
+            "Choose the volume that the file belongs to (L25n256 is 25000, L50n512 is 50000)."
+        )
+    if box < SMALLEST_BOX:
+        raise MismatchError(
+            f"Header/BoxSize of {path} is {box:g}; {SMALLEST_BOX:g} ckpc/h or more was "
+            "expected. Is it in Mpc/h? Convert header and positions to comoving kpc/h."
+        )
+    z = _stated("Redshift", redshift_in(header), redshift, path, header)
+    if redshift is not None and not same_redshift(z, redshift):
+        raise MismatchError(
+            f"Header/Redshift of {path} is {z:.3f} where {redshift:.3f} was "
+            "expected. Snapshot numbers mean different redshifts in the old and the new "
+            "numbering; ask for the redshift that you want."
+        )
+    odd = []
+    of_volume = any(abs(box / known - 1) <= 1e-3 for known in suite.volumes.values())
+    if box_size is None and not of_volume and suite.short_name in known_suites():
+        hint = _unit_of_box(box, suite.volumes[suite.default_volume], header)
+        volumes = ", ".join(f"{name} {known:g}" for name, known in suite.volumes.items())
+        text = f"is {box:g} ckpc/h, which no volume of {suite.name} has ({volumes}). {hint}"
+        odd.append(f"Header/BoxSize of {path} {text}".rstrip())
+    # No error: some codes store the time in their own units under that name.
+    time = float(header.get("Time") or 0)
+    if "Redshift" in header and time > 0 and not same_redshift(1 / time - 1, z):
+        odd.append(
+            f"Header/Time of {path} is {time:g}, which is the scale factor of z = "
+            f"{1 / time - 1:.3g}, where Header/Redshift is {z:.3g}; Redshift is used. Check "
+            "which snapshot the file is of."
+        )
+    return box, z, odd
+
+
 def _stated(
     kind: str, found: float | None, expected: float | None, path: Path, header: Header
 ) -> float:
@@ -58,41 +131,6 @@ def _stated(
             f"{', '.join(header) or 'nothing'}. Give the {kind} explicitly."
         )
     return float(value)
-
-
-def box_size_of(path: Path, header: Header, expected: float | None) -> float:
-    """Return the box length in ckpc/h.
-
-    Raises:
-        MismatchError: the header states another box than was expected.
-    """
-    box = _stated("BoxSize", header.get("BoxSize"), expected, path, header)
-    if not (np.isfinite(box) and box > 0):
-        raise MismatchError(f"The header of {path} states a BoxSize of {box:g} ckpc/h.")
-    if expected is not None and abs(box / expected - 1) > 1e-3:
-        raise MismatchError(
-            f"Header/BoxSize of {path} is {box:g} where {expected:g} ckpc/h was expected. "
-            f"{_unit_of_box(box, expected, header)}"
-            "Choose the volume that the file belongs to (L25n256 is 25000, L50n512 is 50000)."
-        )
-    if box < SMALLEST_BOX:
-        raise MismatchError(
-            f"Header/BoxSize of {path} is {box:g}; {SMALLEST_BOX:g} ckpc/h or more was "
-            "expected. Is it in Mpc/h? Convert header and positions to comoving kpc/h."
-        )
-    return box
-
-
-def odd_box(path: Path, header: Header, suite: Suite, box: float) -> tuple[str, ...]:
-    """Warn of a box length that no volume of a suite has."""
-    if any(abs(box / known - 1) <= 1e-3 for known in suite.volumes.values()):
-        return ()
-    hint = _unit_of_box(box, suite.volumes[suite.default_volume], header)
-    volumes = ", ".join(f"{name} {known:g}" for name, known in suite.volumes.items())
-    return (
-        f"Header/BoxSize of {path} is {box:g} ckpc/h, which no volume of {suite.name} has "
-        f"({volumes}). {hint}".rstrip(),
-    )
 
 
 def _unit_of_box(box: float, expected: float, header: Header) -> str:
@@ -108,57 +146,6 @@ def _unit_of_box(box: float, expected: float, header: Header) -> str:
     if not found:
         return ""
     return f"Is it in {found[0]}? Convert header and positions to comoving kpc/h. "
-
-
-def redshift_of(path: Path, header: Header, expected: float | None) -> float:
-    """Return the redshift.
-
-    Raises:
-        MismatchError: the header states another redshift than was expected.
-    """
-    redshift = _stated("Redshift", redshift_in(header), expected, path, header)
-    if expected is not None and not same_redshift(redshift, expected):
-        raise MismatchError(
-            f"Header/Redshift of {path} is {redshift:.3f} where {expected:.3f} was "
-            "expected. Snapshot numbers mean different redshifts in the old and the new "
-            "numbering; ask for the redshift that you want."
-        )
-    return redshift
-
-
-def odd_time(path: Path, header: Header, redshift: float) -> tuple[str, ...]:
-    """Warn where the scale factor of a header contradicts its redshift.
-
-    It is no error: some codes store the time in their own units under that name.
-    """
-    time = float(header.get("Time") or 0)
-    if "Redshift" not in header or time <= 0 or same_redshift(1 / time - 1, redshift):
-        return ()
-    return (
-        f"Header/Time of {path} is {time:g}, which is the scale factor of z = "
-        f"{1 / time - 1:.3g}, where Header/Redshift is {redshift:.3g}; Redshift is used. Check "
-        "which snapshot the file is of.",
-    )
-
-
-FEWEST, FEWEST_SPREAD = 5, 30
-"""Galaxies below which a median, or a spread, says nothing."""
-CLUSTERED = 4
-"""Galaxies that count as one independent position. In 3,100 samples of real Astrid SB7 boxes
-(2 to 7,200 galaxies, cuts up to 1e11 Msun/h) no chance is then below 1e-3."""
-CHANCE = -6.0
-"""log10 of the chance below which positions do not fill their box."""
-FULL = 0.995
-"""A span that is whole in any case: values may be rounded."""
-BEYOND = 1.02
-"""Spans above this do not come from galaxies that drifted out of the box."""
-DRIFT = 1e-3
-"""How far outside a galaxy may lie, in units of the box: codes wrap particles now and then."""
-FEW_OUTSIDE, SHARE_OUTSIDE = 3, 0.01
-SHARE_HOLES = 1 / 3
-"""Share of galaxies with a value that is not finite above which a box is no sample of them."""
-POINT = 2e-3
-"""Extent, in units of the box, that three galaxies exceed: 50 ckpc/h of the smallest box."""
 
 
 def log_chance(n: int, spans: FloatArray) -> float:

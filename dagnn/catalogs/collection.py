@@ -8,18 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
-from dagnn.catalogs.cache import Shard, cache_key, header_redshift, load_cached, recall, save_cached
-from dagnn.catalogs.catalog import GALAXY_COLUMNS, Catalog, Selection
-from dagnn.catalogs.layouts import find_layouts, find_table, natural_order
-from dagnn.catalogs.reader import (
+from dagnn.catalogs.cache import (
     Boxes,
     Files,
     Progress,
     Request,
+    Shard,
     by_outcome,
+    cache_key,
+    header_redshift,
+    load_cached,
     read_boxes,
+    recall,
     require_plausible,
+    save_cached,
 )
+from dagnn.catalogs.catalog import GALAXY_COLUMNS, Catalog, Selection
+from dagnn.catalogs.layouts import find_layouts, find_table, natural_order
 from dagnn.catalogs.suites import Suite, find_suite, same_redshift
 from dagnn.catalogs.tables import (
     ParameterTable,

@@ -1,40 +1,212 @@
-"""Catalogue files turned into :class:`Catalog`: selected, wrapped, checked; one box or many."""
+"""One catalogue, a file or its chunks, as a :class:`Catalog`: selected, wrapped, checked."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.catalogs.catalog import COLUMNS, GALAXY_COLUMNS, Catalog, Columns, Selection
-from dagnn.catalogs.checks import (
-    box_size_of,
-    hubble_of,
-    implausible,
-    odd_box,
-    odd_time,
-    pooled_trouble,
-    redshift_in,
-    redshift_of,
-    wrap,
+from dagnn.catalogs.checks import box_and_redshift, hubble_of, implausible, redshift_in, wrap
+from dagnn.catalogs.hdf5 import MOCK_MARK, follow, open_hdf5, read_header, read_values
+from dagnn.catalogs.suites import Field, Suite, find_suite, generic_suite, guess_suite
+from dagnn.errors import (
+    ConfigError,
+    DataError,
+    EmptyCatalogError,
+    ImplausibleError,
+    MismatchError,
+    MissingChunkError,
+    MissingDataError,
+    MissingFieldError,
+    TruncatedFileError,
+    nearest,
 )
-from dagnn.catalogs.chunks import catalog_files, n_rows, read_raw
-from dagnn.catalogs.hdf5 import MOCK_MARK, open_hdf5, read_header
-from dagnn.catalogs.suites import Suite, find_suite, generic_suite, guess_suite, known_suites
-from dagnn.errors import ConfigError, EmptyCatalogError, ImplausibleError, nearest
-from dagnn.workers import without_main
+from dagnn.files import entries
 
+Header = dict[str, Any]
+
+_CHUNK = re.compile(r"^(?P<stem>.+)\.(?P<number>\d+)\.(hdf5|h5)$")
+_ROWS_HERE = ("Nsubgroups_ThisFile", "Nsubhalos_ThisFile", "Nsubhaloes_ThisFile")
+_ROWS_TOTAL = ("Nsubgroups_Total", "Nsubhalos_Total", "Nsubhaloes_Total")
 #: Raise it whenever the same file would give a different catalogue: caches then expire.
 READER_VERSION = 4
-
 _SIMULATION = re.compile(
     r"(?<![A-Za-z0-9])(1P_p?\d+_n?\d+|1P_\d+|(?:LH|CV|EX|BE|SB\d+)_\d+)(?![0-9])"
 )
+
+
+def chunk_number(path: Path) -> int | None:
+    """Return the number in ``name.3.hdf5``, or None for a file that is no chunk."""
+    match = _CHUNK.match(path.name)
+    return int(match["number"]) if match else None
+
+
+def catalog_files(path: str | Path | Sequence[Path]) -> tuple[Path, ...]:
+    """Return the files of a catalogue: itself, or all chunks in order.
+
+    Args:
+        path: a file, one chunk of several, a folder of chunks, or the chunks.
+
+    Raises:
+        MissingDataError: nothing is there.
+    """
+    if not isinstance(path, str | Path):
+        return tuple(sorted(path, key=lambda p: (chunk_number(p) or 0, p.name)))
+    path = Path(path)
+    if path.is_dir():
+        chunks = [p for p in entries(path) if chunk_number(p) is not None]
+        if not chunks:
+            raise MissingDataError(
+                f"The folder {path} holds no chunks such as fof_subhalo_tab_090.0.hdf5. "
+                f"Give a catalogue file, a folder of chunks, or many catalogues as {path}/*.hdf5."
+            )
+        return catalog_files(chunks)
+    match = _CHUNK.match(path.name)
+    if match is None or not path.exists():
+        return (path,)
+    siblings = (_CHUNK.match(p.name) for p in entries(path.parent))
+    names = [m.string for m in siblings if m is not None and m["stem"] == match["stem"]]
+    return catalog_files([path.parent / name for name in names])
+
+
+def _count(header: Header, spellings: Iterable[str]) -> int | None:
+    found = next((header[name] for name in spellings if name in header), None)
+    return None if found is None else int(found)
+
+
+def _read_field(file: h5py.File, field: Field) -> NDArray[Any]:
+    """Return one column in canonical units, ``[n]`` or ``[n, 3]``.
+
+    The whole dataset is read and sliced in memory: a strided read from the file
+    becomes tens of thousands of tiny ones.
+
+    Raises:
+        MissingFieldError: the dataset is absent or too narrow; the message lists what exists.
+        UnwrittenDataError: not all of its values are stored.
+        UnreadableFileError: it was packed by a filter that is not installed.
+    """
+    stored = follow(file, field.dataset)
+    if stored is None:
+        parent = field.dataset.rsplit("/", 1)[0]
+        existing = file.get(parent, file)
+        raise MissingFieldError(
+            f"{file.filename} has no field {field.dataset!r}. "
+            f"{parent if parent in file else 'The file'} holds: "
+            f"{', '.join(existing) or 'nothing'}. "
+            "Correct the field's name in the suite's YAML, or fetch the complete file."
+        )
+    if not isinstance(stored, h5py.Dataset):
+        raise MissingFieldError(f"{field.dataset!r} in {file.filename} is a group, not a dataset.")
+    if field.column is not None and (stored.ndim != 2 or stored.shape[1] <= field.column):
+        raise MissingFieldError(
+            f"{field.dataset!r} in {file.filename} has shape {stored.shape}; column "
+            f"{field.column} was expected (particle type 4 is stars)."
+        )
+    values = read_values(stored)
+    if values.dtype.kind not in "iuf":
+        raise DataError(
+            f"{field.dataset!r} in {file.filename} holds {values.dtype}, not real numbers."
+        )
+    chosen = values if field.column is None else values[:, field.column]
+    return np.asarray(chosen * field.factor if field.factor != 1.0 else chosen)
+
+
+def _check_shape(path: Path, name: str, dataset: str, values: NDArray[Any]) -> None:
+    """Refuse a column with another number of components than its rows have."""
+    row = (3,) if COLUMNS[name].vector else ()
+    if values.shape[1:] != row or not values.ndim:
+        raise MismatchError(
+            f"{dataset!r} in {path} has shape {values.shape}; {name} takes "
+            f"{'three numbers' if row else 'one number'} for every subhalo. Correct the field in "
+            "the suite's YAML (`column` picks one of several), or fetch the file again."
+        )
+
+
+def _check_rows(path: Path, columns: Columns, expected: int | None) -> None:
+    """Refuse columns of different lengths, and of another length than the header states."""
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise MismatchError(
+            f"The columns of {path} have different lengths: {listed}. Fetch the file again."
+        )
+    rows = next(iter(lengths.values()))
+    if expected is not None and rows < expected:
+        raise TruncatedFileError(
+            f"{path} holds {rows} subhaloes where its header says {expected}. Fetch it again."
+        )
+    if expected is not None and rows > expected:
+        raise MismatchError(
+            f"{path} holds {rows} subhaloes where its header says {expected}: "
+            "header and columns come from different catalogues."
+        )
+
+
+def _read_file(path: Path, suite: Suite, names: Sequence[str]) -> tuple[Header, Columns]:
+    with open_hdf5(path) as file:
+        header = read_header(file)
+        expected = _count(header, _ROWS_HERE)
+        if expected is None and int(header.get("NumFiles", 1)) == 1:
+            expected = _count(header, _ROWS_TOTAL)
+        no_datasets = not len(file["Subhalo"]) if "Subhalo" in file else expected == 0
+        if no_datasets and not expected:
+            return header, {}
+        columns = {name: _read_field(file, suite.fields[name]) for name in names}
+    for name, values in columns.items():
+        _check_shape(path, name, suite.fields[name].dataset, values)
+    _check_rows(path, columns, expected)
+    return header, columns
+
+
+def _check_complete(files: tuple[Path, ...], header: Header, rows: int) -> None:
+    """Refuse a catalogue of which a chunk is absent."""
+    declared = int(header.get("NumFiles", len(files)))
+    total = _count(header, _ROWS_TOTAL)
+    # Merged catalogues may keep the NumFiles of their chunks: the rows decide where they are known.
+    if declared <= len(files) if total is None else rows == total:
+        return
+    if total is not None and rows > total:
+        raise MismatchError(
+            f"The {len(files)} files in {files[0].parent} hold {rows} subhaloes together where the "
+            f"header says {total}: they belong to different catalogues."
+        )
+    present = {chunk_number(file) for file in files}
+    absent = [str(k) for k in range(declared) if k not in present]
+    raise MissingChunkError(
+        f"The catalogue in {files[0].parent} has {len(files)} of {declared} chunks and {rows} of "
+        f"{'?' if total is None else total} subhaloes. "
+        f"Missing: chunk {', '.join(absent) or 'unknown'}. Fetch the missing files."
+    )
+
+
+def read_raw(files: Sequence[Path], suite: Suite, names: Sequence[str]) -> tuple[Header, Columns]:
+    """Read the named columns of every subhalo of a box, before any selection.
+
+    Args:
+        files: of the box, see :func:`catalog_files`.
+        suite: where the columns lie.
+        names: canonical columns.
+
+    Returns:
+        The header of the first file, and the columns; none where the box holds no subhalo.
+
+    Raises:
+        MissingChunkError: the header counts more files than are there.
+        TruncatedFileError: a file holds fewer rows than its header states.
+    """
+    read = [_read_file(file, suite, names) for file in files]
+    header, filled = read[0][0], [columns for _, columns in read if n_rows(columns)]
+    _check_complete(tuple(files), header, sum(map(n_rows, filled)))
+    return header, {name: np.concatenate([c[name] for c in filled]) for name in names if filled}
+
+
+def n_rows(columns: Columns) -> int:
+    """Return the number of subhaloes in columns of equal length."""
+    return len(next(iter(columns.values()), ()))
 
 
 def guess_simulation(path: Path) -> str:
@@ -116,16 +288,14 @@ def read_catalog(
     first = files[0]
     known, warnings = _suite_of(suite, first)
     header, subhalos = read_raw(files, known, _needed_columns(columns, known))
-    box, z = box_size_of(first, header, box_size), redshift_of(first, header, redshift)
+    box, z, odd = box_and_redshift(first, header, known, box_size, redshift)
     selection = selection or Selection()
     # Before the selection: masses in other units would leave no galaxy, or each.
     found = implausible(subhalos, known, selection, box, z, hubble_of(header))
     troubles = [f"{first}: {text}" for text in found]
     if troubles and strict:
         raise ImplausibleError(" ".join(troubles))
-    if box_size is None and known.short_name in known_suites():
-        warnings += odd_box(first, header, known, box)
-    warnings += (*odd_time(first, header, z), *troubles)
+    warnings += (*odd, *troubles)
     galaxies, n_nonfinite = _galaxies(subhalos, selection, first)
     stored = galaxies["position"]
     if n_nonfinite:
@@ -172,120 +342,3 @@ def _galaxies(
             "Fetch the file again; if it stays so, leave this box out."
         )
     return {name: values[finite] for name, values in galaxies.items()}, int((~finite).sum())
-
-
-Files = Mapping[str, Sequence[Path]]
-"""Simulation → its file or its chunks."""
-Boxes = dict[str, Catalog | EmptyCatalogError | ImplausibleError]
-"""Simulation → its galaxies, or why it is left out."""
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """Which boxes to read, and what of them.
-
-    Attributes:
-        suite: the suite.
-        set: such as ``LH``.
-        redshift: headers must agree.
-        volume: such as ``L25n256``; headers must agree.
-        selection: which subhaloes are galaxies.
-        columns: canonical columns.
-    """
-
-    suite: Suite
-    set: str
-    redshift: float
-    volume: str
-    selection: Selection
-    columns: tuple[str, ...]
-
-
-def read_boxes(
-    request: Request, files: Files, workers: int = 1, on_progress: Progress | None = None
-) -> Boxes:
-    """Read boxes in order; other trouble than no galaxies and implausible values raises.
-
-    Args:
-        request: what to read of every box.
-        files: of every box.
-        workers: processes that read.
-        on_progress: called with boxes done and boxes in all.
-    """
-    boxes: Boxes = {}
-    results = _results(request, list(files.items()), workers)
-    for done, (simulation, result) in enumerate(zip(files, results, strict=True), start=1):
-        boxes[simulation] = result
-        if on_progress is not None:
-            on_progress(done, len(files))
-    return boxes
-
-
-def by_outcome(
-    boxes: Boxes,
-) -> tuple[tuple[Catalog, ...], dict[str, str], dict[str, str]]:
-    """Return the catalogues, and the reasons of boxes without galaxies and of implausible ones."""
-    catalogs = tuple(box for box in boxes.values() if isinstance(box, Catalog))
-    empty, wrong = (
-        {name: str(box) for name, box in boxes.items() if isinstance(box, kind)}
-        for kind in (EmptyCatalogError, ImplausibleError)
-    )
-    return catalogs, empty, wrong
-
-
-def require_plausible(request: Request, boxes: Boxes) -> None:
-    """Refuse a suite of which most boxes, or all boxes together, hold impossible values.
-
-    Raises:
-        ImplausibleError: the message names what the first of them holds, and the likely unit.
-    """
-    right, _, wrong = by_outcome(boxes)
-    what = f"{request.set} boxes of {request.suite.name}"
-    if len(wrong) > len(right):
-        simulation, reason = next(iter(wrong.items()))
-        raise ImplausibleError(
-            f"{len(wrong)} of {len(wrong) + len(right)} {what} hold values that no such "
-            f"catalogue can. The first, {simulation}: {reason}"
-        )
-    trouble = pooled_trouble([catalog.positions for catalog in right]) if right else ""
-    if trouble:
-        raise ImplausibleError(
-            f"Positions of the {what} do not fill their box: {trouble}, such as in "
-            f"{right[0].path}. Are they in other units, or is the edge missing? Convert them, or "
-            "set the column's `factor` in the suite's YAML."
-        )
-
-
-def _read(
-    request: Request, box: tuple[str, Sequence[Path]]
-) -> Catalog | EmptyCatalogError | ImplausibleError:
-    """Return a box, or the reason why it is left out."""
-    simulation, files = box
-    try:
-        return read_catalog(
-            files,
-            suite=request.suite,
-            selection=request.selection,
-            redshift=request.redshift,
-            box_size=request.suite.box_size(request.volume),
-            simulation=simulation,
-            columns=request.columns,
-        )
-    except (EmptyCatalogError, ImplausibleError) as error:
-        return error
-
-
-def _results(
-    request: Request, boxes: list[tuple[str, Sequence[Path]]], workers: int
-) -> Iterator[Catalog | EmptyCatalogError | ImplausibleError]:
-    if workers <= 1 or len(boxes) < 2:
-        yield from map(partial(_read, request), boxes)
-        return
-    executor = ProcessPoolExecutor(workers)
-    try:
-        with without_main():
-            results = executor.map(partial(_read, request), boxes, chunksize=4)
-        yield from results
-    finally:
-        executor.shutdown(cancel_futures=True)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.catalogs.chunks import chunk_number
+from dagnn.catalogs.reader import chunk_number
 from dagnn.console import screen
 from dagnn.errors import MissingDataError
 from dagnn.files import entries

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 
 from dagnn.catalogs.catalog import COLUMNS, GALAXY_COLUMNS, Selection
-from dagnn.catalogs.chunks import catalog_files, n_rows, read_raw
 from dagnn.catalogs.hdf5 import MOCK_MARK, list_fields, open_hdf5, read_header
-from dagnn.catalogs.reader import guess_simulation, read_catalog
+from dagnn.catalogs.reader import catalog_files, guess_simulation, n_rows, read_catalog, read_raw
 from dagnn.catalogs.suites import generic_suite, guess_suite, load_suite_file
 from dagnn.catalogs.tables import range_problems, read_table
 from dagnn.errors import DagnnError

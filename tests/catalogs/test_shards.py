@@ -7,8 +7,7 @@ from tiny_catalogs import subhalos, write_catalog
 
 from dagnn.catalogs import Selection, Shard, load_suite, prepare_suite
 from dagnn.catalogs import cache as cached
-from dagnn.catalogs.cache import load_cached
-from dagnn.catalogs.reader import read_boxes
+from dagnn.catalogs.cache import load_cached, read_boxes
 from dagnn.errors import UsageError
 
 

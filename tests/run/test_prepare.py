@@ -35,7 +35,7 @@ def test_training_after_two_shares_opens_no_catalogue(universe, tmp_path, monkey
     def refuse(*arguments, **options):
         raise AssertionError("a catalogue was read")
 
-    monkeypatch.setattr("dagnn.catalogs.reader.read_catalog", refuse)
+    monkeypatch.setattr("dagnn.catalogs.cache.read_catalog", refuse)
     again, said = prepare(experiment, "2/2")
     assert again == {"tng": 0, "simba": 0, "astrid": 0}
     assert "simba: nothing left to read" in said
