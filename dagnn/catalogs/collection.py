@@ -314,7 +314,7 @@ def prepare_suite(
     Args:
         suite: name, path of a suite's YAML, or the suite itself.
         data: data root.
-        cache: folder of the cache, see :func:`~dagnn.catalogs.default_cache`.
+        cache: folder of the cache, see :func:`~dagnn.catalogs.cache.default_cache`.
         shard: which share.
         set: such as ``LH``.
         redshift: wanted redshift; headers must agree.

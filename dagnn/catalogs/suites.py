@@ -185,7 +185,7 @@ class Suite(_Strict):
             UsageError: the suite keeps no snapshot there; the message names the nearest.
 
         Example:
-            >>> from dagnn.catalogs import find_suite
+            >>> from dagnn.catalogs.suites import find_suite
             >>> find_suite("tng").snapshot_numbers(0.54)
             (72, 24)
         """
@@ -211,7 +211,7 @@ class Suite(_Strict):
             UsageError: the suite keeps no snapshot there, or none with an old number.
 
         Example:
-            >>> from dagnn.catalogs import find_suite
+            >>> from dagnn.catalogs.suites import find_suite
             >>> find_suite("tng").old_snapshot_numbers(0.0)
             (33,)
             >>> find_suite("tng").old_snapshot_numbers(1.0)
@@ -242,7 +242,7 @@ class Suite(_Strict):
         """Return the range of a parameter in a set: its prior, or wider where that is known.
 
         Example:
-            >>> from dagnn.catalogs import find_suite
+            >>> from dagnn.catalogs.suites import find_suite
             >>> find_suite("tng").value_range("A_SN1", "EX")
             (0.0, 100.0)
         """

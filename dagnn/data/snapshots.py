@@ -48,7 +48,7 @@ def load_boxes(request: Request, selection: Selection, template: str | None) -> 
     Args:
         request: what is wanted.
         selection: which subhaloes are galaxies.
-        template: explicit file pattern, see :func:`dagnn.catalogs.find_layouts`.
+        template: explicit file pattern, see :func:`dagnn.catalogs.layouts.find_layouts`.
 
     Raises:
         MissingDataError: no box is there at every redshift.
@@ -83,7 +83,7 @@ def prepare_boxes(
     Args:
         request: what will be wanted.
         selection: which subhaloes are galaxies.
-        template: explicit file pattern, see :func:`dagnn.catalogs.find_layouts`.
+        template: explicit file pattern, see :func:`dagnn.catalogs.layouts.find_layouts`.
         shard: which share.
 
     Returns:

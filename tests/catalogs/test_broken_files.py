@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tiny_catalogs import subhalos, write_catalog
 
-from dagnn.catalogs import read_catalog
+from dagnn.catalogs.reader import read_catalog
 from dagnn.errors import (
     EmptyCatalogError,
     MismatchError,

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from tiny_catalogs import subhalos, write_catalog, write_flat_suite, write_table
 
-from dagnn.catalogs import Selection, default_cache, load_suite
+from dagnn.catalogs.cache import default_cache
+from dagnn.catalogs.catalog import Selection
+from dagnn.catalogs.collection import load_suite
 from dagnn.errors import (
     EmptyCatalogError,
     MismatchError,

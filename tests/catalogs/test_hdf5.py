@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from tiny_catalogs import subhalos, write_catalog
 
-from dagnn.catalogs import read_catalog
 from dagnn.catalogs.hdf5 import open_hdf5, read_values
+from dagnn.catalogs.reader import read_catalog
 from dagnn.data.image_files import read_blocks
 from dagnn.errors import DataError, MissingDataError, UnreadableFileError, UnwrittenDataError
 

@@ -1,8 +1,9 @@
 import pytest
 from tiny_catalogs import subhalos, write_catalog, write_table
 
-from dagnn.catalogs import find_layouts, find_suite, find_table, load_suite
-from dagnn.catalogs.layouts import natural_order
+from dagnn.catalogs.collection import load_suite
+from dagnn.catalogs.layouts import find_layouts, find_table, natural_order
+from dagnn.catalogs.suites import find_suite
 from dagnn.errors import MismatchError, MissingChunkError, MissingDataError, UsageError
 from dagnn.inspect import inspect_path
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_catalogs import LH_HEADER, write_table
 
-from dagnn.catalogs import read_table
+from dagnn.catalogs.tables import read_table
 from dagnn.errors import MissingDataError, MissingFieldError, TableError, UnknownSimulationError
 from dagnn.inspect import inspect_path
 

@@ -5,16 +5,12 @@ import numpy as np
 import pytest
 from tiny_catalogs import BOX, subhalos, write_catalog, write_flat_suite
 
-from dagnn.catalogs import (
-    Selection,
-    Shard,
-    find_suite,
-    load_suite,
-    load_suite_file,
-    prepare_suite,
-    read_catalog,
-)
+from dagnn.catalogs.cache import Shard
+from dagnn.catalogs.catalog import Selection
 from dagnn.catalogs.checks import CHANCE, log_chance
+from dagnn.catalogs.collection import load_suite, prepare_suite
+from dagnn.catalogs.reader import read_catalog
+from dagnn.catalogs.suites import find_suite, load_suite_file
 from dagnn.data.modalities import Galaxies
 from dagnn.errors import ConfigError, ImplausibleError, MismatchError
 from dagnn.inspect import inspect_path

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from tiny_catalogs import BOX, subhalos, write_catalog
 
-from dagnn.catalogs import COLUMNS, GALAXY_COLUMNS, Selection, read_catalog
+from dagnn.catalogs.catalog import COLUMNS, GALAXY_COLUMNS, Selection
 from dagnn.catalogs.checks import wrap
+from dagnn.catalogs.reader import read_catalog
 from dagnn.errors import (
     ConfigError,
     DataError,

@@ -3,8 +3,8 @@
 import pytest
 from tiny_catalogs import write_catalog
 
-from dagnn.catalogs import find_suite
 from dagnn.catalogs.layouts import FEW, catalog_redshifts
+from dagnn.catalogs.suites import find_suite
 
 TNG = find_suite("tng")
 PATTERNS = {

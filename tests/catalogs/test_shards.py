@@ -5,9 +5,10 @@ import pytest
 from test_collection import FILE, no_hdf5, root, same  # noqa: F401 - fixtures
 from tiny_catalogs import subhalos, write_catalog
 
-from dagnn.catalogs import Selection, Shard, load_suite, prepare_suite
 from dagnn.catalogs import cache as cached
-from dagnn.catalogs.cache import load_cached, read_boxes
+from dagnn.catalogs.cache import Shard, load_cached, read_boxes
+from dagnn.catalogs.catalog import Selection
+from dagnn.catalogs.collection import load_suite, prepare_suite
 from dagnn.errors import UsageError
 
 

@@ -2,8 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from dagnn.catalogs import find_suite, known_suites, load_suite_file
-from dagnn.catalogs.suites import generic_suite, guess_suite
+from dagnn.catalogs.suites import (
+    find_suite,
+    generic_suite,
+    guess_suite,
+    known_suites,
+    load_suite_file,
+)
 from dagnn.errors import ConfigError, MissingDataError, UsageError
 from dagnn.yaml_files import to_yaml
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dagnn.catalogs import load_suite
+from dagnn.catalogs.collection import load_suite
 from dagnn.data.modalities import Galaxies
 from dagnn.data.requests import Loaded, Request
 from dagnn.errors import ConfigError, MismatchError, MissingDataError, UsageError

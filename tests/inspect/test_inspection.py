@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_catalogs import subhalos, write_catalog, write_flat_suite, write_table
 
-from dagnn.catalogs import read_catalog
+from dagnn.catalogs.reader import read_catalog
 from dagnn.errors import MissingDataError, NotHDF5Error
 from dagnn.inspect import inspect_path
 from dagnn.inspect.files import inspect_array

@@ -16,7 +16,7 @@ from rich.console import Console
 from tiny_universe import write_suite
 
 from dagnn import inspect, run
-from dagnn.catalogs import load_suite
+from dagnn.catalogs.collection import load_suite
 from dagnn.catalogs.suites import load_suite_file
 from dagnn.models import GraphEncoder, Network, SignedMomentsHead
 from dagnn.resources import resource_folder

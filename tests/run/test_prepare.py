@@ -10,7 +10,7 @@ from tiny_spectra import write_suites
 from tiny_universe import write_box
 
 from dagnn import run
-from dagnn.catalogs import Shard
+from dagnn.catalogs.cache import Shard
 from dagnn.errors import MissingDataError
 
 
