@@ -16,9 +16,8 @@ from dagnn.catalogs.catalog import COLUMNS
 from dagnn.data.graph_summaries import snapshot_means
 from dagnn.data.truth import checked_truth, truth_groups
 from dagnn.errors import EmptyCatalogError, MismatchError
-from dagnn.graphs.build import Graph, graph_of
+from dagnn.graphs.build import Graph, graph_of, join_snapshots
 from dagnn.graphs.features import NODE_FEATURES
-from dagnn.graphs.snapshots import join_snapshots
 from dagnn.parameters import Scaling
 
 if TYPE_CHECKING:

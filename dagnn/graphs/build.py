@@ -1,4 +1,4 @@
-"""One catalogue becomes one graph."""
+"""One catalogue becomes one graph; several snapshots of one box become one, too."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.errors import ConfigError, DataError, EmptyCatalogError, MissingFieldError, nearest
-from dagnn.graphs.features import (
-    CONVENTIONS,
-    NODE_FEATURES,
-    SELF_LOOP,
-    Array,
-    node_features,
-    pair_features,
-)
+from dagnn.graphs.features import CONVENTIONS, NODE_FEATURES, SELF_LOOP, pair_features
 from dagnn.graphs.neighbors import both_directions, close_pairs
 
 if TYPE_CHECKING:  # a record is only passed through: building graphs needs no file reader
@@ -66,7 +59,12 @@ def build_graph(
         DataError: a column is not one number per galaxy, or gives a feature that is not finite.
         ValueError: as :func:`~dagnn.graphs.neighbors.periodic_pairs`.
     """
-    _check_names(features, convention)
+    if features not in NODE_FEATURES:
+        raise ConfigError(f"Unknown node features {features!r}. {nearest(features, NODE_FEATURES)}")
+    if convention not in CONVENTIONS:
+        raise ConfigError(
+            f"Unknown graph convention {convention!r}. {nearest(convention, CONVENTIONS)}"
+        )
     if len(positions) == 0:
         raise EmptyCatalogError("A graph needs at least one galaxy, got none.")
     rules = CONVENTIONS[convention]
@@ -76,12 +74,21 @@ def build_graph(
     self_loops = bool(NODE_FEATURES[features])
     first, second = close_pairs(place, linking_radius, rules.search_box)
     edges, order = both_directions(first, second, len(place), self_loops=self_loops)
-    described = pair_features(place, first, second, linking_radius, rules)
+    distance, between, forward, backward = pair_features(
+        place, first, second, linking_radius, rules
+    )
+    # As before sorting: first to second, second to first, self-loops.
+    pairs = len(first)
+    attributes = np.empty((len(order), 3), dtype=np.float32)
+    attributes[:pairs, 0] = attributes[pairs : 2 * pairs, 0] = distance
+    attributes[:pairs, 1] = attributes[pairs : 2 * pairs, 1] = between
+    attributes[:pairs, 2], attributes[pairs : 2 * pairs, 2] = forward, backward
+    attributes[2 * pairs :] = SELF_LOOP
     return Graph(
         x=_nodes(columns, features, len(place)),
         pos=place.astype(np.float32),
         edge_index=edges,
-        edge_attr=_edges(described, order),
+        edge_attr=attributes.take(order, axis=0),
         u=np.full((1, 1), np.log10(len(place)), dtype=np.float32),
     )
 
@@ -91,28 +98,6 @@ def graph_of(
 ) -> Graph:
     """Build the graph of a catalogue; arguments as in :func:`build_graph`."""
     return build_graph(catalog.positions, catalog.columns, linking_radius, features, convention)
-
-
-def _edges(described: Sequence[Array], order: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Put the features of pairs on the edges ``[E, 3]``, in the order of the edges."""
-    distance, between, forward, backward = described
-    pairs = len(distance)
-    # As before sorting: first to second, second to first, self-loops.
-    unsorted = np.empty((len(order), 3), dtype=np.float32)
-    unsorted[:pairs, 0] = unsorted[pairs : 2 * pairs, 0] = distance
-    unsorted[:pairs, 1] = unsorted[pairs : 2 * pairs, 1] = between
-    unsorted[:pairs, 2], unsorted[pairs : 2 * pairs, 2] = forward, backward
-    unsorted[2 * pairs :] = SELF_LOOP
-    return unsorted.take(order, axis=0)
-
-
-def _check_names(features: str, convention: str) -> None:
-    if features not in NODE_FEATURES:
-        raise ConfigError(f"Unknown node features {features!r}. {nearest(features, NODE_FEATURES)}")
-    if convention not in CONVENTIONS:
-        raise ConfigError(
-            f"Unknown graph convention {convention!r}. {nearest(convention, CONVENTIONS)}"
-        )
 
 
 def _nodes(columns: Mapping[str, Any], features: str, galaxies: int) -> NDArray[np.float32]:
@@ -132,7 +117,8 @@ def _nodes(columns: Mapping[str, Any], features: str, galaxies: int) -> NDArray[
                 f"The column {name} has the shape {list(np.shape(columns[name]))}, and there are "
                 f"{galaxies} positions. Give one number per galaxy."
             )
-    nodes = node_features(columns, features).astype(np.float32)
+    values = [np.log10(1 + np.asarray(columns[name])) for name in names]
+    nodes = np.stack(values, axis=1).astype(np.float32)
     finite = np.isfinite(nodes)
     if not finite.all():
         which = ", ".join(names[i] for i in np.flatnonzero(~finite.all(axis=0)))
@@ -142,3 +128,32 @@ def _nodes(columns: Mapping[str, Any], features: str, galaxies: int) -> NDArray[
             "node features."
         )
     return nodes
+
+
+def join_snapshots(graphs: Sequence[Graph]) -> Graph:
+    """Return the disjoint union of a box's graphs, one per snapshot.
+
+    Galaxies of different snapshots are never linked: a galaxy's progenitor lies
+    elsewhere, and catalogues do not tell which one it is. Every galaxy gets one
+    further column per snapshot, 1 for its own and 0 for the others, so that a
+    network can treat them differently. Edges stay sorted by receiver, then sender.
+
+    Args:
+        graphs: ``S`` of them, snapshot by snapshot.
+
+    Returns:
+        ``x [n, F + S]`` and ``u [1, S]``; a single graph is returned as it is.
+    """
+    if len(graphs) == 1:
+        return graphs[0]
+    counts = [len(graph.x) for graph in graphs]
+    own = np.repeat(np.eye(len(graphs), dtype=np.float32), counts, axis=0)
+    first = np.cumsum([0, *counts[:-1]])
+    edges = [graph.edge_index + start for graph, start in zip(graphs, first, strict=True)]
+    return Graph(
+        x=np.concatenate([np.concatenate([graph.x for graph in graphs]), own], axis=1),
+        pos=np.concatenate([graph.pos for graph in graphs]),
+        edge_index=np.concatenate(edges, axis=1),
+        edge_attr=np.concatenate([graph.edge_attr for graph in graphs]),
+        u=np.concatenate([graph.u for graph in graphs], axis=1),
+    )

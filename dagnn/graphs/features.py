@@ -5,10 +5,9 @@ Edge features follow Villanueva-Domingo & Villaescusa-Navarro 2022
 cosines that place it relative to the centroid of the box.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -82,44 +81,20 @@ CONVENTIONS: MappingProxyType[str, Convention] = MappingProxyType(
 )
 
 
-def edge_features(
-    positions: Array, edge_index: NDArray[np.int64], radius: float, convention: Convention
-) -> Array:
-    """Compute ``[|d| / radius, cos(r, c), cos(r, d)]`` for every edge.
-
-    ``r`` and ``c`` are the vectors from the centroid to the sending (row 0) and
-    receiving (row 1) galaxy and ``d = x_r − x_c`` is the minimum image of their
-    separation. Self-loops get ``(0, 1, 0)``; a direction of zero length has
-    cosine 0 with everything.
-
-    Args:
-        positions: ``[n, 3]`` in units of the box.
-        edge_index: ``[2, E]``.
-        radius: linking radius in units of the box.
-        convention: centroid, wrapping and precision.
-
-    Returns:
-        ``[E, 3]`` in the precision of the convention.
-    """
-    row, col = edge_index
-    distance, between, along, _ = pair_features(positions, row, col, radius, convention)
-    features = np.stack([distance, between, along], axis=1)
-    features[row == col] = SELF_LOOP
-    return features
-
-
 def pair_features(
     positions: Array,
     first: NDArray[np.int64],
     second: NDArray[np.int64],
     radius: float,
     convention: Convention,
-) -> tuple[Array, Array, Array, Array]:
-    """Compute the features of both directions of every pair.
+) -> Array:
+    """Compute ``|d| / radius``, ``cos(r, c)`` and ``cos(r, d)`` for both directions of pairs.
 
-    The two directions share the distance and the cosine between the galaxies; only the
-    cosine with the separation differs. Work is done on some thousand pairs at a time:
-    temporary arrays stay small, and in the cache.
+    ``r`` and ``c`` are the vectors from the centroid to the sending and the receiving galaxy
+    and ``d = x_r − x_c`` is the minimum image of their separation. A direction of zero length
+    has cosine 0 with everything. The two directions share the distance and the cosine between
+    the galaxies. Some thousand pairs are computed at a time, so that temporary arrays stay in
+    the cache.
 
     Args:
         positions: ``[n, 3]`` in units of the box.
@@ -129,50 +104,31 @@ def pair_features(
         convention: centroid, wrapping and precision.
 
     Returns:
-        ``|d| / radius``, ``cos(r, c)``, and ``cos(r, d)`` where the first sends and where
-        the second sends, each ``[P]`` in the precision of the convention.
+        ``[4, P]`` in the precision of the convention: ``|d| / radius``, ``cos(r, c)``, and
+        ``cos(r, d)`` where the first sends and where the second sends.
     """
     place = positions.astype(convention.precision)
     from_centroid = place - convention.centroid(place)
     if convention.wrap_from_centroid:
         from_centroid = _minimum_image(from_centroid)
-    axes, outward = np.ascontiguousarray(place.T), _unit(np.ascontiguousarray(from_centroid.T))
+    axes, outward = np.ascontiguousarray(place.T), np.ascontiguousarray(from_centroid.T)
+    length = np.sqrt(_dot(outward, outward))
+    length[length == 0] = 1
+    outward = outward / length
     found = np.empty((4, len(first)), dtype=place.dtype)
     for start in range(0, len(first), PAIRS_AT_ONCE):
-        part = slice(start, start + PAIRS_AT_ONCE)
-        _describe(axes, outward, first[part], second[part], found[:, part])
+        chunk = slice(start, start + PAIRS_AT_ONCE)
+        one, other, features = first[chunk], second[chunk], found[:, chunk]
+        separation = [_minimum_image(axis.take(one) - axis.take(other)) for axis in axes]
+        of_one, of_other = ([axis.take(ends) for axis in outward] for ends in (one, other))
+        distance = np.sqrt(_dot(separation, separation))
+        features[0] = distance
+        features[1] = _dot(of_one, of_other)
+        distance[distance == 0] = 1
+        np.divide(_dot(of_one, separation), distance, out=features[2])
+        np.divide(_dot(of_other, separation), -distance, out=features[3])
     found[0] /= place.dtype.type(radius)
-    distance, between, forward, backward = found
-    return distance, between, forward, backward
-
-
-def _describe(
-    axes: Array,
-    outward: Array,
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    found: Array,
-) -> None:
-    """Write distance and the three cosines of some pairs; ``axes`` and ``outward`` ``[3, n]``."""
-    separation = [_minimum_image(axis.take(first) - axis.take(second)) for axis in axes]
-    of_first, of_second = ([axis.take(ends) for axis in outward] for ends in (first, second))
-    distance = np.sqrt(_dot(separation, separation))
-    found[0] = distance
-    found[1] = _dot(of_first, of_second)
-    distance[distance == 0] = 1
-    np.divide(_dot(of_first, separation), distance, out=found[2])
-    np.divide(_dot(of_second, separation), -distance, out=found[3])
-
-
-def node_features(columns: Mapping[str, Any], features: str) -> Array:
-    """Return ``log10(1 + value)`` of the columns that a feature set names, ``[n, F]``.
-
-    Args:
-        columns: catalogue columns by canonical name, each ``[n]``: masses in
-            1e10 Msun/h, radii in comoving kpc/h, velocities in km/s.
-        features: a key of :data:`NODE_FEATURES` with at least one column.
-    """
-    return np.stack([np.log10(1 + np.asarray(columns[n])) for n in NODE_FEATURES[features]], axis=1)
+    return found
 
 
 def _minimum_image(difference: Array) -> Array:
@@ -182,10 +138,3 @@ def _minimum_image(difference: Array) -> Array:
 def _dot(a: Sequence[Array] | Array, b: Sequence[Array] | Array) -> Array:
     """Return the scalar products of vectors given by axis."""
     return np.asarray(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])
-
-
-def _unit(vectors: Array) -> Array:
-    """Return vectors ``[3, n]`` with length one; zero stays zero."""
-    length = np.sqrt(_dot(vectors, vectors))
-    length[length == 0] = 1
-    return np.asarray(vectors / length)

@@ -3,10 +3,21 @@
 import numpy as np
 import pytest
 
-from dagnn.graphs import CONVENTIONS, edge_features, periodic_pairs
-from dagnn.graphs.features import circular_mean
+from dagnn.graphs import CONVENTIONS, Convention, build_graph, periodic_pairs
+from dagnn.graphs.features import circular_mean, pair_features
 
 PERIODIC = CONVENTIONS["periodic"]
+
+
+def edge_features(
+    positions: np.ndarray, edges: np.ndarray, radius: float, convention: Convention
+) -> np.ndarray:
+    """The features of edges from the first row to the second ``[E, 3]``."""
+    found = pair_features(positions, *edges, radius, convention)
+    assert np.allclose(
+        found[[0, 1, 3]], pair_features(positions, *edges[::-1], radius, convention)[:3]
+    )
+    return found[:3].T
 
 
 def box(seed: int = 0, galaxies: int = 150) -> np.ndarray:
@@ -49,10 +60,12 @@ def test_features_do_not_change_under_exchange_of_axes_and_reflection(name):
 def test_features_by_hand():
     # Two galaxies across the seam and one opposite; centroid y, z = 0.5.
     positions = np.array([[0.98, 0.5, 0.5], [0.02, 0.5, 0.5], [0.0, 0.5, 0.6], [0.0, 0.5, 0.4]])
-    edges = np.array([[0, 1, 0, 2], [1, 0, 0, 3]])
+    edges = np.array([[0, 1, 2], [1, 0, 3]])
     features = edge_features(positions, edges, 0.08, PERIODIC)
-    expected = [[0.5, -1, 1], [0.5, -1, 1], [0, 1, 0], [2.5, -1, 1]]
+    expected = [[0.5, -1, 1], [0.5, -1, 1], [2.5, -1, 1]]
     assert features == pytest.approx(np.array(expected), abs=1e-12)
+    graph = build_graph(positions, {"vmax": np.ones(4)}, 0.08, "vmax")
+    assert graph.edge_attr[graph.edge_index[0] == graph.edge_index[1]].tolist() == 4 * [[0, 1, 0]]
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
