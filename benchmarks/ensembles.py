@@ -5,7 +5,7 @@
 A step is everything between two batches: forward on source and target, Gaussian NLL and MMD,
 backward, clipping, AdamW. Prints medians in milliseconds, and the ratio to one network; with
 one thread on the CPU of processor time, which other programs on the machine do not lengthen.
-Inputs are random; time does not depend on what they say.
+Inputs are random; time does not depend on their values.
 """
 
 import argparse

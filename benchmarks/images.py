@@ -119,22 +119,22 @@ def measured(
     prepared: Prepared,
     network: Network,
     *,
-    taught: Prepared | None = None,
+    trained_on: Prepared | None = None,
     seen_by: Network | None = None,
 ) -> list[Result]:
     """Predict and measure as ``dagnn train`` does.
 
     Args:
-        experiment: tells how to measure.
+        experiment: how to measure.
         prepared: what is measured.
         network: trained network.
-        taught: what it was trained on, where that is something else, as of the oracle.
+        trained_on: what it was trained on, where that is something else, as of the oracle.
         seen_by: the same network with other statistics, to predict with.
     """
-    together = experiment.evaluation.transductive and taught is None
+    together = experiment.evaluation.transductive and trained_on is None
     raw = predict_all(seen_by or network, prepared, "model", transductive=together)
-    taught = taught or prepared
-    predictions = apply_novelty(fit_familiar(network, taught, taught.trained), raw)
+    trained_on = trained_on or prepared
+    predictions = apply_novelty(fit_familiar(network, trained_on, trained_on.trained), raw)
     return answers_of(prepared.truth.classes).measure(experiment, predictions, prepared)
 
 
@@ -161,28 +161,28 @@ def reestimated(experiment: Experiment, prepared: Prepared, network: Network) ->
 
 
 def progress(place: str, name: str, seed: int, found: Found) -> None:
-    """Say what one training gave, so that hours are not silent."""
+    """Print the result of one training."""
     value, low, high = found["balanced_accuracy"]
-    told = f"# {place}, {name}, seed {seed}: balanced accuracy {value:.3f} [{low:.3f}, {high:.3f}]"
-    print(told, flush=True)
+    line = f"# {place}, {name}, seed {seed}: balanced accuracy {value:.3f} [{low:.3f}, {high:.3f}]"
+    print(line, flush=True)
 
 
 def real(given: argparse.Namespace, rows: Rows) -> None:
     """Compare adaptation methods on real surveys."""
-    wanted = [name for name in (*METHODS, ORACLE) if name in (given.method or (*METHODS, ORACLE))]
+    methods = [name for name in (*METHODS, ORACLE) if name in (given.method or (*METHODS, ORACLE))]
     for target in given.target or PAIRS:
         source, changes = PAIRS[target]
         for seed in range(given.seeds):
-            for name in wanted:
+            for name in methods:
                 experiment = run.load(
                     METHODS.get(name, "survey_source_only"), [*changes, *given.overrides],
                     source=[source], target=[target], seed=seed, data=given.data,
                 )  # fmt: skip
                 prepared = prepare(experiment, given.data, QUIET)
                 if name == ORACLE:
-                    asked, on = experiment.on_target_labels(), on_target_labels(prepared)
-                    network = fit(asked, on)
-                    results = measured(asked, prepared, network, taught=on)
+                    variant, on = experiment.on_target_labels(), on_target_labels(prepared)
+                    network = fit(variant, on)
+                    results = measured(variant, prepared, network, trained_on=on)
                 else:
                     network = fit(experiment, prepared)
                     results = measured(experiment, prepared, network)
@@ -218,8 +218,8 @@ def unknown(given: argparse.Namespace, rows: Rows) -> None:
         place = locate_data(adapted, given.sky is None, QUIET)
         prepared = prepare(adapted, place, QUIET)
         alone = adapted.without_adaptation()
-        for name, asked in (("universal, source-only", alone), ("universal", adapted)):
-            results = measured(asked, prepared, fit(asked, prepared))
+        for name, variant in (("universal, source-only", alone), ("universal", adapted)):
+            results = measured(variant, prepared, fit(variant, prepared))
             for suite in ("wide", "deep"):
                 rows["MOCK", suite, name].append(of_suite(results, suite))
             progress("MOCK deep", name, seed, of_suite(results, "deep"))

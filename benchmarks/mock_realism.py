@@ -98,7 +98,7 @@ def show(title: str, lines: Iterable[Measure]) -> str:
 
 
 def main() -> None:
-    """Make the boxes, measure, print, and write JSON where asked."""
+    """Make the boxes, measure, print, and write JSON on request."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--boxes", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)

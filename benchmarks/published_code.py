@@ -3,7 +3,7 @@
     git clone https://github.com/deepskies/GNN_DomainAdapt DIR
     OMP_NUM_THREADS=1 python benchmarks/published_code.py --code DIR --boxes 100 --json FILE
 
-Catalogue to graph, a training step of 32 + 32 boxes, and the road from files to a tested
+Catalogue to graph, a training step of 32 + 32 boxes, and the pipeline from files to a tested
 network, with peak memory and test errors. Graphs, latents and gradients are asserted to be
 the same. On one CPU thread the clock is processor time, otherwise wall time.
 """
@@ -23,7 +23,14 @@ import numpy as np
 import torch
 from mock_files import SUBHALOES, pad
 from published_peer import SHORT, SUITES, Published, link_boxes
-from published_road import Numbers, experiment_of, prepared_with, road_rows, roads, travel
+from published_pipeline import (
+    Numbers,
+    experiment_of,
+    pipeline_rows,
+    pipelines,
+    prepared_with,
+    travel,
+)
 from rich.console import Console
 from rich.table import Table
 from speed import Row, rows_of
@@ -39,7 +46,7 @@ from dagnn.run.assemble import assemble
 from dagnn.training.loop import Loop
 
 BATCH, RADIUS = 32, 0.015
-STAGES = ("graphs", "step", "road")
+STAGES = ("graphs", "step", "pipeline")
 Cases = dict[str, Callable[[], object]]
 
 
@@ -137,7 +144,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write every number here")
-    parser.add_argument("--road", choices=["ours", "published", "default"], help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--pipeline", choices=["ours", "published", "default"], help=argparse.SUPPRESS
+    )
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -146,9 +155,9 @@ def main() -> None:
     """Run the benchmark."""
     given = arguments()
     torch.set_num_threads(given.threads)
-    if given.road:
-        road = (given.road, given.code, given.data, given.boxes, given.epochs, given.seed)
-        print(json.dumps(travel(*road)))
+    if given.pipeline:
+        pipeline = (given.pipeline, given.code, given.data, given.boxes, given.epochs, given.seed)
+        print(json.dumps(travel(*pipeline)))
         return
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -159,19 +168,22 @@ def main() -> None:
                 make_universe(suite, given.data, given.boxes, workers=2)
         link_boxes(given.data, work / "flat", given.boxes)
         peer = Published(given.code, work / "flat", given.boxes, given.epochs)
-        wanted, rows, found = given.only or STAGES, [], {}
-        if "step" in wanted:
+        stages, rows, found = given.only or STAGES, [], {}
+        if "step" in stages:
             rows = step(peer, given.data, work, given.repeats)
-        if "graphs" in wanted:  # after the step: it makes the catalogues larger
+        if "graphs" in stages:  # after the step: it makes the catalogues larger
             rows = [*graphs(peer, work / "flat", range(8), 3 * given.repeats), *rows]
-        if "road" in wanted:
-            found = roads(given)
-            rows += road_rows(found, given.boxes)
+        if "pipeline" in stages:
+            found = pipelines(given)
+            rows += pipeline_rows(found, given.boxes)
     show(rows, found, peer.deviations, given)
 
 
 def show(
-    rows: list[Row], found: dict[str, list[Numbers]], told: Sequence[str], given: argparse.Namespace
+    rows: list[Row],
+    found: dict[str, list[Numbers]],
+    deviations: Sequence[str],
+    given: argparse.Namespace,
 ) -> None:
     """Print the table and the deviations, and write the numbers."""
     table, console = Table("stage", "case", "median", "ratio", title="MOCK"), Console(width=130)
@@ -182,7 +194,7 @@ def show(
     clock = "processor time" if given.threads == 1 else "wall time"
     console.print(table)
     console.print(f"CPU threads: {given.threads}; clock: {clock}; seeds: {given.seeds} from 0 on")
-    for deviation in told:
+    for deviation in deviations:
         console.print(f"Deviation: {deviation}", highlight=False)
     if given.json is not None:
         numbers = {
@@ -190,9 +202,9 @@ def show(
             "environment": collect_environment(seed=0),
             "arguments": {name: str(value) for name, value in vars(given).items()},
             "clock": clock,
-            "deviations": list(told),
+            "deviations": list(deviations),
             "rows": [asdict(row) for row in rows],
-            "roads": found,
+            "pipelines": found,
         }
         given.json.write_text(json.dumps(numbers, indent=1) + "\n")
 

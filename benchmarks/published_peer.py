@@ -73,11 +73,11 @@ class Published:
             self.assessment: Any = importlib.import_module("assessment")
         self.loader: Any = importlib.import_module("scripts.load_data")
         self.loader.datapath = f"{flat.absolute()}/"
-        road = self.assessment
-        road.N_SIMS, road.ISOMAP_ON_ALL_DATA = boxes, False
-        road.compute_encodings = lambda *_: NO_ENCODINGS
-        chosen = dict(zip(road.params_keys, road.params_values, strict=True))
-        self.settings = road.HyperParameters(**chosen | {"n_sims": boxes, "n_epochs": epochs})
+        pipeline = self.assessment
+        pipeline.N_SIMS, pipeline.ISOMAP_ON_ALL_DATA = boxes, False
+        pipeline.compute_encodings = lambda *_: NO_ENCODINGS
+        chosen = dict(zip(pipeline.params_keys, pipeline.params_values, strict=True))
+        self.settings = pipeline.HyperParameters(**chosen | {"n_sims": boxes, "n_epochs": epochs})
         self.table = {s: str(flat.absolute() / f"CosmoAstroSeed_params_{s}.txt") for s in SUITES}
 
     def graph(self, suite: str, box: int) -> Any:
@@ -89,7 +89,7 @@ class Published:
         return self.assessment.define_model(self.settings, 4, 2)
 
     def optimizer(self, network: Any) -> tuple[Any, Any]:
-        """Return optimiser and learning-rate schedule as the published road makes them."""
+        """Return optimiser and learning-rate schedule as the published pipeline makes them."""
         chosen = self.settings
         adam = torch.optim.Adam(
             network.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay
@@ -100,7 +100,7 @@ class Published:
         return adam, cyclic
 
     def train(self, work: Path, seed: int) -> dict[str, list[list[float]]]:
-        """Go the published road from files to a tested network.
+        """Run the published pipeline from files to a tested network.
 
         Returns:
             Suite → truth and prediction of Omega_m of its test boxes.
@@ -128,23 +128,27 @@ def _stand_ins() -> Sequence[str]:
     for name in FIGURES:
         setattr(figures, name, lambda *_, **__: None)
     sys.modules["scripts.plotting"] = figures
-    told = [
+    deviations = [
         "data folder, numbers of boxes and epochs and the seed are set after import",
         "figures, and the encodings computed for them alone, are left out",
     ]
     if not torch.cuda.is_available():
         torch.Tensor.cuda = lambda self: self  # type: ignore[method-assign,assignment]
-        told.append("`.cuda()` in the published MMD returns the tensor as it is: there is no GPU")
+        deviations.append(
+            "`.cuda()` in the published MMD returns the tensor as it is: there is no GPU"
+        )
     if find_spec("torch_scatter") is None:
         module: Any = ModuleType("torch_scatter")
         module.scatter_add = _scatter("sum")
         module.scatter_mean = _scatter("mean")
         module.scatter_max = lambda *given, **named: (_scatter("max")(*given, **named), None)
         sys.modules["torch_scatter"] = module
-        told.append("torch_geometric.utils.scatter stands in for torch_scatter, not installed")
+        deviations.append(
+            "torch_geometric.utils.scatter stands in for torch_scatter, not installed"
+        )
     else:
-        told.append("torch_scatter is the compiled package")
-    return told
+        deviations.append("torch_scatter is the compiled package")
+    return deviations
 
 
 def _scatter(reduce: str) -> Any:

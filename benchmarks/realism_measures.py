@@ -215,7 +215,7 @@ def published_measures(
 
 
 def summary(box: Box, log_power: np.ndarray) -> np.ndarray:
-    """Return the numbers by which a classifier may tell the suites apart."""
+    """Return the numbers by which a classifier may distinguish the suites."""
     logs = np.log10(np.stack([box.columns[name] for name in FEATURES]))
     shape = [log_power[group].mean() for group in GROUPS]
     return np.concatenate([[np.log10(len(box.position))], logs.mean(1), logs.std(1), shape])

@@ -185,12 +185,12 @@ def default(bench: Bench) -> None:
         alone = experiment.without_adaptation()
         oracle = experiment.on_target_labels()
         r2 = {}
-        for name, asked, data in (
+        for name, variant, data in (
             ("no adaptation", alone, prepared),
             ("default recipe", experiment, prepared),
             ("ORACLE (target labels)", oracle, on_target_labels(prepared)),
         ):
-            found = test_scores(bench.train(asked, data))[target]
+            found = test_scores(bench.train(variant, data))[target]
             bench.add("default", target, name, found)
             r2[name] = found["r2"]
         none, ours, best = r2.values()
@@ -209,10 +209,10 @@ def calibration(bench: Bench) -> None:
             network = fit(experiment, prepared, Path(folder))
         raw = predict_all(network, prepared, "model")
         for surrogate in ("none", "redshift", "halves"):
-            asked = bench.experiment(source, target, seed, f"calibration.surrogate={surrogate}")
+            variant = bench.experiment(source, target, seed, f"calibration.surrogate={surrogate}")
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder)
-                plan = Plan(asked, prepared, RunFolder(path), "model")
+                plan = Plan(variant, prepared, RunFolder(path), "model")
                 scale = calibrated(plan, network, None, QUIET, path)
             found = test_scores(apply_scale(scale, raw, plan.labelled))[target]
             found = {key: found[key] for key in ("chi2", "coverage68")}
@@ -225,12 +225,12 @@ def inputs(bench: Bench) -> None:
         for source, target, seed in bench.each():
             experiment = bench.experiment(source, target, seed, *overrides)
             prepared = bench.prepared(experiment)
-            for label, asked, data in (
+            for label, variant, data in (
                 ("no adaptation", experiment.without_adaptation(), prepared),
                 ("default recipe", experiment, prepared),
                 ("ORACLE", experiment.on_target_labels(), on_target_labels(prepared)),
             ):
-                found = test_scores(bench.train(asked, data))[target]
+                found = test_scores(bench.train(variant, data))[target]
                 bench.add("inputs", target, f"{name}: {label}", found)
 
 
@@ -243,12 +243,12 @@ def shift(bench: Bench) -> None:
             guard = bench.experiment(source, target, seed, *plain)
             prepared = bench.prepared(guard)
             off = bench.experiment(source, target, seed, *plain, "loss.prior_guard=false")
-            for label, asked, data in (
+            for label, variant, data in (
                 ("no adaptation", guard.without_adaptation(), prepared),
                 ("no guard", off, bench.prepared(off)),
                 ("guard", guard, prepared),
             ):
-                found = test_scores(bench.train(asked, data))[target]
+                found = test_scores(bench.train(variant, data))[target]
                 found = {key: found[key] for key in ("r2", "error")}
                 bench.add("shift", target, f"{name}: {label}", found)
             (interval,) = prepared.intervals

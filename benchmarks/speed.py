@@ -171,7 +171,7 @@ def epochs(plan: Plan, device: str) -> list[Row]:
 
 
 def recipe(plan: Plan, device: str) -> list[Row]:
-    """Train as long as published, going by the median of a few epochs; on a CPU if it is asked."""
+    """Train as long as published, going by the median of a few epochs; on a CPU on request."""
     if device == "cpu" and not plan.recipe:
         return []
     steps = Steps(RECIPE_BOXES, device)
@@ -296,8 +296,8 @@ def main() -> None:
     if given.threads is not None:
         torch.set_num_threads(given.threads)
     if given.memory is not None:
-        wanted = given.memory == "graph"
-        print(graph_memory(given.galaxies) if wanted else step_memory(given.memory, given.device))
+        of_graph = given.memory == "graph"
+        print(graph_memory(given.galaxies) if of_graph else step_memory(given.memory, given.device))
         return
     devices = list(dict.fromkeys(["cpu", given.device]))
     rows, curves = measure(QUICK if given.quick else FULL, devices)

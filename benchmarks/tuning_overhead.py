@@ -73,8 +73,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         study = shortened(Path(place), given.trials, given.pruner)
         patches = [
-            patch.object(room, name, timing(what, getattr(room, name)))
-            for what, (room, name) in parts.items()
+            patch.object(module, name, timing(what, getattr(module, name)))
+            for what, (module, name) in parts.items()
         ]
         patches.append(patch.object(worker.Worker, "work", timing("all", whole)))
         for one in patches:

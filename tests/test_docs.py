@@ -1,6 +1,8 @@
-"""What README and docs say is run, not hoped for."""
+"""The commands, code and files of README and docs work, and benchmarks import."""
 
+import importlib.util
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +96,14 @@ def test_options_that_pages_name_exist(page: Path) -> None:
         known = {o for p in asked.params for o in p.opts}
         used = {w for w in words if w.startswith("--")}
         assert used <= known | {"--help"}, line
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+def test_benchmarks_find_everything_that_they_import(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    monkeypatch.setitem(sys.modules, path.stem, module := importlib.util.module_from_spec(spec))
+    spec.loader.exec_module(module)

@@ -72,10 +72,10 @@ def our_road(recipe: str, data: Path, boxes: int, epochs: int, seed: int, work: 
     return {"reading": read, "tested": pairs}
 
 
-def published_road(
+def published_pipeline(
     code: Path, data: Path, boxes: int, epochs: int, seed: int, work: Path
 ) -> Callable[[], Numbers]:
-    """Import the published code; return what goes its road."""
+    """Import the published code; return a function that runs its pipeline."""
     link_boxes(data, work / "flat", boxes)
     peer, clock = Published(code, work / "flat", boxes, epochs), clock_of("cpu")
     create, read = peer.assessment.create_dataset, []
@@ -91,12 +91,12 @@ def published_road(
 
 
 def travel(which: str, code: Path, data: Path, boxes: int, epochs: int, seed: int) -> Numbers:
-    """Go one road in this process; return seconds, memory and test errors, without imports."""
+    """Run one pipeline in this process; return seconds, memory and test errors, without imports."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         go: Callable[[], Numbers] = partial(our_road, which, data, boxes, epochs, seed, work)
         if which == "published":
-            go = published_road(code, data, boxes, epochs, seed, work)
+            go = published_pipeline(code, data, boxes, epochs, seed, work)
         before, wall, processor = resident(), time.perf_counter(), time.process_time()
         found = go()
         found["wall"] = time.perf_counter() - wall
@@ -114,9 +114,9 @@ def relative_error(truth: Sequence[float], predicted: Sequence[float]) -> float:
 
 
 def in_own_process(which: str, given: argparse.Namespace, epochs: int, seed: int) -> Numbers:
-    """Go one road in a fresh process."""
+    """Run one pipeline in a fresh process."""
     chosen = {"code": given.code, "data": given.data, "boxes": given.boxes, "epochs": epochs}
-    chosen |= {"threads": given.threads, "seed": seed, "road": which}
+    chosen |= {"threads": given.threads, "seed": seed, "pipeline": which}
     words = [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
     command = [sys.executable, str(SCRIPT), *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -125,8 +125,8 @@ def in_own_process(which: str, given: argparse.Namespace, epochs: int, seed: int
     return found
 
 
-def roads(given: argparse.Namespace) -> dict[str, list[Numbers]]:
-    """Go every road with every seed, in turns."""
+def pipelines(given: argparse.Namespace) -> dict[str, list[Numbers]]:
+    """Run every pipeline with every seed, in turns."""
     found: dict[str, list[Numbers]] = defaultdict(list)
     for seed in range(given.seeds):
         go = partial(in_own_process, given=given, seed=seed)
@@ -144,14 +144,14 @@ def roads(given: argparse.Namespace) -> dict[str, list[Numbers]]:
     return dict(found)
 
 
-def road_rows(found: dict[str, list[Numbers]], boxes: int) -> Iterator[Row]:
+def pipeline_rows(found: dict[str, list[Numbers]], boxes: int) -> Iterator[Row]:
     """Return medians over seeds of time and memory, and means of test errors."""
     stages: list[tuple[str, str, Callable[[Numbers], float]]] = [
-        ("from files to a trained network", "s", lambda road: road["seconds"]),
-        ("of it: from files to graphs", "s", lambda road: road["reading"]),
-        ("growth of memory", "MiB", lambda road: road["memory"]),
-        ("relative test error, source", "", lambda road: road["errors"]["tng"]),
-        ("relative test error, target", "", lambda road: road["errors"]["simba"]),
+        ("from files to a trained network", "s", lambda pipeline: pipeline["seconds"]),
+        ("of it: from files to graphs", "s", lambda pipeline: pipeline["reading"]),
+        ("growth of memory", "MiB", lambda pipeline: pipeline["memory"]),
+        ("relative test error, source", "", lambda pipeline: pipeline["errors"]["tng"]),
+        ("relative test error, target", "", lambda pipeline: pipeline["errors"]["simba"]),
     ]
     for stage, unit, read in stages:
         middle = median if unit else mean
