@@ -41,21 +41,18 @@ _ELSEWHERE = "only at another redshift"
 
 @dataclass(frozen=True)
 class SuiteCatalogs:
-    """Boxes of one suite, set and redshift, with their truth.
+    """Boxes of one suite and set, with their truth.
 
     Attributes:
         suite: the suite.
         set: such as ``LH``.
         ids: simulations, ``n`` of them, in natural order.
-        catalogs: one per simulation.
-        parameters: names of the ``P`` parameters.
+        catalogs: one per simulation; where several snapshots were joined, all those of a
+            simulation one after the other.
         truth: ``[n, P]`` in the table's units; NaN where nothing is known.
-        skipped: simulation and reason of every box without galaxies, or with values that cannot
-            be.
+        skipped: every box that is left out → the reason.
         coverage: how many boxes there are, and why some are not used.
-        mock: whether any file says that it is not from a simulation.
-        box_size: box length in comoving kpc/h.
-        redshift: of the first box.
+        mock: whether any file is marked as synthetic.
         fingerprint: hash of ids, columns and truth.
         notes: what is odd about the truth.
     """
@@ -64,19 +61,16 @@ class SuiteCatalogs:
     set: str
     ids: tuple[str, ...]
     catalogs: tuple[Catalog, ...]
-    parameters: tuple[str, ...]
     truth: FloatArray
-    skipped: tuple[tuple[str, str], ...]
+    skipped: dict[str, str]
     coverage: Coverage
     mock: bool
-    box_size: float
-    redshift: float
     fingerprint: str
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of boxes."""
-        return len(self.catalogs)
+        return len(self.ids)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -85,10 +79,11 @@ class SuiteCatalogs:
 
     def __repr__(self) -> str:
         stamp = " MOCK" if self.mock else ""
-        galaxies = sum(map(len, self.catalogs)) / len(self)
+        galaxies = sum(map(len, self.catalogs)) / len(self.catalogs)
         return (
-            f"SuiteCatalogs({self.suite.short_name} {self.set} z={self.redshift:.2f}{stamp}: "
-            f"{len(self)} boxes, {galaxies:.0f} galaxies each, {len(self.skipped)} skipped)"
+            f"SuiteCatalogs({self.suite.short_name} {self.set} z={self.catalogs[0].redshift:.2f}"
+            f"{stamp}: {len(self)} boxes, {galaxies:.0f} galaxies each, {len(self.skipped)} "
+            "skipped)"
         )
 
 
@@ -270,13 +265,10 @@ def _collected(
         set=request.set,
         ids=ids,
         catalogs=catalogs,
-        parameters=parameters,
         truth=truth,
-        skipped=(*empty.items(), *wrong.items()),
+        skipped=empty | wrong,
         coverage=Coverage(there.found, left_out, remarks),
         mock=any(catalog.mock for catalog in catalogs),
-        box_size=catalogs[0].box_size,
-        redshift=catalogs[0].redshift,
         fingerprint=_fingerprint(catalogs, truth),
         notes=notes,
     )

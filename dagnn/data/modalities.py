@@ -154,7 +154,8 @@ class Galaxies(_Simulations):
             request.redshifts,
             request.workers,
         )
-        notes = (*_few(boxes.skipped), *boxes.notes, *_odd(boxes.catalogs))
+        skipped = [f"left out {name}: {reason}" for name, reason in boxes.skipped.items()]
+        notes = (*_few(skipped), *boxes.notes, *_odd(boxes.catalogs))
         return Loaded(
             graphs,
             boxes.mock,

@@ -2,47 +2,22 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 from dagnn.catalogs.cache import Shard
-from dagnn.catalogs.catalog import Catalog, Selection
+from dagnn.catalogs.catalog import Selection
 from dagnn.catalogs.collection import SuiteCatalogs, load_suite, prepare_suite
 from dagnn.catalogs.layouts import natural_order
 from dagnn.catalogs.reader import guess_simulation
 from dagnn.catalogs.suites import same_redshift
 from dagnn.data.requests import Progress, Request
 from dagnn.errors import ConfigError, MismatchError, MissingDataError, UsageError
-from dagnn.records import Coverage, FloatArray
+from dagnn.records import Coverage
 
 
-@dataclass(frozen=True)
-class Boxes:
-    """Boxes that are there at every redshift.
-
-    Attributes:
-        ids: simulations, ``n`` of them.
-        catalogs: ``n · S`` of them, the ``S`` snapshots of a box one after the other.
-        truth: physical parameters ``[n, P]``; NaN where unknown.
-        mock: whether any file says that it is not from a simulation.
-        fingerprint: hash of what was read.
-        skipped: what was left out, and why.
-        notes: what is odd about the truth.
-        coverage: how many boxes there are, and why some are not used.
-    """
-
-    ids: tuple[str, ...]
-    catalogs: tuple[Catalog, ...]
-    truth: FloatArray
-    mock: bool
-    fingerprint: str
-    skipped: tuple[str, ...]
-    coverage: Coverage
-    notes: tuple[str, ...] = ()
-
-
-def load_boxes(request: Request, selection: Selection, template: str | None) -> Boxes:
+def load_boxes(request: Request, selection: Selection, template: str | None) -> SuiteCatalogs:
     """Read the boxes of a suite that have galaxies at every redshift.
 
     Args:
@@ -72,7 +47,7 @@ def load_boxes(request: Request, selection: Selection, template: str | None) -> 
         )
         for number, redshift in enumerate(request.redshifts)
     ]
-    return _common(suites, request.redshifts)
+    return suites[0] if len(suites) == 1 else _common(suites, request.redshifts)
 
 
 def prepare_boxes(
@@ -116,47 +91,42 @@ def _share(on_progress: Progress | None, number: int, together: int) -> Progress
     return lambda done, total: on_progress(number * total + done, together * total)
 
 
-def _common(suites: Sequence[SuiteCatalogs], redshifts: Sequence[float]) -> Boxes:
+def _common(suites: Sequence[SuiteCatalogs], redshifts: Sequence[float]) -> SuiteCatalogs:
     """Keep the boxes that every snapshot has, in the order of the first."""
     first = suites[0]
     boxes = [dict(zip(suite.ids, suite.catalogs, strict=True)) for suite in suites]
     rows = [row for row, name in enumerate(first.ids) if all(name in box for box in boxes)]
-    skipped = _skipped(suites, redshifts)
+    skipped = {name: reason for suite in suites for name, reason in suite.skipped.items()}
+    every = dict.fromkeys(name for suite in suites for name in suite.ids)
+    for suite, redshift in zip(suites, redshifts, strict=True):
+        for name in every:
+            if name not in suite.ids and name not in skipped:
+                skipped[name] = f"there is no catalogue at z={redshift:g}"
     if not rows:
         asked = ", ".join(f"{redshift:g}" for redshift in redshifts)
+        name, reason = next(iter(skipped.items()))
         raise MissingDataError(
             f"No {first.set} box of {first.suite.name} is there at every redshift ({asked}). "
-            f"{skipped[0][:1].upper()}{skipped[0][1:]}. Check data.redshifts and data.limit."
+            f"Left out {name}: {reason}. Check data.redshifts and data.limit."
         )
     ids = tuple(first.ids[row] for row in rows)
-    return Boxes(
+    together = "".join(suite.fingerprint for suite in suites)
+    return replace(
+        first,
         ids=ids,
         catalogs=tuple(box[name] for name in ids for box in boxes),
         truth=first.truth[rows],
-        mock=any(suite.mock for suite in suites),
-        fingerprint=_fingerprint(suites),
         skipped=skipped,
-        notes=first.notes,
         coverage=_coverage(suites, redshifts, ids),
+        mock=any(suite.mock for suite in suites),
+        fingerprint=hashlib.blake2b(together.encode(), digest_size=12).hexdigest(),
     )
-
-
-def _skipped(suites: Sequence[SuiteCatalogs], redshifts: Sequence[float]) -> tuple[str, ...]:
-    """Say once per box why it was left out: no galaxies, or no catalogue, at a redshift."""
-    reasons = {name: reason for suite in suites for name, reason in suite.skipped}
-    every = dict.fromkeys(name for suite in suites for name in suite.ids)
-    for suite, redshift in zip(suites, redshifts, strict=True):
-        for name in every.keys() - set(suite.ids) - reasons.keys():
-            reasons[name] = f"there is no catalogue at z={redshift:g}"
-    return tuple(f"left out {name}: {reason}" for name, reason in reasons.items())
 
 
 def _coverage(
     suites: Sequence[SuiteCatalogs], redshifts: Sequence[float], ids: Sequence[str]
 ) -> Coverage:
     """Count boxes over all redshifts: each is left out once, for the first reason there is."""
-    if len(suites) == 1:
-        return suites[0].coverage
     names: dict[str, str] = {}
     for suite in suites:
         for reason, without in suite.coverage.left_out.items():
@@ -170,14 +140,6 @@ def _coverage(
         for remark in suite.coverage.remarks
     )
     return Coverage(len(ids) + len(names) + len(absent), left_out, tuple(remarks))
-
-
-def _fingerprint(suites: Sequence[SuiteCatalogs]) -> str:
-    """Return the hash of what was read; that of a single snapshot is its own."""
-    if len(suites) == 1:
-        return suites[0].fingerprint
-    together = "".join(suite.fingerprint for suite in suites)
-    return hashlib.blake2b(together.encode(), digest_size=12).hexdigest()
 
 
 def check_redshifts(redshifts: Sequence[float], convention: str) -> None:

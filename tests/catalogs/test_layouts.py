@@ -109,7 +109,7 @@ def test_the_header_decides_what_a_snapshot_number_means(tmp_path):
     write_table(tmp_path / "CosmoAstroSeed_params_IllustrisTNG.txt", ["LH_0"])
     assert len(find_layouts(TNG, tmp_path, "LH", 2.0)) == 2
     suite = load_suite("tng", tmp_path, redshift=2.0)
-    assert suite.redshift == 2.0
+    assert suite.catalogs[0].redshift == 2.0
     assert suite.catalogs[0].path.name == "fof_subhalo_tab_010.hdf5"
     (tmp_path / "IllustrisTNG/LH/LH_0/fof_subhalo_tab_010.hdf5").unlink()
     with pytest.raises(MismatchError, match=r"7.240 where 2.000"):
