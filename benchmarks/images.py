@@ -35,7 +35,7 @@ from dagnn import run
 from dagnn.config import Experiment
 from dagnn.models import Network
 from dagnn.records import Result
-from dagnn.run.answers import answers_of
+from dagnn.run.baselines import measure
 from dagnn.run.calibrate import on_target_labels
 from dagnn.run.data import locate_data, prepare
 from dagnn.run.fitting import fit_network
@@ -135,7 +135,7 @@ def measured(
     raw = predict_all(seen_by or network, prepared, "model", transductive=together)
     trained_on = trained_on or prepared
     predictions = apply_novelty(fit_familiar(network, trained_on, trained_on.trained), raw)
-    return answers_of(prepared.truth.classes).measure(experiment, predictions, prepared)
+    return measure(experiment, prepared, predictions)
 
 
 def of_suite(results: Sequence[Result], suite: str) -> Found:

@@ -292,7 +292,7 @@ class Result:
         role: ``source``, ``target`` or ``other``.
         split: which part of the suite was measured.
         parameter: parameter name.
-        metric: metric name, see :mod:`dagnn.evaluation.metrics`.
+        metric: metric name, see :data:`dagnn.tasks.METRICS`.
         value: the metric.
         low: lower end of the 95% bootstrap interval.
         high: upper end of the 95% bootstrap interval.

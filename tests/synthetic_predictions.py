@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dagnn.evaluation.prior import Prior
 from dagnn.records import Predictions
+from dagnn.tasks.prior import Prior
 
 PRIORS = {"Omega_m": Prior.of("Omega_m"), "sigma_8": Prior.of("sigma_8")}
 

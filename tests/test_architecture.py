@@ -16,6 +16,7 @@ FLOORS = [
     {"parameters", "resources", "environment", "yaml_files"},
     {"records"},
     {"nn", "collective"},
+    {"tasks"},
     {"losses", "models", "training", "evaluation", "catalogs", "config"},
     {"graphs", "mocks", "trust"},
     {"data", "report"},

@@ -32,6 +32,11 @@ class Truth:
         """Names of the parameters, or of the classes."""
         return self.scaling.names or self.classes
 
+    @property
+    def answer(self) -> Scaling | tuple[str, ...]:
+        """Scaling of the parameters, or names of the classes."""
+        return self.classes or self.scaling
+
 
 def widest_scaling(names: Sequence[str], suites: Sequence[Suite]) -> Scaling:
     """Return the scaling over priors wide enough for every suite."""

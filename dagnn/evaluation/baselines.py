@@ -5,50 +5,18 @@ label of the target.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from dagnn.errors import MissingDataError
-from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.ridge import Ridge, quadratic
 from dagnn.records import FloatArray, Predictions
-
-PRIOR_MEAN = "prior-mean"
-"""Predicts mean and standard deviation of the prior."""
-GALAXY_COUNT = "galaxy-count"
-"""Quadratic in the logarithm of the number of galaxies, fitted on the sources."""
-RIDGE = "ridge"
-"""Ridge regression on summary features, fitted on the sources."""
-RIDGE_ALIGNED = "ridge-aligned"
-"""The same after every suite's features are standardised by its own unlabelled items."""
-PRIOR_CLASS = "prior-class"
-"""Predicts the class frequencies of the source."""
-BASELINES = (PRIOR_MEAN, PRIOR_CLASS, GALAXY_COUNT, RIDGE, RIDGE_ALIGNED)
+from dagnn.tasks.prior import Prior
+from dagnn.tasks.task import GALAXY_COUNT, RIDGE, RIDGE_ALIGNED
 
 MOST_FEATURES_FOR_PRODUCTS = 100
 """With more summary features than this, ridge regression goes without their products."""
-
-
-def prior_mean(predictions: Predictions, prior: Mapping[str, Prior]) -> Predictions:
-    """Predict the prior's mean and standard deviation for the same items.
-
-    Args:
-        predictions: the items and their truth.
-        prior: prior of every parameter in ``predictions``.
-
-    Returns:
-        Predictions of the model ``prior-mean``, without latents.
-    """
-    items = len(predictions.ids)
-    known = [prior[name] for name in predictions.parameters]
-    return replace(
-        predictions,
-        mean=np.tile([p.mean for p in known], (items, 1)),
-        std=np.tile([p.std for p in known], (items, 1)),
-        latent=np.zeros((items, 0)),
-        model=PRIOR_MEAN,
-    )
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Bootstrap intervals by reweighting: every resample is one row of counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dagnn.records import FloatArray
+from dagnn.records import FloatArray, IntArray
+from dagnn.tasks import AnyPredictions
 
 LEAST_KNOWN = 0.8
 """Share of resamples that must have a value for an interval to be given."""
@@ -56,3 +57,11 @@ def percentile_interval(values: FloatArray, level: float = 0.95) -> tuple[float,
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(known, [tail, 100 - tail])
     return float(low), float(high)
+
+
+def item_groups(
+    predictions: AnyPredictions, rows: IntArray, groups: Mapping[str, str] | None
+) -> list[str]:
+    """Return the group of some rows of predictions; an item without one is its own."""
+    ids = [predictions.ids[row] for row in rows]
+    return [(groups or {}).get(item, item) for item in ids]

@@ -18,9 +18,9 @@ import numpy as np
 from scipy.special import ndtr
 from scipy.stats import kstwo
 
-from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.tarp import tarp_of
 from dagnn.records import FloatArray, Predictions
+from dagnn.tasks.prior import Prior
 
 LEVELS = np.linspace(0.0, 1.0, 51)
 """Probabilities at which curves are drawn."""

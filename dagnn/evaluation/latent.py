@@ -9,7 +9,8 @@ from types import MappingProxyType
 import numpy as np
 
 from dagnn.errors import ConfigError, nearest
-from dagnn.records import ClassPredictions, FloatArray, Predictions
+from dagnn.records import FloatArray
+from dagnn.tasks import AnyPredictions, task_of
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ def _choose(method: str) -> tuple[str, Callable[[FloatArray, int], FloatArray]]:
 
 
 def latent_map(
-    predictions: Sequence[Predictions],
-    parameter: str,
+    predictions: Sequence[AnyPredictions],
+    name: str,
     *,
     method: str = "isomap",
     items_per_suite: int = 500,
@@ -118,8 +119,8 @@ def latent_map(
 
     Args:
         predictions: of **one** model, one record per suite.
-        parameter: which true parameter to keep for colouring.
-        method: a name in :data:`PROJECTIONS`; without scikit-learn PCA stands in.
+        name: which true parameter to keep for colouring; ``class`` for classes.
+        method: a name in :data:`PROJECTIONS`.
         items_per_suite: larger suites are thinned at random to this number.
         seed: of thinning and of t-SNE.
 
@@ -127,46 +128,6 @@ def latent_map(
         ConfigError: the method is unknown.
         ValueError: fewer than three items, or predictions of several models.
     """
-    values = [each.truth[:, each.parameters.index(parameter)] for each in predictions]
-    return _project(predictions, values, parameter, (), method, items_per_suite, seed)
-
-
-def class_map(
-    predictions: Sequence[ClassPredictions],
-    *,
-    method: str = "isomap",
-    items_per_suite: int = 500,
-    seed: int = 0,
-) -> LatentMap:
-    """Project the latents of one network that tells classes, coloured by true class.
-
-    Args:
-        predictions: of **one** model, one record per suite.
-        method: a name in :data:`PROJECTIONS`; without scikit-learn PCA stands in.
-        items_per_suite: larger suites are thinned at random to this number.
-        seed: of thinning and of t-SNE.
-
-    Raises:
-        ConfigError: the method is unknown.
-        ValueError: fewer than three items, or predictions of several models.
-    """
-    values = [np.where(each.truth >= 0, each.truth, np.nan) for each in predictions]
-    names = predictions[0].classes if predictions else ()
-    if any((each.truth == len(names)).any() for each in predictions):
-        names = (*names, "unknown")
-    return _project(predictions, values, "class", names, method, items_per_suite, seed)
-
-
-def _project(
-    predictions: Sequence[Predictions | ClassPredictions],
-    values: Sequence[FloatArray],
-    parameter: str,
-    classes: tuple[str, ...],
-    method: str,
-    items_per_suite: int,
-    seed: int,
-) -> LatentMap:
-    """Thin every suite, project all together, and keep the values for colouring."""
     models = {each.model for each in predictions}
     if len(models) != 1:
         raise ValueError(f"A latent map shows one network, got {sorted(models) or 'none'}.")
@@ -179,13 +140,20 @@ def _project(
     if len(latent) < 3:
         raise ValueError(f"A map needs at least three items, got {len(latent)}.")
     title, projection = _choose(method)
+    values, classes = task_of(predictions[0]).colourings(predictions)[name]
     return LatentMap(
         coords=projection(standardise(latent), seed),
         suite=tuple(each.suite for each, rows in chosen for _ in rows),
         role=tuple(each.role for each, rows in chosen for _ in rows),
         values=np.concatenate([all_[rows] for all_, rows in zip(values, thinned, strict=True)]),
-        parameter=parameter,
+        parameter=name,
         method=title,
         model=models.pop(),
         classes=classes,
     )
+
+
+def latent_maps(predictions: Sequence[AnyPredictions], *, method: str) -> dict[str, LatentMap]:
+    """Project the latents of one network once for each colouring: parameters, or the class."""
+    names = task_of(predictions[0]).colourings(predictions)
+    return {name: latent_map(predictions, name, method=method) for name in names}

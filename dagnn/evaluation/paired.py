@@ -5,19 +5,16 @@ every resample: both meet the same easy and hard items. Resampling items once
 for both takes that common part away.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from dagnn.errors import MismatchError
-from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
-from dagnn.evaluation.metrics import METRICS
-from dagnn.evaluation.prior import Prior
-from dagnn.records import FloatArray, Predictions
-
-Sample = tuple[FloatArray, FloatArray, FloatArray]
-"""Truth, mean and standard deviation of one parameter, ``[n]`` each."""
+from dagnn.evaluation.bootstrap import bootstrap_weights, item_groups, percentile_interval
+from dagnn.records import FloatArray
+from dagnn.tasks import AnyPredictions, task_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Difference:
         role: role of the suite for the first predictor.
         split: which part of the suite, for the first predictor.
         parameter: parameter name.
-        metric: a name in :data:`~dagnn.evaluation.metrics.METRICS`.
+        metric: a name in :data:`dagnn.tasks.METRICS`.
         value: first minus second.
         low: lower end of the 95% interval.
         high: upper end of the 95% interval.
@@ -75,121 +72,136 @@ def sign_probability(differences: FloatArray) -> float:
 
 
 def paired_bootstrap(
-    first: Predictions,
-    second: Predictions,
-    prior: Mapping[str, Prior],
+    first: AnyPredictions,
+    second: AnyPredictions,
+    reference: Any = None,
     *,
     n_bootstrap: int = 1000,
     seed: int = 0,
     groups: Mapping[str, str] | None = None,
-    metrics: Collection[str] = tuple(METRICS),
+    metrics: Collection[str] | None = None,
 ) -> list[Difference]:
     """Compare two predictors on the same items, metric by metric.
+
+    Items without a known truth, and those of classes that the networks do not know, are left
+    out.
 
     Args:
         first: one predictor on one suite.
         second: another one on the same items, in any order.
-        prior: prior of every parameter.
+        reference: prior of every parameter; the standard priors where None.
         n_bootstrap: resamples behind interval and probability.
         seed: seed of the resampling.
         groups: item id → group, for items that share one truth and are resampled together.
-        metrics: which to compare.
+        metrics: which to compare; all where None.
 
     Returns:
-        One difference per parameter and metric, in that order; none for a
-        parameter without any known truth.
+        One difference per parameter (or for all classes together) and metric, in that order;
+        none for a parameter without any known truth.
 
     Raises:
-        MismatchError: suites, items, parameters or truths are not the same.
+        MismatchError: suites, items, parameters, classes or truths are not the same.
     """
-    order = _matching(first, second)
+    _check(first, second)
+    task, place = task_of(first), {item: row for row, item in enumerate(second.ids)}
+    names = task.names(first)
+    one = task.restrict(first, names)
+    two = task.restrict(second.take([place[item] for item in first.ids]), names)
+    units = (task.units(each, reference) for each in (one, two))
     found: list[Difference] = []
-    for column, name in enumerate(first.parameters):
-        known = np.isfinite(first.truth[:, column])
-        if not known.any():
-            continue
-        other = second.parameters.index(name)
-        one = _sample(first, np.flatnonzero(known), column)
-        two = _sample(second, order[known], other)
-        ids = [item for item, is_known in zip(first.ids, known, strict=True) if is_known]
-        names = [(groups or {}).get(item, item) for item in ids]
-        weight = bootstrap_weights(len(ids), n_bootstrap, seed, names)
-        for metric, value, interval, probability in _differences(
-            one, two, prior[name], weight, metrics
-        ):
+    for left, right in zip(*units, strict=True):
+        members = item_groups(one, left.rows, groups)
+        weight = bootstrap_weights(len(members), n_bootstrap, seed, members)
+        for metric in left.metrics if left.paired else ():
+            if metrics is not None and metric not in metrics:
+                continue
+            pair = left.metrics[metric], right.metrics[metric]
+            value = float(pair[0](None) - pair[1](None))
+            resampled = pair[0](weight) - pair[1](weight)
+            low, high = percentile_interval(resampled)
             found.append(
                 Difference(
                     suite=first.suite,
                     role=first.role,
                     split=first.split,
-                    parameter=name,
+                    parameter=left.names[0],
                     metric=metric,
                     value=value,
-                    low=interval[0],
-                    high=interval[1],
-                    probability=probability,
+                    low=low,
+                    high=high,
+                    probability=sign_probability(resampled),
                     first=first.model,
                     second=second.model,
-                    items=len(ids),
-                    independent=len(set(names)),
+                    items=len(members),
+                    independent=len(set(members)),
                 )
             )
     return found
 
 
-def _sample(given: Predictions, rows: np.ndarray, column: int) -> Sample:
-    return given.truth[rows, column], given.mean[rows, column], given.std[rows, column]
+def common_items(first: AnyPredictions, second: AnyPredictions) -> list[str]:
+    """Return the items that both predicted and whose truths agree, in the order of the first."""
+    task = task_of(first)
+    names = task.comparable(first, second) if task is task_of(second) else ()
+    if not names:
+        return []
+    place = {item: row for row, item in enumerate(second.ids)}
+    rows = [row for row, item in enumerate(first.ids) if item in place]
+    ours = task.truths(first, names)[rows]
+    theirs = task.truths(second, names)[[place[first.ids[row]] for row in rows]]
+    agree = np.isclose(ours, theirs, rtol=1e-6, atol=1e-8, equal_nan=True)
+    return [first.ids[row] for row, same in zip(rows, agree, strict=True) if same.all()]
 
 
-def _differences(
-    one: Sample, two: Sample, prior: Prior, weight: FloatArray, metrics: Collection[str]
-) -> Iterator[tuple[str, float, tuple[float, float], float]]:
-    """Give metric, difference, its interval, and the probability of the other sign."""
-    for name, metric in METRICS.items():
-        if name not in metrics:
-            continue
-        value = float(metric(*one, prior) - metric(*two, prior))
-        resampled = metric(*one, prior, weight) - metric(*two, prior, weight)
-        yield name, value, percentile_interval(resampled), sign_probability(resampled)
+def compare(
+    first: AnyPredictions,
+    second: AnyPredictions,
+    items: Sequence[str],
+    seed: int,
+    metrics: Collection[str],
+) -> list[Difference]:
+    """Compare two predictors on some common items by some metrics, with standard priors."""
+    task = task_of(first)
+    names = task.comparable(first, second)
+    one, two = (task.restrict(_take(each, items), names) for each in (first, second))
+    groups = dict(zip(one.ids, one.groups or one.ids, strict=True))
+    return paired_bootstrap(one, two, seed=seed, groups=groups, metrics=metrics)
 
 
-def _matching(first: Predictions, second: Predictions) -> np.ndarray:
-    """Return where in ``second`` each item of ``first`` stands, ``[n]``."""
+def _take(given: AnyPredictions, items: Sequence[str]) -> AnyPredictions:
+    place = {item: row for row, item in enumerate(given.ids)}
+    return given.take([place[item] for item in items])
+
+
+def _check(first: AnyPredictions, second: AnyPredictions) -> None:
+    """Refuse predictors that cannot be compared item by item."""
     if first.suite != second.suite:
         raise MismatchError(
             f"Predictors are compared on the same items; {first.model} predicted {first.suite} "
             f"and {second.model} predicted {second.suite}."
         )
-    if set(first.parameters) != set(second.parameters):
+    task = task_of(first)
+    ours, theirs = task.names(first), task_of(second).names(second)
+    if set(task.comparable(first, second)) != {*ours, *theirs}:
         raise MismatchError(
-            f"{first.model} predicts {', '.join(first.parameters)} of {first.suite} and "
-            f"{second.model} predicts {', '.join(second.parameters)}: compare equal parameters."
+            f"{first.model} predicts {', '.join(ours)} of {first.suite} and {second.model} "
+            f"predicts {', '.join(theirs)}: compare equal {task.names_field}."
         )
-    place = {item: row for row, item in enumerate(second.ids)}
-    _check_items(first, second, place)
-    order = np.array([place[item] for item in first.ids], dtype=np.int64)
-    columns = [second.parameters.index(name) for name in first.parameters]
-    truth = second.truth[order][:, columns]
-    if not np.allclose(first.truth, truth, rtol=1e-6, atol=0, equal_nan=True):
-        raise MismatchError(
-            f"The truths of {first.suite} differ between {first.model} and {second.model}: they "
-            "were read from different parameter tables or truths were restricted in one of them."
-        )
-    return order
-
-
-def _check_items(first: Predictions, second: Predictions, place: Mapping[str, int]) -> None:
-    for given, names in ((first, set(first.ids)), (second, set(place))):
-        if len(names) != len(given.ids):
+    for given in (first, second):
+        if len({*given.ids}) != len(given.ids):
             raise MismatchError(
                 f"{given.model} predicts an item of {given.suite} twice, so items cannot be "
                 "matched by name."
             )
-    here, there = set(first.ids) - set(place), set(place) - set(first.ids)
+    here, there = {*first.ids} - {*second.ids}, {*second.ids} - {*first.ids}
     if here or there:
-        example = min(here or there)
         raise MismatchError(
             f"{first.model} and {second.model} predict different items of {first.suite} "
             f"({first.split}): {len(here)} only in the first, {len(there)} only in the second, "
-            f"for example {example}. Compare runs with the same split seed and data."
+            f"for example {min(here or there)}. Compare runs with the same split seed and data."
+        )
+    if len(common_items(first, second)) < len(first.ids):
+        raise MismatchError(
+            f"The truths of {first.suite} differ between {first.model} and {second.model}: they "
+            "were read from different parameter tables or truths were restricted in one of them."
         )

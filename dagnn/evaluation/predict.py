@@ -1,15 +1,16 @@
 """From a network and a dataset to predictions in physical units."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dagnn.nn import mixture
 from dagnn.parameters import Scaling
-from dagnn.records import Dataset, FloatArray, Moments, Output, Predictions
+from dagnn.records import Dataset, Output
+from dagnn.tasks import task_of
 
 
 @contextmanager
@@ -26,11 +27,6 @@ def evaluating(network: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def join(parts: list[Tensor]) -> FloatArray:
-    """Put the parts of several batches into one array in double precision."""
-    return torch.cat(parts).double().cpu().numpy()
 
 
 def outputs(
@@ -56,23 +52,24 @@ def predict(
     network: nn.Module,
     dataset: Dataset,
     index: Tensor,
-    scaling: Scaling,
+    answer: Scaling | Sequence[str],
     *,
     suite: str,
     role: str,
     split: str,
     batch_size: int = 64,
     model: str = "model",
-) -> Predictions:
-    """Predict parameters with error bars for some items of a dataset.
+) -> Any:
+    """Predict parameters with error bars, or class probabilities, for some items of a dataset.
 
     Args:
-        network: maps a batch to :class:`~dagnn.records.Output` with moments in prior units;
-            an ensemble predicts as the mixture of its members.
+        network: maps a batch to :class:`~dagnn.records.Output` with moments in prior units, or
+            with class scores; an ensemble predicts as the mixture of its members.
         dataset: where the items are, of the domain whose statistics the network shall use; it
             is moved to the network's device.
         index: which items, ``[n]`` integers.
-        scaling: between prior units and physical units.
+        answer: scaling between prior units and physical units of the parameters, or names of
+            the ``K`` classes that the network knows.
         suite: short suite name.
         role: ``source``, ``target`` or ``other``.
         split: ``train``, ``valid``, ``test`` or ``all``.
@@ -80,33 +77,35 @@ def predict(
         model: which network this is.
 
     Returns:
-        Means and standard deviations (the modulus where a published network
-        gives a negative one) ``[n, P]``, latents ``[n, W]``, and the truth.
+        :class:`~dagnn.records.Predictions` for a scaling, with means and standard deviations
+        (the modulus where a published network gives a negative one) ``[n, P]``, else
+        :class:`~dagnn.records.ClassPredictions`; with latents ``[n, W]`` and the truth.
 
     Raises:
-        ValueError: ``index`` is empty.
-        TypeError: the network predicts classes, not moments.
+        ValueError: ``index`` is empty, or the network has another number of classes.
+        TypeError: the network is one of the other task.
     """
     if not len(index):
         raise ValueError(f"Nothing to predict: the {split} split of {suite} is empty.")
-    means, stds, latents = [], [], []
-    for output in outputs(network, dataset, index, batch_size):
-        if not isinstance(output.prediction, Moments):
-            raise TypeError(f"Expected moments, got {type(output.prediction).__name__}.")
-        means.append(output.prediction.mean)
-        stds.append(output.prediction.std.abs())
-        latents.append(output.latent)
+    task = task_of(answer)
+    batches: list[dict[str, Tensor]] = [
+        {"latent": output.latent, **task.decode(output.prediction, answer)}
+        for output in outputs(network, dataset, index, batch_size)
+    ]
+    decoded = {
+        name: torch.cat([batch[name] for batch in batches]).double().cpu().numpy()
+        for name in batches[0]
+    }
     positions, ids, groups = index.tolist(), dataset.ids, dataset.groups
-    return Predictions(
+    return task.record(
+        decoded,
+        dataset.y[index.to(dataset.y.device)],
+        answer,
         suite=suite,
         role=role,
         split=split,
         ids=tuple(str(ids[position]) for position in positions),
-        parameters=scaling.names,
-        truth=np.asarray(dataset.y[index.to(dataset.y.device)].double().cpu().numpy()),
-        mean=scaling.mean_to_physical(join(means)),
-        std=scaling.std_to_physical(join(stds)),
-        latent=join(latents),
+        latent=decoded.pop("latent"),
         model=model,
         groups=tuple(str(groups[position]) for position in positions),
     )

@@ -2,26 +2,21 @@
 
 import csv
 import io
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-
-import numpy as np
+from typing import Any
 
 from dagnn.errors import MissingDataError, MissingFieldError, TableError
-from dagnn.evaluation.beyond import OUTSIDE_PRIOR, outside_texts
-from dagnn.evaluation.prior import Prior
-from dagnn.evaluation.wording import FORMATS
 from dagnn.files import write_text
-from dagnn.records import Predictions, Result
+from dagnn.records import Result
 from dagnn.stored import read_text, reading
+from dagnn.tasks import CLASSIFICATION, METRICS, REGRESSION, AnyPredictions, Prior, Task, task_of
+from dagnn.tasks.task import cell
 
 RESULT_COLUMNS = (
     "suite", "role", "split", "parameter", "metric", "value", "low", "high", "model",
-)  # fmt: skip
-PREDICTION_COLUMNS = (
-    "suite", "role", "split", "id", "parameter", "truth", "mean", "std", "model",
 )  # fmt: skip
 Remarks = Mapping[str, Mapping[str, str]]
 """Further columns of a table of predictions: name → item → what to say of it."""
@@ -36,11 +31,6 @@ _CHOICES = {
 }
 MOCK = "mock"
 """Column that says True where mock data were trained on or measured; older files lack it."""
-
-
-def cell(number: float) -> str:
-    """Write a number so that it reads back the same; an unknown one is an empty cell."""
-    return "" if np.isnan(number) else repr(float(number))
 
 
 def write_table(
@@ -66,8 +56,14 @@ def write_table(
     return write_text(path, text.getvalue())
 
 
-def read_table(path: Path | str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def read_table(
+    path: Path | str, columns: Sequence[str] | Callable[[Sequence[str]], Sequence[str]]
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Give line numbers and rows of a CSV file that has the expected columns.
+
+    Args:
+        path: CSV file.
+        columns: that it must have, or a function that gives these from those that it has.
 
     Raises:
         MissingDataError: there is no such file.
@@ -80,7 +76,8 @@ def read_table(path: Path | str, columns: Sequence[str]) -> Iterator[tuple[int, 
     with reading(file, AGAIN, TableError):
         reader = csv.DictReader(io.StringIO(read_text(file, AGAIN), newline=""), strict=True)
         found = list(reader.fieldnames or [])
-        missing = [name for name in columns if name not in found]
+        needed = columns(found) if callable(columns) else columns
+        missing = [name for name in needed if name not in found]
         if missing:
             raise MissingFieldError(
                 f"{file}: no column {', '.join(missing)}. It has: {', '.join(found) or 'nothing'}. "
@@ -103,7 +100,7 @@ def read_table(path: Path | str, columns: Sequence[str]) -> Iterator[tuple[int, 
             yield reader.line_num, row
 
 
-def read_number(path: Path | str, line: int, row: dict[str, str], column: str) -> float:
+def read_number(path: Path | str, line: int, row: Mapping[str, str], column: str) -> float:
     """Read one cell; an empty one is NaN.
 
     Raises:
@@ -150,109 +147,68 @@ def read_results(path: Path | str) -> list[Result]:
         )
         for line, row in read_table(path, RESULT_COLUMNS)
     ]
-    unknown = sorted({each.metric for each in found} - FORMATS.keys())
+    unknown = sorted({each.metric for each in found} - METRICS.keys())
     if unknown:
         raise TableError(f"{path}: unknown metric {', '.join(unknown)}. {AGAIN}")
     return found
 
 
-def said_of(item: str, remarks: Remarks) -> Iterator[str]:
-    """Give the cells of further columns for one item, empty where nothing is said of it."""
-    return (of_item.get(item, "") for of_item in remarks.values())
-
-
-def _prediction_rows(
-    predictions: Predictions, remarks: Remarks, priors: Priors
-) -> Iterator[tuple[str, ...]]:
-    p = predictions
-    beyond = {
-        column: outside_texts(priors[name], name, p.mean[:, column], p.std[:, column])
-        for column, name in enumerate(p.parameters)
-        if name in priors
-    }
-    for row, item in enumerate(p.ids):
-        for column, name in enumerate(p.parameters):
-            numbers = (cell(values[row, column]) for values in (p.truth, p.mean, p.std))
-            told = [beyond[column][row] if column in beyond else ""] if priors else []
-            told += said_of(item, remarks)
-            yield (p.suite, p.role, p.split, item, name, *numbers, p.model, *told)
-
-
 def write_predictions(
     path: Path | str,
-    predictions: Iterable[Predictions],
+    predictions: Sequence[AnyPredictions],
     remarks: Remarks = NO_REMARKS,
     *,
     priors: Priors = NO_PRIORS,
     mock: bool | None = None,
 ) -> Path:
-    """Write predictions, one row per item and parameter; latents are not part of the table.
+    """Write predictions; latents are not part of the table.
+
+    Parameters have one row per item and parameter, classes one row per item.
 
     Args:
         path: CSV file.
-        predictions: of any suites and models.
+        predictions: of one task, of any suites and models.
         remarks: further columns, by name.
-        priors: of the training set; the column :data:`~dagnn.evaluation.beyond.OUTSIDE_PRIOR`
-            says what lies outside them. Without any there is no such column.
+        priors: of the training set; the column :data:`~dagnn.tasks.regression.OUTSIDE_PRIOR`
+            says what parameters lie outside them. Without any there is no such column.
         mock: as in :func:`write_table`.
+
+    Raises:
+        ValueError: the predictions are of different classes.
     """
-    rows = (row for each in predictions for row in _prediction_rows(each, remarks, priors))
-    further = (*((OUTSIDE_PRIOR,) if priors else ()), *remarks)
-    return write_table(path, (*PREDICTION_COLUMNS, *further), rows, mock)
+    task = task_of(predictions[0]) if predictions else REGRESSION
+    rows = (
+        (*cells, *(of_item.get(item, "") for of_item in remarks.values()))
+        for each in predictions
+        for item, cells in task.cells(each, priors)
+    )
+    return write_table(path, (*task.columns(predictions, priors), *remarks), rows, mock)
 
 
-def read_predictions(path: Path | str) -> list[Predictions]:
+def read_predictions(path: Path | str) -> list[Any]:
     """Read what :func:`write_predictions` wrote, with empty latents ``[n, 0]``.
 
     Raises:
         MissingDataError: there is no such file.
         MissingFieldError: a column is absent.
-        TableError: a cell is not a number, or an item lacks one of the parameters.
+        TableError: a cell is not a number, a truth is none of the classes, or an item lacks
+            one of the parameters.
     """
-    found: dict[tuple[str, str, str, str], dict[str, dict[str, list[float]]]] = {}
-    for line, row in read_table(path, PREDICTION_COLUMNS):
+    found: dict[tuple[str, str, str, str], list[tuple[int, dict[str, str]]]] = {}
+    for line, row in read_table(path, lambda header: _task_of_header(header).needed_columns):
         key = (row["suite"], row["role"], row["split"], row["model"])
-        numbers = [read_number(path, line, row, column) for column in ("truth", "mean", "std")]
-        of_item = found.setdefault(key, {}).setdefault(row["id"], {})
-        if row["parameter"] in of_item:
-            raise TableError(
-                f"{path}, line {line}: {row['id']} has {row['parameter']} twice. {AGAIN}"
+        found.setdefault(key, []).append((line, row))
+    try:
+        return [
+            _task_of_header([*rows[0][1]]).read(
+                rows, partial(read_number, path), suite=suite, role=role, split=split, model=model
             )
-        if not (math.isfinite(numbers[1]) and 0 < numbers[2] < math.inf):
-            raise TableError(
-                f"{path}, line {line}: expected a finite mean and a positive std, got "
-                f"{row['mean']!r} and {row['std']!r}. {AGAIN}"
-            )
-        of_item[row["parameter"]] = numbers
-    return [_gather(path, *key, items) for key, items in found.items()]
+            for (suite, role, split, model), rows in found.items()
+        ]
+    except ValueError as error:
+        raise TableError(f"{path}{error} {AGAIN}") from None
 
 
-def _gather(
-    path: Path | str,
-    suite: str,
-    role: str,
-    split: str,
-    model: str,
-    items: dict[str, dict[str, list[float]]],
-) -> Predictions:
-    """Put the rows of one model on one split into arrays ``[n, P]``."""
-    parameters = tuple(next(iter(items.values())))
-    for item, values in items.items():
-        if set(values) != set(parameters):
-            raise TableError(
-                f"{path}: {item} of {suite} has {', '.join(values)}; "
-                f"expected {', '.join(parameters)} as for the other items."
-            )
-    table = np.array([[values[name] for name in parameters] for values in items.values()])
-    return Predictions(
-        suite=suite,
-        role=role,
-        split=split,
-        ids=tuple(items),
-        parameters=parameters,
-        truth=table[..., 0],
-        mean=table[..., 1],
-        std=table[..., 2],
-        latent=np.zeros((len(items), 0)),
-        model=model,
-    )
+def _task_of_header(header: Sequence[str]) -> Task:
+    """Return the task of a table of predictions: only classes have columns ``p(class)``."""
+    return CLASSIFICATION if any(name.startswith("p(") for name in header) else REGRESSION

@@ -4,22 +4,16 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from dagnn.evaluation.baselines import (
-    GALAXY_COUNT,
-    PRIOR_CLASS,
-    PRIOR_MEAN,
-    RIDGE,
-    RIDGE_ALIGNED,
-    prior_mean,
-)
-from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
-from dagnn.evaluation.metrics import METRICS
-from dagnn.evaluation.prior import Prior
-from dagnn.records import Predictions, Result
+from dagnn.evaluation.bootstrap import bootstrap_weights, item_groups, percentile_interval
+from dagnn.records import Result
+from dagnn.tasks import METRICS, AnyPredictions, Unit, task_of
+from dagnn.tasks.task import GALAXY_COUNT, PRIOR_CLASS, PRIOR_MEAN, RIDGE, RIDGE_ALIGNED
 
+GUESSES = (PRIOR_MEAN, PRIOR_CLASS)
 SOURCE_ONLY, MODEL, ORACLE = "source-only", "model", "oracle"
 PREDICTORS = MappingProxyType(
     {
@@ -41,74 +35,63 @@ HELD_OUT = ("test", "all")
 """Splits that neither training nor selection has seen; ``all`` is an unseen suite."""
 
 
-def _rows(
-    predictions: Predictions,
-    prior: Mapping[str, Prior],
-    n_bootstrap: int,
-    seed: int,
-    groups: Mapping[str, str],
-) -> Iterator[Result]:
-    """Measure one set of predictions, parameter by parameter, where the truth is known."""
-    for column, name in enumerate(predictions.parameters):
-        known = np.isfinite(predictions.truth[:, column])
-        if not known.any():
-            continue
-        items = [item for item, is_known in zip(predictions.ids, known, strict=True) if is_known]
-        truth, mean, std = (
-            values[known, column]
-            for values in (predictions.truth, predictions.mean, predictions.std)
-        )
-        names = [groups.get(item, item) for item in items]
-        weight = bootstrap_weights(len(items), n_bootstrap, seed, names)
-        for metric_name, metric in METRICS.items():
-            low, high = percentile_interval(metric(truth, mean, std, prior[name], weight))
-            yield Result(
-                suite=predictions.suite,
-                role=predictions.role,
-                split=predictions.split,
-                parameter=name,
-                metric=metric_name,
-                value=float(metric(truth, mean, std, prior[name])),
-                low=low,
-                high=high,
-                model=predictions.model,
-            )
-
-
 def evaluate(
-    predictions: Sequence[Predictions],
-    prior: Mapping[str, Prior],
+    predictions: Sequence[AnyPredictions],
+    reference: Any,
     n_bootstrap: int = 1000,
     seed: int = 0,
     groups: Mapping[str, str] | None = None,
 ) -> list[Result]:
-    """Measure every metric on every set of predictions and on the prior mean.
+    """Measure every metric on every set of predictions and on guessing without data.
 
-    The prior mean is predicted here where it is not among the predictions.
-
-    Items whose truth is unknown (NaN) are predicted but not measured; a suite
+    The guess (prior mean, class frequencies) is made here where it is not among the
+    predictions. Items whose truth is unknown are predicted but not measured; a suite
     without any truth gives no rows.
 
     Args:
         predictions: one record per model, suite and split.
-        prior: prior of every parameter.
+        reference: prior of every parameter, or the share of each class among the labelled
+            training items ``[K]``.
         n_bootstrap: resamples behind each 95% interval.
         seed: seed of the resampling.
         groups: item id → group, for items that share one truth and are resampled together.
 
     Returns:
-        Rows in the order of ``predictions``; before the first of each suite and
-        split come the rows of the prior mean on the same items.
+        Rows in the order of ``predictions``; before the first of each suite and split come
+        those of the guess on the same items. The column ``parameter`` is the parameter,
+        ``class`` for all classes together, or the name of a class.
     """
     results: list[Result] = []
-    seen = {(p.suite, p.role, p.split) for p in predictions if p.model == PRIOR_MEAN}
+    seen = {(p.suite, p.role, p.split) for p in predictions if p.model in GUESSES}
     for given in predictions:
-        block = (given.suite, given.role, given.split)
-        sets = [given] if block in seen else [prior_mean(given, prior), given]
+        block, task = (given.suite, given.role, given.split), task_of(given)
+        sets = [given] if block in seen else [task.guess(given, reference), given]
         seen.add(block)
         for each in sets:
-            results.extend(_rows(each, prior, n_bootstrap, seed, groups or {}))
+            results.extend(_rows(each, task.units(each, reference), n_bootstrap, seed, groups))
     return results
+
+
+def _rows(
+    given: AnyPredictions,
+    units: Iterable[Unit],
+    n_bootstrap: int,
+    seed: int,
+    groups: Mapping[str, str] | None,
+) -> Iterator[Result]:
+    where = given.suite, given.role, given.split
+    for unit in units:
+        names = item_groups(given, unit.rows, groups)
+        weight = bootstrap_weights(len(names), n_bootstrap, seed, names)
+        for metric, function in unit.metrics.items():
+            values = function(None).reshape(-1)
+            resampled = function(weight).reshape(n_bootstrap, -1)
+            for name, value, draws in zip(unit.names, values, resampled.T, strict=True):
+                low, high = percentile_interval(draws)
+                if METRICS[metric].biased:
+                    moved = value - float(np.nanmean(draws))
+                    low, high = max(0.0, min(low + moved, value)), max(high + moved, value)
+                yield Result(*where, name, metric, float(value), low, high, given.model)
 
 
 @dataclass(frozen=True)
@@ -132,6 +115,10 @@ class Block:
     def title(self, with_split: bool = False) -> str:
         """Suite and role, as tables head the block."""
         return f"{self.suite} ({self.role})" + (f", {self.split}" if with_split else "")
+
+    def has(self, metric: str) -> bool:
+        """Whether any predictor was measured by a metric."""
+        return any(metric in row for row in self.rows.values())
 
 
 def _rank(order: Sequence[str], name: str) -> int:

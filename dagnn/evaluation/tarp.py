@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dagnn.evaluation.bootstrap import bootstrap_weights
-from dagnn.evaluation.prior import Prior
 from dagnn.records import FloatArray, Predictions
+from dagnn.tasks.prior import Prior
 
 SAMPLES = 1000
 STREAM = 2023

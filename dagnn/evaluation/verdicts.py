@@ -7,7 +7,7 @@ one of them is better on nearly every resample, see :mod:`dagnn.evaluation.paire
 import math
 from typing import Literal, Protocol
 
-from dagnn.evaluation.views import READINGS
+from dagnn.tasks import METRICS
 
 FEWEST_TO_DECIDE = 20
 """With fewer independent items in common no interval is worth a verdict."""
@@ -47,7 +47,7 @@ class Compared(Protocol):
 
 def direction(metric: str) -> int:
     """Return +1 where more is better, −1 where less is, 0 where neither is."""
-    return {"high": 1, "low": -1}.get(str(READINGS[metric].better), 0)
+    return {"high": 1, "low": -1}.get(str(METRICS[metric].better), 0)
 
 
 def verdict(found: Compared) -> Verdict:
@@ -78,7 +78,7 @@ def difference(metric: str, value: float, bare: bool = False) -> str:
     """
     if math.isnan(value):
         return "–"
-    if READINGS[metric].format.endswith("%"):
+    if METRICS[metric].format.endswith("%"):
         return f"{100 * value:+z.1f}".replace("-", "−") + ("" if bare else " points")
     decimals = 4 if metric in IN_UNITS else 3
     return f"{value:+z.{decimals}f}".replace("-", "−")

@@ -3,25 +3,14 @@
 import math
 from types import MappingProxyType
 
-from dagnn.evaluation.class_metrics import CLASS_METRICS
-from dagnn.evaluation.confusion import BY_CLASS
-from dagnn.evaluation.metrics import METRICS
-from dagnn.evaluation.open_set import OPEN_METRICS
 from dagnn.parameters import PARAMETERS
 from dagnn.records import Result
-
-FORMATS = MappingProxyType(
-    {
-        name: entry.format
-        for table in (BY_CLASS, METRICS, CLASS_METRICS, OPEN_METRICS)
-        for name, entry in table.items()
-    }
-)
+from dagnn.tasks import METRICS
 
 
 def _specification(metric: str, value: float) -> str:
     """Return the metric's format, with fewer decimals the larger the value."""
-    given, size = FORMATS[metric], abs(value)
+    given, size = METRICS[metric].format, abs(value)
     if given.endswith("%"):
         return ".0%" if size >= 1 else given
     if size >= 1e5:

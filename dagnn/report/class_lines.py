@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from dagnn.evaluation.baselines import BASELINES
-from dagnn.evaluation.class_table import ALL_CLASSES
-from dagnn.evaluation.open_set import OPEN_METRICS
 from dagnn.evaluation.table import HELD_OUT, MODEL, PREDICTORS, blocks
 from dagnn.evaluation.wording import number, with_interval
 from dagnn.records import Result
 from dagnn.report.lines import Lines, Section
+from dagnn.tasks import ALL_CLASSES
+from dagnn.tasks.classification_metrics import OPEN_METRICS
+from dagnn.tasks.task import BASELINES
 
 RECALL = (
     "Share of the items of each true class that are recognised, with 95% intervals. "

@@ -8,14 +8,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.evaluation.baselines import BASELINES
-from dagnn.evaluation.class_table import ALL_CLASSES
 from dagnn.evaluation.table import HELD_OUT, ORACLE, PREDICTORS, Block, blocks
-from dagnn.evaluation.views import PARAMETERS, view_of
 from dagnn.evaluation.wording import heading, with_interval
 from dagnn.records import Result
+from dagnn.tasks import ALL_CLASSES, REGRESSION, task_of_results
+from dagnn.tasks.task import BASELINES
 
-COLUMNS = PARAMETERS.console
+COLUMNS = REGRESSION.console
 """What fits into a terminal; the other metrics are in ``results.csv`` and the report."""
 NARROW = 100
 """In a terminal of fewer columns intervals stand below their values, so that none is cut."""
@@ -62,8 +61,8 @@ def console_table(
         splits: which splits to show; all of them where None.
         narrow: whether the terminal has fewer than :data:`NARROW` columns.
     """
-    view = view_of(results)
-    chosen = [block for block in blocks(results, splits) if view.shows(block)]
+    task = task_of_results(results)
+    chosen = [block for block in blocks(results, splits) if block.has(task.headline)]
     parameters = list(dict.fromkeys(block.parameter for block in chosen))
     one = len(parameters) == 1
     named = one and parameters != [ALL_CLASSES]
@@ -71,20 +70,20 @@ def console_table(
     table = Table(
         title=Text(heading(f"{title} · {parameters[0]}" if named else title, mock, oracle)),
         title_style="bold",
-        caption=view.caption,
+        caption=task.caption,
         box=SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
     table.add_column("suite", no_wrap=True)
-    for name in view.console:
-        table.add_column(view.metrics[name].label, justify="right", no_wrap=True)
+    for name in task.console:
+        table.add_column(task.metrics[name].label, justify="right", no_wrap=True)
     for name, members in groupby(chosen, key=lambda block: block.title(several)):
         table.add_row(Text(name, style="bold"))
         for block in members:
             if not one:
                 table.add_row(Text(f" {block.parameter}", style="italic"))
-            _add_block(table, block, view.console, 1 if one else 2, narrow)
+            _add_block(table, block, task.console, 1 if one else 2, narrow)
         table.add_section()
     if not chosen:
         table.add_row("no item with known truth")

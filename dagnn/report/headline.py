@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from dagnn.evaluation.paired import Difference
+from dagnn.evaluation.paired import Difference, common_items, compare
 from dagnn.evaluation.table import MODEL, SOURCE_ONLY, Block, blocks, gap_closed
 from dagnn.evaluation.verdicts import (
     FEWEST_TO_DECIDE,
@@ -14,18 +12,14 @@ from dagnn.evaluation.verdicts import (
     verdict,
     verdict_sentence,
 )
-from dagnn.evaluation.views import View, view_of
 from dagnn.evaluation.wording import plain, with_interval
-from dagnn.records import ClassPredictions, Predictions, Result
-from dagnn.report.comparison.pairing import common_items, pairing_of
-
-AnyPredictions = Predictions | ClassPredictions
+from dagnn.records import Result
+from dagnn.tasks import AnyPredictions, Task, task_of, task_of_results
 
 
 def independent_items(p: AnyPredictions) -> int:
     """Count the independent items of known truth: those of one group are one."""
-    classes = isinstance(p, ClassPredictions)
-    known = np.atleast_1d(p.truth >= 0 if classes else np.isfinite(p.truth).any(1))
+    known = task_of(p).known(p)
     return len({name for name, told in zip(p.groups or p.ids, known, strict=True) if told})
 
 
@@ -100,29 +94,29 @@ def headline(
         oracle, which has seen target labels, is never the model here: it only closes
         the scale on which the model's gain is measured.
     """
-    view = view_of(results)
-    block = _first(results, view.headline)
+    task = task_of_results(results)
+    block = _first(results, task.headline)
     if block is None:
         return "No suite has known truths, so predictions were made but could not be measured."
-    rows = {name: row[view.headline] for name, row in block.rows.items() if view.headline in row}
-    model, guess, without = rows[MODEL], rows.get(view.guess), rows.get(SOURCE_ONLY)
-    said = view.said.format(parameter=plain(block.parameter))
+    rows = {name: row[task.headline] for name, row in block.rows.items() if task.headline in row}
+    model, guess, without = rows[MODEL], rows.get(task.guess_model), rows.get(SOURCE_ONLY)
+    said = task.opening.format(parameter=plain(block.parameter))
     parts = [f"{_opening(block, oracle)} {said} {with_interval(model)}"]
     if without is not None:
         parts.append(f"without adaptation it is {with_interval(without)}")
     if guess is not None:
-        parts.append(f"{view.rivals[view.guess]} gives {with_interval(guess)}")
+        parts.append(f"{task.rivals[task.guess_model]} gives {with_interval(guess)}")
     few = _too_few(block, predictions)
-    verdicts = [few] if few else _verdicts(block, rows, view, predictions, seed)
-    return " ".join(["; ".join(parts) + ".", *verdicts, *_left_out(results, block, view)])
+    verdicts = [few] if few else _verdicts(block, rows, task, predictions, seed)
+    return " ".join(["; ".join(parts) + ".", *verdicts, *_left_out(results, block, task)])
 
 
-def _left_out(results: Sequence[Result], block: Block, view: View) -> list[str]:
+def _left_out(results: Sequence[Result], block: Block, task: Task) -> list[str]:
     """Name the parameters of the same suite that the headline is not about."""
     named = {
         row.parameter: plain(row.parameter)
         for row in results
-        if (row.suite, row.model, row.metric) == (block.suite, MODEL, view.headline)
+        if (row.suite, row.model, row.metric) == (block.suite, MODEL, task.headline)
     }
     named.pop(block.parameter, None)
     return [f"Not reported here: {', '.join(named.values())}."] if named else []
@@ -139,17 +133,17 @@ def _of_error_bars(chi2: Result | None) -> list[str]:
 def _verdicts(
     block: Block,
     rows: Mapping[str, Result],
-    view: View,
+    task: Task,
     predictions: Sequence[AnyPredictions],
     seed: int,
 ) -> list[str]:
     """Say what the model is better than, by how much, and what it does not beat."""
     control = {SOURCE_ONLY: "the same network without adaptation"}
     said, beaten, unpaired = [], [], []
-    for rival, name in {**control, **view.rivals}.items():
+    for rival, name in {**control, **task.rivals}.items():
         if rival not in rows:
             continue
-        found = _difference(block, rival, view.headline, predictions, seed)
+        found = _difference(block, rival, task.headline, predictions, seed)
         if found is None:
             unpaired.append(name)
         elif verdict(found) == "better" and rival != SOURCE_ONLY:
@@ -162,8 +156,8 @@ def _verdicts(
     if unpaired:
         said.append(no_pair("the model", _listed(unpaired)))
     said += _of_error_bars(block.rows[MODEL].get("chi2"))
-    if (share := gap_closed(block, view.gap)) is not None:
-        said.append(_closed(share, view.metrics[view.gap].label))
+    if (share := gap_closed(block, task.gap)) is not None:
+        said.append(_closed(share, task.metrics[task.gap].label))
     return said
 
 
@@ -183,5 +177,5 @@ def _difference(
     if model is None or other is None:
         return None
     items = common_items(model, other)
-    found = pairing_of(model).differences(model, other, items, seed, (metric,)) if items else []
+    found = compare(model, other, items, seed, (metric,)) if items else []
     return next((each for each in found if each.parameter == block.parameter), None)

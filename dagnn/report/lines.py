@@ -5,10 +5,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from dagnn.evaluation.alignment import Alignment
-from dagnn.evaluation.beyond import BeyondPrior, limits
+from dagnn.evaluation.beyond import BeyondPrior
 from dagnn.evaluation.calibration import Calibration
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.evaluation.wording import plain
+from dagnn.tasks.regression import limits
 
 MEASURES = MappingProxyType(
     {"domain_auc": "domain AUC", "mmd": "MMD²", "latent_distance": "distance"}

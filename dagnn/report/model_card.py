@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dagnn.evaluation.class_table import ALL_CLASSES
 from dagnn.evaluation.table import PREDICTORS, blocks
-from dagnn.evaluation.views import CLASSES, view_of
 from dagnn.evaluation.wording import with_interval
 from dagnn.files import write_text
 from dagnn.records import Result
+from dagnn.tasks import ALL_CLASSES, CLASSIFICATION, task_of_results
 
 KNOWN_LIMITS = (
     "The error bars describe what training suites taught. A suite with other physics, another "
@@ -33,7 +32,7 @@ KNOWN_CLASS_LIMITS = (
 
 def _measured_classes(results: Sequence[Result]) -> list[str]:
     """Return the classes that results tell of, none where they are of parameters."""
-    if view_of(results) is not CLASSES:
+    if task_of_results(results) is not CLASSIFICATION:
         return []
     return list(dict.fromkeys(r.parameter for r in results if r.parameter != ALL_CLASSES))
 
@@ -56,15 +55,15 @@ def _bullets(pairs: Mapping[str, str]) -> list[str]:
 
 def _table(results: Sequence[Result]) -> list[str]:
     """Write the results as a Markdown table, without values that do not exist."""
-    view = view_of(results)
-    labels = [view.metrics[name].label for name in view.console]
+    task = task_of_results(results)
+    labels = [task.metrics[name].label for name in task.console]
     lines = [
         "| " + " | ".join(["suite", "split", "parameter", "predictor", *labels]) + " |",
         "|---|---|---|---|" + "--:|" * len(labels),
     ]
-    for block in filter(view.shows, blocks(results)):
+    for block in (b for b in blocks(results) if b.has(task.headline)):
         for model, row in block.rows.items():
-            cells = [with_interval(row[name]) if name in row else "–" for name in view.console]
+            cells = [with_interval(row[name]) if name in row else "–" for name in task.console]
             name = PREDICTORS.get(model, model)
             where = (block.title(), block.split, block.parameter, name)
             lines.append("| " + " | ".join([*where, *cells]) + " |")
@@ -124,7 +123,7 @@ def write_model_card(
         _section("Trained on", [*_bullets(training), *(f"- {note}" for note in notes)]),
         _section("Inputs", _bullets(inputs)),
         _section("Predicts", _predicts(priors, classes)),
-        _section("Intended use", [view_of(results).use]),
+        _section("Intended use", [task_of_results(results).use]),
         _section("Results", [headline, "", *_table(results)]),
         _section("Known limits", [f"- {limit}" for limit in known]),
     ]

@@ -8,19 +8,18 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from dagnn.evaluation.alignment import Alignment
-from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.calibration import Calibration
-from dagnn.evaluation.class_table import ALL_CLASSES
 from dagnn.evaluation.table import PREDICTORS, Block, blocks, gap_closed
-from dagnn.evaluation.views import PARAMETERS, View, view_of
 from dagnn.evaluation.wording import number, plain
 from dagnn.files import write_text
 from dagnn.records import Result
 from dagnn.report.class_lines import class_sections
 from dagnn.report.lines import Section, alignment_lines, calibration_lines
 from dagnn.report.page import picture, render
+from dagnn.tasks import ALL_CLASSES, REGRESSION, Task, task_of_results
+from dagnn.tasks.task import BASELINES
 
-COLUMNS = PARAMETERS.report
+COLUMNS = REGRESSION.report
 """Metrics of the main table; the folded one has them all."""
 
 CAPTIONS = MappingProxyType(
@@ -103,7 +102,7 @@ def _title(block: Block) -> str:
     return " · ".join([block.title(), *named])
 
 
-def _table(found: Sequence[Block], names: Sequence[str], view: View) -> dict[str, Any]:
+def _table(found: Sequence[Block], names: Sequence[str], task: Task) -> dict[str, Any]:
     """Prepare a results table for the template: headings and blocks of rows."""
     body = [
         {
@@ -112,7 +111,7 @@ def _table(found: Sequence[Block], names: Sequence[str], view: View) -> dict[str
         }
         for block in found
     ]
-    return {"columns": [view.metrics[name].label for name in names], "blocks": body}
+    return {"columns": [task.metrics[name].label for name in names], "blocks": body}
 
 
 def _gaps(found: Sequence[Block], metric: str) -> list[str]:
@@ -179,10 +178,10 @@ def write_report(
     Returns:
         The path.
     """
-    view = view_of(results)
-    found = [block for block in blocks(results) if view.shows(block)]
+    task = task_of_results(results)
+    found = [block for block in blocks(results) if block.has(task.headline)]
     present = {row.metric for row in results}
-    measured = [name for name in view.metrics if name in present]
+    measured = [name for name in task.metrics if name in present]
     page = render(
         "report.html.j2",
         title=title,
@@ -190,15 +189,15 @@ def write_report(
         mock=mock,
         oracle=oracle,
         notes=list(notes),
-        table=_table(found, view.report, view),
-        full_table=_table(blocks(results, splits=None), measured, view),
-        gaps=_gaps(found, view.gap),
-        gap_metric=view.metrics[view.gap].label,
-        remark=view.remark,
+        table=_table(found, task.report, task),
+        full_table=_table(blocks(results, splits=None), measured, task),
+        gaps=_gaps(found, task.gap),
+        gap_metric=task.metrics[task.gap].label,
+        remark=task.remark,
         sections=[*class_sections(results), *sections],
         alignments=alignment_lines(alignments),
         calibrations=calibration_lines(calibrations),
-        metrics=[view.metrics[name] for name in measured],
+        metrics=[task.metrics[name] for name in measured],
         pictures=[
             picture(name, figure, _caption(name, captions)) for name, figure in figures.items()
         ],

@@ -12,11 +12,11 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from dagnn.errors import UsageError, nearest
-from dagnn.evaluation.class_metrics import balanced_accuracy
 from dagnn.evaluation.storage import write_table
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.report.lines import Lines, Section
 from dagnn.robustness.images import Look, look_at
+from dagnn.tasks.classification_metrics import balanced_accuracy
 
 PAIRED = "paired"
 """The change of a row that compares two surveys' images of the same objects."""

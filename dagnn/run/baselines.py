@@ -1,22 +1,63 @@
 """What must be beaten: regressions on the summaries of the same items."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import torch
 
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES
 from dagnn.evaluation.baselines import SummaryTable, summary_baselines
-from dagnn.evaluation.prior import Prior
-from dagnn.records import FloatArray, Predictions
-from dagnn.run.prepared import Prepared, SuiteData
+from dagnn.evaluation.table import evaluate
+from dagnn.records import FloatArray, Predictions, Result
+from dagnn.run.prepared import Prepared, SuiteData, by_suite, first_of_each_split
+from dagnn.tasks import AnyPredictions, task_of
+from dagnn.tasks.classification import class_frequencies
+from dagnn.tasks.prior import Prior
 
 GALAXIES = "log10 galaxies"
 """The summary from which galaxies are counted, where the data have any."""
 
 
-def priors(experiment: Experiment, prepared: Prepared, suite: str) -> dict[str, Prior]:
-    """Return the prior of every inferred parameter in one suite."""
+def reference(experiment: Experiment, prepared: Prepared, suite: SuiteData) -> Any:
+    """Return what a guess without data knows of a suite.
+
+    Returns:
+        The prior of every inferred parameter in this suite, or the share of each class among
+        the training items of the sources ``[K]``.
+    """
+    classes = prepared.truth.classes
+    if classes:
+        labels = [s.loaded.dataset.y[s.parts()["train"]].cpu() for s in prepared.of_role("source")]
+        return class_frequencies(torch.cat(labels).numpy(), len(classes))
     modality = build(MODALITIES, experiment.data, "data")
-    return Prior.within({name: modality.prior(suite, name) for name in prepared.scaling.names})
+    names = prepared.scaling.names
+    return Prior.within({name: modality.prior(suite.asked, name) for name in names})
+
+
+def guesses(
+    experiment: Experiment, prepared: Prepared, predictions: Sequence[AnyPredictions]
+) -> list[AnyPredictions]:
+    """Guess without data for the items of every suite and split among predictions."""
+    return [
+        task_of(first).guess(first, known)
+        for suite, own, _ in by_suite(prepared, predictions)
+        for known in (reference(experiment, prepared, suite),)
+        for first in first_of_each_split(own)
+    ]
+
+
+def measure(
+    experiment: Experiment, prepared: Prepared, predictions: Sequence[AnyPredictions]
+) -> list[Result]:
+    """Measure every suite; items of one truth are resampled together."""
+    draws, seed = experiment.evaluation.bootstrap, experiment.seed
+    return [
+        row
+        for suite, own, groups in by_suite(prepared, predictions)
+        for row in evaluate(own, reference(experiment, prepared, suite), draws, seed, groups)
+    ]
 
 
 def baseline_predictions(experiment: Experiment, prepared: Prepared) -> list[Predictions]:

@@ -18,16 +18,17 @@ from dagnn.errors import DataError
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import FloatArray
-from dagnn.run.answers import Answers, AnyPredictions, AnyScale, answers_of
 from dagnn.run.data import read_suite
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.prepared import Prepared, SuiteData, modality_of, summaries_of, truth_of
 from dagnn.run.trained import predict_all
 from dagnn.stored import read_json, reading
+from dagnn.tasks import CLASSIFICATION, Task, task_of
 from dagnn.training import Checkpoint
 from dagnn.trust.influence import influences
-from dagnn.trust.variance import FEWEST, VarianceScale, excess
+from dagnn.trust.temperature import Temperature
+from dagnn.trust.variance import FEWEST, VarianceScale, excess, fit_variance
 
 NO_ITEMS = np.array([], dtype=np.int64)
 
@@ -288,14 +289,18 @@ class Plan:
         return self.prepared.trained
 
 
-def fit_scale(answers: Answers, predictions: Sequence[AnyPredictions]) -> AnyScale:
+AnyScale = VarianceScale | Temperature
+
+
+def fit_scale(predictions: Sequence[Any]) -> AnyScale:
     """Fit how sure a network may be on the validation items of all its sources.
 
     Args:
-        answers: parameters or classes.
         predictions: of one network, uncalibrated.
     """
-    return answers.fit_scale([p for p in predictions if (p.role, p.split) == ("source", "valid")])
+    labelled = [p for p in predictions if (p.role, p.split) == ("source", "valid")]
+    task = task_of(predictions[0])
+    return Temperature.fit(labelled) if task is CLASSIFICATION else fit_variance(labelled)
 
 
 def apply_scale(
@@ -318,7 +323,7 @@ def write_scale(folder: RunFolder, scale: AnyScale) -> None:
     write_text(folder.calibration, json.dumps(scale.to_dict(), indent=1))
 
 
-def read_scale(folder: RunFolder, answers: Answers) -> AnyScale | None:
+def read_scale(folder: RunFolder, task: Task) -> AnyScale | None:
     """Read the calibration of a run; None where a network is believed as it is.
 
     Raises:
@@ -328,7 +333,10 @@ def read_scale(folder: RunFolder, answers: Answers) -> AnyScale | None:
         return None
     advice = "Delete it to see uncalibrated answers."
     with reading(folder.calibration, advice):
-        return answers.read_scale(read_json(folder.calibration, advice))
+        stored = read_json(folder.calibration, advice)
+        if task is CLASSIFICATION:
+            return Temperature.from_dict(stored)
+        return VarianceScale.from_dict(stored)
 
 
 def calibrated(
@@ -346,11 +354,10 @@ def calibrated(
     wanted = plan.experiment.calibration
     if wanted.variance == "none":
         return None
-    answers = answers_of(plan.prepared.truth.classes)
-    stored = read_scale(plan.folder, answers)
+    stored = read_scale(plan.folder, task_of(plan.prepared.truth.answer))
     if stored is not None:
         return stored
-    scale = fit_scale(answers, predict_all(network, plan.prepared, plan.label, plan.known))
+    scale = fit_scale(predict_all(network, plan.prepared, plan.label, plan.known))
     if isinstance(scale, VarianceScale) and not scale.fitted:
         (said,) = scale.sentences()
         console.print(f"[yellow]Note:[/] {escape(said)}", highlight=False, soft_wrap=True)
@@ -382,7 +389,7 @@ def _excess_on(
     measured = "all" if surrogate.transductive else "valid"
     held_out = [each for each in raw if (each.role, each.split) == ("target", measured)]
     fitted_on = sum(len(p.ids) for p in raw if (p.role, p.split) == ("source", "valid"))
-    scale = fit_scale(answers_of(()), raw)
+    scale = fit_scale(raw)
     return excess(apply_scale(scale, held_out, labelled=surrogate.prepared.trained), fitted_on)
 
 

@@ -10,8 +10,7 @@ from rich.markup import escape
 
 from dagnn.console import busy, log, screen
 from dagnn.errors import MissingDataError, UsageError
-from dagnn.evaluation.prior import Prior
-from dagnn.evaluation.storage import read_results
+from dagnn.evaluation.storage import read_predictions, read_results
 from dagnn.files import entries
 from dagnn.report.comparison.console import comparison_console
 from dagnn.report.comparison.notes import beyond_priors, shared_splits
@@ -21,10 +20,10 @@ from dagnn.report.comparison.stamps import warnings
 from dagnn.report.comparison.storage import write_comparison_csv
 from dagnn.report.console import NARROW
 from dagnn.report.figures import save_figure
-from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import chosen_by_oracle, held_out, stamped, with_groups
 from dagnn.run.stamps import stamps_of
+from dagnn.tasks.prior import Prior
 
 PARTS = {"figures", "report.html"}
 """What of a comparison may be there without its table, if it was stopped."""
@@ -212,7 +211,7 @@ def run_names(paths: Sequence[Path]) -> list[str]:
 def read_run(folder: RunFolder, name: str) -> FinishedRun:
     """Read one finished run."""
     experiment, facts = folder.read_experiment(), folder.read_environment()
-    predictions = answers_of(facts.get("classes", ())).read(folder.predictions)
+    predictions = read_predictions(folder.predictions)
     return FinishedRun(
         name=name,
         source=tuple(experiment.source),

@@ -12,7 +12,6 @@ from dagnn.data.inputs import Inputs
 from dagnn.errors import MissingDataError
 from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
-from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.calibrate import apply_scale, on_target_labels, read_scale
 from dagnn.run.data import (
     locate_data,
@@ -34,6 +33,7 @@ from dagnn.run.trained import (
     predict_all,
     unfinished,
 )
+from dagnn.tasks import AnyPredictions, task_of
 from dagnn.training import Checkpoint
 
 
@@ -202,7 +202,7 @@ def _predicted(
     )
     modality = modality_of(experiment)
     labelled = [modality.name(name) for name in meta["experiment"]["source"]]
-    scale = read_scale(member.folder, answers_of(prepared.truth.classes))
+    scale = read_scale(member.folder, task_of(prepared.truth.answer))
     taught = on_target_labels(prepared) if member.label == ORACLE else prepared
     familiar = learn_familiar(member.folder, member.network, taught, meta["domains"])
     return apply_scale(scale, apply_novelty(familiar, raw), labelled)

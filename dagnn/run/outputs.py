@@ -15,11 +15,18 @@ from dagnn.catalogs.suites import SUITE_FILES
 from dagnn.config import Experiment
 from dagnn.console import log, screen
 from dagnn.evaluation.alignment import Alignment, alignments
-from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.beyond import BeyondPrior, beyond_prior
-from dagnn.evaluation.prior import Prior
-from dagnn.evaluation.storage import NO_PRIORS, Priors, read_results, write_results
-from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
+from dagnn.evaluation.calibration import calibrations
+from dagnn.evaluation.latent import latent_maps
+from dagnn.evaluation.storage import (
+    NO_PRIORS,
+    Priors,
+    read_predictions,
+    read_results,
+    write_predictions,
+    write_results,
+)
+from dagnn.evaluation.table import DRAWN, HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.files import atomic_path
 from dagnn.records import EpochRecord, Result
 from dagnn.report.class_lines import unknown_sentences
@@ -27,6 +34,7 @@ from dagnn.report.console import NARROW, console_table
 from dagnn.report.figures import (
     latent_figure,
     save_figure,
+    task_figures,
     training_figure,
 )
 from dagnn.report.headline import headline
@@ -36,13 +44,16 @@ from dagnn.report.model_card import write_model_card
 from dagnn.report.run_page import write_report
 from dagnn.robustness.examination import examination_figures, read_examination
 from dagnn.robustness.measures import robustness_section
-from dagnn.run.answers import Answers, AnyPredictions, answers_of
 from dagnn.run.assemble import silent_terms
 from dagnn.run.calibrate import read_scale
 from dagnn.run.folder import RunFolder
 from dagnn.run.ranges import alarm_text, stored_intervals
 from dagnn.stored import read_arrays, reading
+from dagnn.tasks import AnyPredictions, of_parameters, task_of
+from dagnn.tasks.prior import Prior
+from dagnn.tasks.task import BASELINES
 from dagnn.training import TARGET_ORACLE
+from dagnn.trust.unfamiliar import class_alarms
 
 MODELS = (SOURCE_ONLY, MODEL)
 FEWEST_TO_TELL_APART = 20
@@ -55,7 +66,6 @@ TOLD_ELSEWHERE = (
 
 def write_tables(
     folder: RunFolder,
-    answers: Answers,
     predictions: Sequence[AnyPredictions],
     results: Sequence[Result],
     *,
@@ -66,14 +76,13 @@ def write_tables(
 
     Args:
         folder: of the run.
-        answers: parameters or classes.
         predictions: of every suite and model.
         results: what they were measured to be.
         priors: of the training set, which predicted parameters are compared with.
         mock: whether mock data were trained on or measured; every row says so.
     """
     write_results(folder.results, results, mock=mock)
-    answers.write(folder.predictions, predictions, priors=priors, mock=mock)
+    write_predictions(folder.predictions, predictions, priors=priors, mock=mock)
     seen = [p for p in predictions if p.latent.shape[1]]
     latents: dict[str, Any] = {_latent_key(p): p.latent for p in seen}
     latents |= {_group_key(p): np.array(p.groups) for p in seen if p.groups not in ((), p.ids)}
@@ -105,16 +114,15 @@ def write_pages(
         The path of the report.
     """
     facts = folder.read_environment()
-    answers = answers_of(facts.get("classes", ()))
-    scale = read_scale(folder, answers)
+    scale = read_scale(folder, task_of(facts.get("classes", ())))
     mock, notes = stamped(facts), [*facts["notes"], *facts["evaluation"]["notes"]]
     notes += scale.sentences() if scale else []
     oracle = chosen_by_oracle(experiment)
     seen = held_out(predictions)
-    notes += [f"ALARM: {text}" for text in answers.alarms(seen)]
+    notes += [f"ALARM: {each.sentence()}" for each in class_alarms(seen)]
     beyond = reaching_beyond(seen, facts)
     notes += [each.sentence() for each in beyond if each.model == MODEL]
-    figures = draw(folder, experiment, answers, seen, facts)
+    figures = draw(folder, experiment, seen, facts)
     examined = read_examination(folder.path)
     if examined is not None:
         figures |= examination_figures(examined, facts["classes"], mock=mock, oracle=oracle)
@@ -134,7 +142,11 @@ def write_pages(
         oracle=oracle,
         facts=training,
         alignments=how_aligned(seen, experiment.seed),
-        calibrations=answers.calibrations(seen, facts, experiment.seed),
+        calibrations=calibrations(
+            [p for p in of_parameters(seen) if p.model in DRAWN],
+            Prior.within(facts["priors"]),
+            seed=experiment.seed,
+        ),
         sections=[
             *beyond_section(beyond),
             *([robustness_section(examined.rows)] if examined else []),
@@ -208,16 +220,15 @@ def how_aligned(predictions: Sequence[AnyPredictions], seed: int) -> list[Alignm
 def draw(
     folder: RunFolder,
     experiment: Experiment,
-    answers: Answers,
     predictions: Sequence[AnyPredictions],
     facts: Mapping[str, Any],
 ) -> dict[str, Figure]:
     """Draw every figure of a run from its held-out predictions, in reading order."""
     stamp = {"mock": stamped(facts), "oracle": chosen_by_oracle(experiment)}
-    figures: dict[str, Figure] = answers.figures(predictions, facts, **stamp)
+    figures = task_figures(predictions, Prior.within(facts["priors"]), **stamp)
     by_model = [[p for p in _of_model(predictions, m) if p.latent.shape[1]] for m in MODELS]
     maps = [
-        answers.maps(given, experiment.evaluation.latent_map)
+        latent_maps(given, method=experiment.evaluation.latent_map)
         for given in by_model
         if sum(len(each.ids) for each in given) >= SMALLEST_MAP
     ]
@@ -332,7 +343,7 @@ def tell_results(
     for text in _restrictions(experiment):
         _tell(console, "[bold yellow]STRESS TEST:[/]", text)
     narrow = [alarm_text(each) for each in stored_intervals(facts) if each.alarm]
-    for text in (*narrow, *answers_of(facts.get("classes", ())).alarms(predictions)):
+    for text in (*narrow, *(each.sentence() for each in class_alarms(predictions))):
         _tell(console, "[bold yellow]Alarm:[/]", text)
     console.print(f"Report: {report}", markup=False, highlight=False, soft_wrap=True)
 
@@ -352,8 +363,7 @@ def report(path: Path, *, console: Console | None = None) -> Path:
     folder = RunFolder.open(path)
     experiment = folder.read_experiment()
     results = read_results(folder.results)
-    answers = answers_of(folder.read_environment().get("classes", ()))
-    predictions = with_latents(folder, answers.read(folder.predictions))
+    predictions = with_latents(folder, read_predictions(folder.predictions))
     page = write_pages(folder, experiment, predictions, results)
     tell_results(folder, experiment, predictions, results, page, console)
     return page

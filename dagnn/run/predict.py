@@ -19,11 +19,10 @@ from dagnn.data.modalities import Loaded, Modality
 from dagnn.data.together import require_trained_scale
 from dagnn.errors import DataError, MismatchError, UsageError, nearest
 from dagnn.evaluation.beyond import beyond_prior
-from dagnn.evaluation.prior import Prior
-from dagnn.evaluation.storage import Remarks
+from dagnn.evaluation.predict import predict as predict_items
+from dagnn.evaluation.storage import Remarks, write_predictions
 from dagnn.parameters import Scaling
-from dagnn.records import ClassPredictions, Dataset
-from dagnn.run.answers import Answers, AnyPredictions, answers_of
+from dagnn.records import Dataset
 from dagnn.run.calibrate import apply_scale, read_scale
 from dagnn.run.folder import RunFolder
 from dagnn.run.prepared import modality_of, stored_truth
@@ -34,8 +33,10 @@ from dagnn.run.ranges import (
     unlike_as_a_set,
     warn_outside,
 )
-from dagnn.run.show import tell_unknown
+from dagnn.run.show import show_predictions, tell_unknown
 from dagnn.run.trained import Trained, adapt, apply_novelty, read_familiar, uncalibrated
+from dagnn.tasks import CLASSIFICATION, AnyPredictions, task_of
+from dagnn.tasks.prior import Prior
 from dagnn.training import Checkpoint
 from dagnn.trust.variance import VarianceScale
 
@@ -186,7 +187,8 @@ def predict(
     chosen = choose_suite(asked, guessed, trained.checkpoint, adapt_statistics, console)
     told = [*uncalibrated(trained.folder, trained.experiment), *_without_novelty(trained)]
     told += [ADAPTED] if adapt_statistics else []
-    scale = read_scale(trained.folder, answers_of(stored_truth(trained.checkpoint.meta).classes))
+    truth = stored_truth(trained.checkpoint.meta)
+    scale = read_scale(trained.folder, task_of(truth.answer))
     if isinstance(scale, VarianceScale) and not scale.fitted:
         told += scale.sentences()
     say_notes(console, [*told, *_alarms(trained.folder, chosen)])
@@ -196,19 +198,17 @@ def predict(
     warn_outside(outside, unlike_as_a_set(loaded.dataset, outside, spread), console)
     mock = _say_mock(trained, loaded, console)
     raw = _predict(trained, loaded.dataset, chosen, adapt_statistics)
-    answers = answers_of(stored_truth(trained.checkpoint.meta).classes)
     labelled = [modality.name(name) for name in trained.experiment.source]
     calibrated: AnyPredictions
     judged = apply_novelty(read_familiar(trained.folder), [raw])
-    (calibrated,) = apply_scale(read_scale(trained.folder, answers), judged, labelled)
+    (calibrated,) = apply_scale(scale, judged, labelled)
     domains = trained.checkpoint.meta["domains"]
     shared = trained.checkpoint.meta["statistics"] == 1
     through = SHARED if shared else chosen or domains[0]
     through = "these files" if adapt_statistics else through
     remarks = {OUTSIDE: outside, STATISTICS: dict.fromkeys(calibrated.ids, through)}
     named = by_named_suite(calibrated, chosen or loaded.suite)
-    scaling = stored_truth(trained.checkpoint.meta).scaling
-    deliver(answers, named, out, console, remarks, scaling=scaling, mock=mock)
+    deliver(named, out, console, remarks, scaling=truth.scaling, mock=mock)
     return named[0] if len(named) == 1 else calibrated
 
 
@@ -221,7 +221,7 @@ def by_named_suite(predictions: AnyPredictions, suite: str | None) -> list[AnyPr
     """
     if suite is not None:
         return [replace(predictions, suite=suite)]
-    if isinstance(predictions, ClassPredictions):
+    if task_of(predictions) is CLASSIFICATION:
         return [predictions]
     rows: dict[str, list[int]] = {}
     for row, item in enumerate(predictions.ids):
@@ -256,15 +256,16 @@ def _predict(
     network, truth = trained.network, stored_truth(trained.checkpoint.meta)
     if adapt_statistics:
         network = adapt(network, dataset, items)
-    return answers_of(truth.classes).predict(
+    made: AnyPredictions = predict_items(
         network,
         dataset.in_domain(domain_of(suite, meta["domains"])),
         items,
-        truth,
+        truth.answer,
         suite=suite or UNKNOWN_SUITE,
         role="other",
         split="all",
     )
+    return made
 
 
 def say_notes(console: Console, notes: Sequence[str]) -> None:
@@ -345,7 +346,6 @@ def require_replaceable(out: Path | None) -> None:
 
 
 def deliver(
-    answers: Answers,
     predictions: Sequence[AnyPredictions],
     out: Path | None,
     console: Console,
@@ -357,7 +357,6 @@ def deliver(
     """Write predictions to a CSV file, with columns of remarks, or show them.
 
     Args:
-        answers: parameters or classes.
         predictions: what to deliver, of one suite each.
         out: CSV file; the screen if None.
         console: where to say which, and what reaches beyond the prior.
@@ -370,8 +369,8 @@ def deliver(
     for each in predictions:
         tell_unknown(each, console)
         if out is None:
-            answers.show(each, screen(), priors)
+            show_predictions(each, screen(), priors)
     if out is not None:
-        answers.write(out, predictions, remarks, priors=priors, mock=mock)
+        write_predictions(out, predictions, remarks, priors=priors, mock=mock)
         count = sum(len(each.ids) for each in predictions)
         console.print(f"{count} predictions: {out}", markup=False, highlight=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +15,9 @@ from dagnn.data.requests import Loaded
 from dagnn.data.splits import PARTS, Split
 from dagnn.data.truth import Truth
 from dagnn.parameters import Scaling
-from dagnn.records import ClassPredictions, FloatArray, Predictions
+from dagnn.records import FloatArray
+from dagnn.tasks import AnyPredictions
 from dagnn.trust.label_shift import PriorInterval
-
-Said = TypeVar("Said", Predictions, ClassPredictions)
 
 
 @dataclass(frozen=True)
@@ -125,17 +124,17 @@ def stored_truth(stored: Mapping[str, Any]) -> Truth:
     return Truth(scaling, tuple(stored.get("classes", ())))
 
 
-def first_of_each_split(predictions: Sequence[Said]) -> list[Said]:
+def first_of_each_split(predictions: Sequence[AnyPredictions]) -> list[AnyPredictions]:
     """Return the first predictions of every suite and split."""
-    found: dict[tuple[str, str, str], Said] = {}
+    found: dict[tuple[str, str, str], AnyPredictions] = {}
     for each in predictions:
         found.setdefault((each.suite, each.role, each.split), each)
     return list(found.values())
 
 
 def by_suite(
-    prepared: Prepared, predictions: Sequence[Said]
-) -> Iterator[tuple[SuiteData, list[Said], dict[str, str]]]:
+    prepared: Prepared, predictions: Sequence[AnyPredictions]
+) -> Iterator[tuple[SuiteData, list[AnyPredictions], dict[str, str]]]:
     """Give every suite with the predictions of its items, and the group of each item by its id."""
     for suite in prepared.suites:
         dataset = suite.loaded.dataset

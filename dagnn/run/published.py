@@ -21,7 +21,6 @@ from dagnn.models import (
 )
 from dagnn.parameters import Scaling
 from dagnn.records import Predictions
-from dagnn.run.answers import answers_of
 from dagnn.run.predict import (
     OUTSIDE,
     SHARED,
@@ -33,6 +32,7 @@ from dagnn.run.predict import (
     say_notes,
     wanted,
 )
+from dagnn.tasks import of_parameters
 
 NOT_COMPARED = "unknown"
 """What stands in the column of what lies outside the training range, which no one stored."""
@@ -100,9 +100,9 @@ def predict_published(
         OUTSIDE: dict.fromkeys(predictions.ids, NOT_COMPARED),
         STATISTICS: dict.fromkeys(predictions.ids, SHARED),
     }
-    deliver(answers_of(()), named, out, console, remarks, scaling=scaling, mock=loaded.mock)
-    (first, *others) = named
-    return predictions if others or not isinstance(first, Predictions) else first
+    deliver(named, out, console, remarks, scaling=scaling, mock=loaded.mock)
+    (first, *others) = of_parameters(named)
+    return predictions if others else first
 
 
 def _caveats(weights: Path, suites: Sequence[str]) -> list[str]:

@@ -17,7 +17,6 @@ from torch.nn import functional
 from dagnn.config import Experiment
 from dagnn.data.inputs import Inputs
 from dagnn.evaluation.alignment import domain_auc
-from dagnn.evaluation.metrics import r2, relative_error
 from dagnn.evaluation.predict import evaluating
 from dagnn.files import write_text
 from dagnn.models import Network
@@ -31,6 +30,7 @@ from dagnn.run.folder import RunFolder
 from dagnn.run.initial import load_initial, require_same_inputs
 from dagnn.run.prepared import Prepared, SuiteData
 from dagnn.run.ranges import guarded
+from dagnn.tasks.regression_metrics import r2, relative_error
 from dagnn.training import Callback, fit
 from dagnn.training.forward import join
 from dagnn.training.validation import prediction_error

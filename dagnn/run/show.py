@@ -8,25 +8,29 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.evaluation.beyond import limits, outside
-from dagnn.evaluation.open_set import called_unknown
 from dagnn.evaluation.storage import NO_PRIORS, Priors
 from dagnn.records import ClassPredictions, Predictions
+from dagnn.tasks import AnyPredictions
+from dagnn.tasks.classification_metrics import called_unknown
+from dagnn.tasks.regression import limits, outside
 
 SHOWN = 50
 """Rows of predictions that a screen is filled with."""
 
 
 def show_predictions(
-    predictions: Predictions, console: Console, priors: Priors = NO_PRIORS
+    predictions: AnyPredictions, console: Console, priors: Priors = NO_PRIORS
 ) -> None:
-    """Print mean ± std of the first items, with the truth where it is known.
+    """Print predictions of the first items, with true parameters where they are known.
 
     Args:
         predictions: in physical units.
         console: where to print.
         priors: of the training set; what lies outside them is marked.
     """
+    if isinstance(predictions, ClassPredictions):
+        _show_classes(predictions, console)
+        return
     marks = [_marks(predictions, column, priors) for column in range(len(predictions.parameters))]
     table = Table(box=SIMPLE_HEAD, caption=_legend(marks, priors))
     table.add_column("input", overflow="fold")
@@ -63,7 +67,7 @@ def _legend(marks: Sequence[Sequence[str]], priors: Priors) -> str | None:
     return f"!! outside the prior ({ranges}) · ! the error bar (1σ) reaches beyond it"
 
 
-def show_classes(predictions: ClassPredictions, console: Console) -> None:
+def _show_classes(predictions: ClassPredictions, console: Console) -> None:
     """Print class probabilities and novelty of the first items, and which class is likeliest."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("input", overflow="fold")
@@ -84,7 +88,7 @@ def show_classes(predictions: ClassPredictions, console: Console) -> None:
     _tell_more(len(predictions.ids), console)
 
 
-def tell_unknown(predictions: Predictions | ClassPredictions, console: Console) -> None:
+def tell_unknown(predictions: AnyPredictions, console: Console) -> None:
     """Say how many items look like nothing that was taught, where that is known."""
     novelty = getattr(predictions, "novelty", None)
     if novelty is None or not called_unknown(novelty).any():

@@ -5,12 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dagnn.config import Experiment
-from dagnn.records import ClassPredictions
 from dagnn.report.comparison.runs import ALARM, STRESS_TEST, Stamp
-from dagnn.run.answers import AnyPredictions
 from dagnn.run.ranges import alarm_text, stored_intervals
-from dagnn.trust.class_shift import class_shifts
-from dagnn.trust.unfamiliar import unfamiliar
+from dagnn.tasks import AnyPredictions
+from dagnn.trust.unfamiliar import class_alarms
 
 _CAPITALS = re.compile(r"([A-Z][A-Z ]+): (.*)", re.DOTALL)
 
@@ -39,14 +37,9 @@ def _alarms(facts: Mapping[str, Any], predictions: Sequence[AnyPredictions]) -> 
     for each in stored_intervals(facts):
         if each.alarm:
             yield Stamp(ALARM, f"{each.suite}, {each.parameter}", alarm_text(each), (each.suite,))
-    classes = [p for p in predictions if isinstance(p, ClassPredictions)]
-    for shift in class_shifts(classes):
-        if shift.alarm:
-            subject = f"{shift.target}, proportions of classes"
-            yield Stamp(ALARM, subject, shift.sentence(), (shift.target,))
-    for found in unfamiliar(classes):
-        if found.alarm:
-            yield Stamp(ALARM, f"{found.target}, novelty", found.sentence(), (found.target,))
+    for found in class_alarms(predictions):
+        subject = f"{found.target}, {found.subject}"
+        yield Stamp(ALARM, subject, found.sentence(), (found.target,))
 
 
 def _others(facts: Mapping[str, Any]) -> Iterator[Stamp]:

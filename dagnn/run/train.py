@@ -11,16 +11,15 @@ from dagnn.config import Experiment
 from dagnn.console import busy, log
 from dagnn.data.inputs import Inputs
 from dagnn.errors import DagnnError, Interrupted
-from dagnn.evaluation.prior import Prior
-from dagnn.evaluation.storage import read_results
+from dagnn.evaluation.storage import read_predictions, read_results
 from dagnn.evaluation.table import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import Result
 from dagnn.report.history import read_epochs
 from dagnn.robustness.examination import write_examination
-from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.assemble import check, choose_device, on_this_machine
+from dagnn.run.baselines import baseline_predictions, guesses, measure
 from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels
 from dagnn.run.data import locate_data, prepare, require_inputs, with_shared_options
 from dagnn.run.facts import require_same_data, run_facts
@@ -36,7 +35,10 @@ from dagnn.run.initial import (
 from dagnn.run.outputs import stamped, tell_results, title, with_latents, write_pages, write_tables
 from dagnn.run.prepared import Prepared, stored_truth
 from dagnn.run.ranges import guarded, stored_intervals
+from dagnn.run.robustness import examine_networks
 from dagnn.run.trained import apply_novelty, learn_familiar, predict_all
+from dagnn.tasks import AnyPredictions
+from dagnn.tasks.prior import Prior
 from dagnn.training import Checkpoint, legend
 
 TOLD = {
@@ -224,16 +226,16 @@ def finish(
     console: Console,
 ) -> RunResult:
     """Measure predictions, examine networks, write every output and print the table."""
-    answers = answers_of(prepared.truth.classes)
-    predictions = [*answers.baselines(experiment, prepared), *predictions]
-    predictions = [*answers.guesses(experiment, prepared, predictions), *predictions]
-    results = answers.measure(experiment, predictions, prepared)
+    predictions = [*baseline_predictions(experiment, prepared), *predictions]
+    predictions = [*guesses(experiment, prepared, predictions), *predictions]
+    results = measure(experiment, prepared, predictions)
     mock = stamped(folder.read_environment())
     priors = Prior.within(prepared.scaling.limits)
-    write_tables(folder, answers, predictions, results, priors=priors, mock=mock)
+    write_tables(folder, predictions, results, priors=priors, mock=mock)
     drawn = {name: network for name, network in networks.items() if name in DRAWN}
     with busy(console, "Measuring and examining the networks"):
-        found = answers.examine(experiment, prepared, drawn)
+        classes = prepared.truth.classes
+        found = examine_networks(experiment, prepared, drawn) if classes else None
     if found is not None:
         write_examination(folder.path, found, mock=mock)
     with busy(console, "Drawing the report"):
@@ -260,10 +262,9 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
         _forget_evaluation(folder)
         return _train_on(path, console)
     console.print(_nothing_to_do(folder), markup=False, highlight=False, soft_wrap=True)
-    facts = folder.read_environment()
-    answers = answers_of(facts.get("classes", ()))
-    predictions = with_latents(folder, answers.read(folder.predictions))
-    return RunResult(path, read_results(folder.results), predictions, stamped(facts))
+    predictions = with_latents(folder, read_predictions(folder.predictions))
+    mock = stamped(folder.read_environment())
+    return RunResult(path, read_results(folder.results), predictions, mock)
 
 
 def _forget_evaluation(folder: RunFolder) -> None:

@@ -11,14 +11,15 @@ from torch import Tensor
 
 from dagnn.config import Experiment
 from dagnn.errors import CheckpointError, UsageError
+from dagnn.evaluation.predict import predict
 from dagnn.models import Network
 from dagnn.records import Dataset
-from dagnn.run.answers import AnyPredictions, answers_of
 from dagnn.run.assemble import choose_device, make_network, on_this_machine
 from dagnn.run.folder import RunFolder
 from dagnn.run.meta import load_trained
 from dagnn.run.prepared import Prepared, SuiteData, stored_truth
 from dagnn.stored import reading
+from dagnn.tasks import AnyPredictions, of_classes
 from dagnn.training import Checkpoint, load_checkpoint, load_weights
 from dagnn.trust.novelty import Novelty
 
@@ -156,16 +157,17 @@ def _predict_part(
     known: Sequence[str],
     model: str,
 ) -> AnyPredictions:
-    return answers_of(prepared.truth.classes).predict(
+    made: AnyPredictions = predict(
         network,
         suite.loaded.dataset.in_domain(known.index(suite.name) if suite.name in known else 0),
         index,
-        prepared.truth,
+        prepared.truth.answer,
         suite=suite.name,
         role=suite.role,
         split=part,
         model=model,
     )
+    return made
 
 
 def unseen_labels(suite: SuiteData, prepared: Prepared) -> Tensor:
@@ -232,8 +234,10 @@ def fit_familiar(network: Network, taught: Prepared, known: Sequence[str]) -> No
 
     Arguments and what is returned are those of :func:`learn_familiar`.
     """
-    return answers_of(taught.truth.classes).fit_novelty(
-        lambda part: predict_taught(network, taught, part, known)
+    if not taught.truth.classes:
+        return None
+    return Novelty.fit(
+        *(of_classes(predict_taught(network, taught, split, known)) for split in ("train", "valid"))
     )
 
 

@@ -32,6 +32,7 @@ class ClassShift:
     source_share: FloatArray
     target_share: FloatArray
     chance: float
+    subject = "proportions of classes"
 
     @property
     def distance(self) -> float:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dagnn.evaluation.open_set import called_unknown
 from dagnn.records import ClassPredictions
-from dagnn.trust.class_shift import sides_of
+from dagnn.tasks import AnyPredictions, of_classes
+from dagnn.tasks.classification_metrics import called_unknown
+from dagnn.trust.class_shift import ClassShift, class_shifts, sides_of
 
 MANY = 0.1
 """Share of items called unknown, beyond that of the source, which is told."""
@@ -31,6 +32,7 @@ class Unfamiliar:
     source_share: float
     target_share: float
     chance: float
+    subject = "novelty"
 
     @property
     def alarm(self) -> bool:
@@ -78,3 +80,10 @@ def _chance(share: float, count: int, others: int) -> float:
     """
     expected = (share * count + 1) / (count + 2)
     return float((expected * (1 - expected) * (1 / count + 1 / others)) ** 0.5)
+
+
+def class_alarms(predictions: Iterable[AnyPredictions]) -> list[ClassShift | Unfamiliar]:
+    """Return what in held-out predictions of classes forbids trusting them; no label is read."""
+    classes = of_classes(predictions)
+    found: list[ClassShift | Unfamiliar] = [*class_shifts(classes), *unfamiliar(classes)]
+    return [each for each in found if each.alarm]

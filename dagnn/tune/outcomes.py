@@ -15,15 +15,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from dagnn.errors import UsageError, nearest
 from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
-from dagnn.evaluation.class_metrics import balanced_accuracy
-from dagnn.evaluation.class_table import ALL_CLASSES
-from dagnn.evaluation.metrics import average
 from dagnn.evaluation.paired import Difference, sign_probability
 from dagnn.evaluation.selection_scores import chosen, rank_sum
 from dagnn.evaluation.verdicts import no_pair, same_items, verdict_sentence
 from dagnn.files import write_text
 from dagnn.records import FloatArray
 from dagnn.stored import read_json, reading
+from dagnn.tasks import ALL_CLASSES
+from dagnn.tasks.classification_metrics import balanced_accuracy
+from dagnn.tasks.metrics import average
 from dagnn.tune.storage import first_number
 
 SCORES, MOCK, SECONDS, ERROR, WORKER = "scores", "mock", "seconds", "error", "worker"

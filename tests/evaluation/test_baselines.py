@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from dagnn.errors import MissingDataError
-from dagnn.evaluation.baselines import BASELINES, SummaryTable, summary_baselines
-from dagnn.evaluation.metrics import METRICS
-from dagnn.evaluation.prior import Prior
+from dagnn.evaluation.baselines import SummaryTable, summary_baselines
 from dagnn.evaluation.table import evaluate
+from dagnn.tasks.prior import Prior
+from dagnn.tasks.regression_metrics import REGRESSION_METRICS as METRICS
+from dagnn.tasks.task import BASELINES
 
 NAMES = ("Omega_m", "A_SN1")
 PRIOR = {name: Prior.of(name) for name in NAMES}
@@ -39,7 +40,7 @@ SUITES = (suite("tng", "source"), suite("simba", "target", shift=2.0, stretch=1.
 
 def r2(predictions, column=0):
     sample = (v[:, column] for v in (predictions.truth, predictions.mean, predictions.std))
-    return float(METRICS["r2"](*sample, PRIOR[NAMES[column]]))
+    return float(METRICS["r2"](*sample, prior=PRIOR[NAMES[column]]))
 
 
 def pick(found, model, suite_name, split="test"):

@@ -8,13 +8,14 @@ from matplotlib.collections import LineCollection
 from synthetic_predictions import synthetic
 from synthetic_runs import seeds
 
-from dagnn.evaluation.beyond import beyond_prior, outside, outside_texts
-from dagnn.evaluation.prior import Prior
+from dagnn.evaluation.beyond import beyond_prior
 from dagnn.evaluation.storage import read_predictions, write_predictions
 from dagnn.report.comparison.notes import comparability
 from dagnn.report.comparison.runs import group_runs
 from dagnn.report.figures import truth_figure
 from dagnn.report.lines import beyond_section
+from dagnn.tasks.prior import Prior
+from dagnn.tasks.regression import outside, outside_texts
 
 OMEGA, FEEDBACK = Prior.of("Omega_m"), Prior.of("A_SN1")
 

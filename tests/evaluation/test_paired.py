@@ -7,9 +7,9 @@ import pytest
 from synthetic_predictions import PRIORS, synthetic
 
 from dagnn.errors import MismatchError
-from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.paired import paired_bootstrap, sign_probability
 from dagnn.evaluation.table import evaluate
+from dagnn.tasks.regression_metrics import REGRESSION_METRICS as METRICS
 
 
 def pick(found, metric, parameter="Omega_m"):

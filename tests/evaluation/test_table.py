@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from synthetic_predictions import PRIORS, synthetic
 
-from dagnn.evaluation.baselines import prior_mean
-from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.table import PREDICTORS, Block, blocks, evaluate, gap_closed
 from dagnn.records import Result
+from dagnn.tasks import REGRESSION
+from dagnn.tasks.regression_metrics import REGRESSION_METRICS as METRICS
 
 
 def pick(results, **wanted):
@@ -19,7 +19,7 @@ def pick(results, **wanted):
 
 
 def test_prior_mean_says_the_same_about_everything(predictions):
-    baseline = prior_mean(predictions[0], PRIORS)
+    baseline = REGRESSION.guess(predictions[0], PRIORS)
     assert baseline.model == "prior-mean"
     assert baseline.ids == predictions[0].ids
     np.testing.assert_allclose(baseline.mean, 0.3)
@@ -69,7 +69,7 @@ def test_items_of_unknown_truth_are_left_out():
     half.truth[20:] = np.nan
     first = [values[:20] for values in (given.truth, given.mean, given.std)]
     found = evaluate([half], PRIORS, n_bootstrap=50)
-    expected = float(METRICS["rmse"](*(v[:, 0] for v in first), PRIORS["Omega_m"]))
+    expected = float(METRICS["rmse"](*(v[:, 0] for v in first), prior=PRIORS["Omega_m"]))
     assert pick(found, model="model", metric="rmse").value == pytest.approx(expected)
 
 

@@ -9,15 +9,15 @@ from synthetic_classes import CLASSES, synthetic_classes
 from test_report import Page
 
 from dagnn.errors import MismatchError
-from dagnn.evaluation.class_metrics import balanced_accuracy
-from dagnn.evaluation.class_paired import paired_class_bootstrap
-from dagnn.evaluation.class_table import evaluate_classes
+from dagnn.evaluation.paired import paired_bootstrap
+from dagnn.evaluation.table import evaluate
 from dagnn.report.comparison.differences import to_first, to_no_adaptation
 from dagnn.report.comparison.notes import comparability
 from dagnn.report.comparison.page import comparison_figures, write_comparison
 from dagnn.report.comparison.runs import FinishedRun, group_runs
 from dagnn.report.comparison.storage import write_comparison_csv
 from dagnn.report.comparison.words import opening
+from dagnn.tasks.classification_metrics import balanced_accuracy
 
 
 def blurred(given, share):
@@ -41,7 +41,7 @@ def run_of(name="mmd/seed-0", seed=0, wrong=0.0, source=("sdss",), target=("deca
         source=source,
         target=target,
         seed=seed,
-        results=evaluate_classes(predictions, np.array([0.5, 0.3, 0.2]), 100),
+        results=evaluate(predictions, np.array([0.5, 0.3, 0.2]), 100),
         predictions=predictions,
         config=config,
         **options,
@@ -51,13 +51,13 @@ def run_of(name="mmd/seed-0", seed=0, wrong=0.0, source=("sdss",), target=("deca
 def test_paired_difference_is_the_difference_of_the_metrics():
     good = synthetic_classes(items=150, unknown=5, unlabelled=4)
     bad = blurred(good, 0.4)
-    found = {d.metric: d for d in paired_class_bootstrap(good, bad)}
+    found = {d.metric: d for d in paired_bootstrap(good, bad)}
     known = (good.truth >= 0) & (good.truth < len(CLASSES))
     ours, theirs = (balanced_accuracy(good.truth[known], p.probability[known]) for p in (good, bad))
     one = found["balanced_accuracy"]
     assert one.value == pytest.approx(ours - theirs)
     assert one.low < one.value < one.high and one.low > 0 and one.items == known.sum()
-    same = paired_class_bootstrap(good, good)
+    same = paired_bootstrap(good, good)
     assert all(d.value == d.low == d.high == 0 and d.probability == 1 for d in same)
 
 
@@ -69,7 +69,7 @@ def test_unlike_predictors_are_refused():
         replace(good, truth=(good.truth + 1) % 3),
     ):
         with pytest.raises(MismatchError):
-            paired_class_bootstrap(good, other)
+            paired_bootstrap(good, other)
 
 
 def test_groups_are_compared_on_common_items_with_a_verdict():

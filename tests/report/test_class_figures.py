@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from synthetic_classes import CLASSES, synthetic_classes
 
-from dagnn.evaluation.latent import class_map
+from dagnn.evaluation.latent import latent_map
 from dagnn.report.figures import (
     confusion_figure,
     latent_figure,
@@ -72,7 +72,10 @@ def draw(given):
     images = np.random.default_rng(0).random((2, 3, 9, 9))
     pixels = np.array([[2.0, 3.0, 1, 1, 1], [8.0, 0.0, 1, 1, 1]])
     told = [("spiral 60%", "merger 55%")] * 2
-    maps = [class_map(given[:2], method="pca"), class_map(given[2:], method="pca")]
+    maps = [
+        latent_map(given[:2], "class", method="pca"),
+        latent_map(given[2:], "class", method="pca"),
+    ]
     return {
         "roc": lambda **stamps: roc_figure(given, **stamps),
         "reliability": lambda **stamps: reliability_figure(given, **stamps),
@@ -173,10 +176,10 @@ def test_proportions_are_shares(given):
 
 
 def test_latent_maps_of_classes_have_one_colour_each(given):
-    found = class_map([given[2], replace(given[3], truth=np.full(140, -1))], method="pca")
+    found = latent_map([given[2], replace(given[3], truth=np.full(140, -1))], "class", method="pca")
     assert found.classes == CLASSES
     assert np.isnan(found.values[120:]).all()
-    with_unknown = class_map(given[2:], method="pca")
+    with_unknown = latent_map(given[2:], "class", method="pca")
     assert with_unknown.classes == (*CLASSES, "unknown")
     figure = latent_figure([with_unknown], mock=False)
     assert {"spiral", "elliptical", "merger", "unknown"} <= set(texts(figure))

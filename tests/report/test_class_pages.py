@@ -8,10 +8,8 @@ from rich.console import Console
 from synthetic_classes import CLASSES, synthetic_classes
 from test_report import Page
 
-from dagnn.evaluation.class_table import evaluate_classes, prior_class
 from dagnn.evaluation.storage import read_results, write_results
-from dagnn.evaluation.views import CLASSES as CLASS_VIEW
-from dagnn.evaluation.views import PARAMETERS, view_of
+from dagnn.evaluation.table import evaluate
 from dagnn.report.class_lines import class_sections, unknown_sentences
 from dagnn.report.console import console_table
 from dagnn.report.figures import confusion_figure
@@ -19,6 +17,7 @@ from dagnn.report.headline import headline
 from dagnn.report.lines import Lines, Section
 from dagnn.report.model_card import write_model_card
 from dagnn.report.run_page import CAPTIONS, write_report
+from dagnn.tasks import CLASSIFICATION, REGRESSION, task_of_results
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def predicted():
 
 @pytest.fixture(scope="module")
 def rows(predicted):
-    return evaluate_classes(predicted, np.array([0.5, 0.3, 0.2]), n_bootstrap=200)
+    return evaluate(predicted, np.array([0.5, 0.3, 0.2]), n_bootstrap=200)
 
 
 def balanced(rows, suite, model):
@@ -45,9 +44,9 @@ def balanced(rows, suite, model):
 
 
 def test_views_are_chosen_by_the_results(rows, results):
-    assert view_of(rows) is CLASS_VIEW
-    assert view_of(results) is PARAMETERS
-    assert view_of([]) is PARAMETERS
+    assert task_of_results(rows) is CLASSIFICATION
+    assert task_of_results(results) is REGRESSION
+    assert task_of_results([]) is REGRESSION
 
 
 def test_results_round_trip(tmp_path, rows):
@@ -56,7 +55,7 @@ def test_results_round_trip(tmp_path, rows):
 
 def test_the_headline_compares_balanced_accuracies(rows, predicted):
     first = [p for p in predicted if p.model == "source-only"]
-    guesses = [prior_class(p, np.full(3, 1 / 3)) for p in first]
+    guesses = [CLASSIFICATION.guess(p, np.full(3, 1 / 3)) for p in first]
     text = headline(rows, [*guesses, *predicted])
     told = balanced(rows, "decals", "model")
     assert text.startswith(
@@ -78,7 +77,7 @@ def test_worse_is_said_where_more_is_better(predicted):
         synthetic_classes("decals", "target", items=300, skill=4.0, model="source-only"),
         synthetic_classes("decals", "target", items=300, skill=0.0),
     ]
-    text = headline(evaluate_classes(swapped, np.full(3, 1 / 3), n_bootstrap=100), swapped)
+    text = headline(evaluate(swapped, np.full(3, 1 / 3), n_bootstrap=100), swapped)
     assert "The model is worse than the same network without adaptation" in text
 
 
@@ -115,7 +114,7 @@ def test_the_report_tells_classes_unknown_ones_and_shift(tmp_path, rows, predict
         "decals (target) · test", "class frequencies", "Class by class", "Class proportions",
         "Unknown classes", "decals (target) · merger · test", "About it.", "H-score",
         "predicted by model", CAPTIONS["confusion"], "Gap closed", "balanced accuracy",
-        CLASS_VIEW.remark,
+        CLASSIFICATION.remark,
     ):  # fmt: skip
         assert words in page.text, words
     assert "R²" not in page.text
@@ -125,7 +124,7 @@ def test_the_report_tells_classes_unknown_ones_and_shift(tmp_path, rows, predict
 def test_the_report_shows_no_metric_that_nothing_was_measured_in(tmp_path):
     known = synthetic_classes("decals", "target", items=60, skill=3.0)
     options = {"title": "sdss", "config_yaml": "", "environment": {}, "mock": True}
-    rows = evaluate_classes([known], np.full(3, 1 / 3), n_bootstrap=100)
+    rows = evaluate([known], np.full(3, 1 / 3), n_bootstrap=100)
     figures = {"latent_class": confusion_figure([known], mock=True)}
     options |= {"headline": "What came out.", "results": rows, "figures": figures}
     html = write_report(tmp_path / "r.html", **options).read_text()

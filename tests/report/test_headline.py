@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from synthetic_predictions import PRIORS, synthetic
 
-from dagnn.evaluation.baselines import prior_mean
 from dagnn.evaluation.paired import paired_bootstrap
 from dagnn.evaluation.table import evaluate
 from dagnn.evaluation.verdicts import difference, verdict, verdict_sentence
 from dagnn.records import Result
 from dagnn.report.headline import headline, independent_items
+from dagnn.tasks import REGRESSION
 
 SOURCE_ONLY = "the same network without adaptation"
 
@@ -26,7 +26,7 @@ def on_target(model="model", *, seed=1, **options):
 
 
 def told(*predictions, **options):
-    guess = prior_mean(predictions[0], PRIORS)
+    guess = REGRESSION.guess(predictions[0], PRIORS)
     every = [guess, *predictions]
     return headline(evaluate(every, PRIORS, n_bootstrap=200), every, **options)
 

@@ -7,11 +7,11 @@ from synthetic_predictions import PRIORS
 
 from dagnn.evaluation.alignment import alignments
 from dagnn.evaluation.calibration import calibrations
-from dagnn.evaluation.metrics import METRICS
 from dagnn.evaluation.table import blocks, gap_closed
 from dagnn.report.figures import truth_figure
 from dagnn.report.headline import headline
 from dagnn.report.run_page import CAPTIONS, write_report
+from dagnn.tasks.regression_metrics import REGRESSION_METRICS as METRICS
 
 
 class Page(HTMLParser):

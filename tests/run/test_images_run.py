@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dagnn.run.answers import answers_of
 from rich.console import Console
 from tiny_images import EXAMINED, tiny, write_survey, write_surveys
 
@@ -18,7 +19,6 @@ from dagnn.data.mocking import skies
 from dagnn.data.modalities import MODALITIES
 from dagnn.errors import CheckpointError, UsageError
 from dagnn.robustness.examination import read_examination
-from dagnn.run.answers import answers_of
 from dagnn.run.assemble import assemble, check
 from dagnn.run.data import locate_data, prepare, read_suite
 from dagnn.run.fitting import fit_network

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dagnn.run.answers import answers_of
 
 from dagnn import run
 from dagnn.errors import DataError
 from dagnn.records import ClassPredictions, EpochRecord, Result
-from dagnn.run.answers import answers_of
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import (
     how_aligned,

@@ -14,11 +14,11 @@ from dagnn import run
 from dagnn.cli import app
 from dagnn.errors import DataError, MismatchError, UsageError
 from dagnn.evaluation.paired import paired_bootstrap
-from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.storage import read_predictions, read_results
 from dagnn.evaluation.verdicts import difference_with_interval
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import summary
+from dagnn.tasks.prior import Prior
 
 
 @pytest.fixture(scope="module")

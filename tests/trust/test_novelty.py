@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from synthetic_classes import synthetic_classes
 
 from dagnn.errors import DataError, MismatchError
-from dagnn.evaluation.open_set import called_unknown
+from dagnn.tasks.classification_metrics import called_unknown
 from dagnn.trust.novelty import DIRECTIONS, Novelty
 
 

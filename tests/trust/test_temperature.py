@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic_classes import synthetic_classes
 
-from dagnn.evaluation.class_metrics import CLASS_METRICS
+from dagnn.tasks.classification_metrics import CLASS_METRICS
 from dagnn.trust.temperature import Temperature, log_loss, softened
 
 

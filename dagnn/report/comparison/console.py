@@ -10,7 +10,7 @@ from dagnn.evaluation.table import MODEL, SOURCE_ONLY
 from dagnn.evaluation.wording import heading, plain
 from dagnn.report.comparison.rows import Row, rows
 from dagnn.report.comparison.runs import Group
-from dagnn.report.comparison.summary import places, summarise, view
+from dagnn.report.comparison.summary import places, summarise, task_of_groups
 from dagnn.report.console import stacked
 
 
@@ -35,7 +35,7 @@ def comparison_console(groups: Sequence[Group], title: str, *, narrow: bool = Fa
     # Long names wrap, so that no number is ever cut.
     table.add_column("suite", overflow="fold")
     table.add_column("seeds", justify="right", no_wrap=True)
-    shown = view(groups)
+    shown = task_of_groups(groups)
     for name in shown.console:
         table.add_column(shown.metrics[name].label, justify="right", no_wrap=True)
     summaries = [(group, summarise(group)) for group in groups]

@@ -8,15 +8,14 @@ from typing import Literal
 import numpy as np
 from scipy.stats import t as student
 
-from dagnn.evaluation.paired import Difference
+from dagnn.evaluation.paired import Difference, common_items, compare
 from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.evaluation.verdicts import direction, verdict
-from dagnn.evaluation.views import CLASSES, PARAMETERS
-from dagnn.report.comparison.pairing import AnyPredictions, common_items, pairing_of
 from dagnn.report.comparison.runs import FinishedRun, Group
 from dagnn.report.comparison.summary import mean_and_sd
+from dagnn.tasks import CLASSIFICATION, REGRESSION, AnyPredictions
 
-COMPARED = frozenset((*PARAMETERS.compared, *CLASSES.compared))
+COMPARED = frozenset((*REGRESSION.compared, *CLASSIFICATION.compared))
 """Metrics of which differences are taken; skill says no more than R² here."""
 FEWEST_ITEMS = 10
 """A bootstrap over fewer common items than this says nothing."""
@@ -126,7 +125,7 @@ def _paired(
             common = common_items(one, two)
             if len(common) < FEWEST_ITEMS:
                 continue
-            for each in pairing_of(one).differences(one, two, common, first.seed, metrics):
+            for each in compare(one, two, common, first.seed, metrics):
                 yield two.role, each
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dagnn.evaluation.baselines import RIDGE, RIDGE_ALIGNED
 from dagnn.evaluation.table import HELD_OUT, MODEL, PREDICTORS, SOURCE_ONLY
-from dagnn.evaluation.views import HEADLINES, PARAMETERS, View, view_of
 from dagnn.report.comparison.runs import FinishedRun, Group, Settings, differing
 from dagnn.report.comparison.stamps import marks
 from dagnn.report.comparison.summary import Summary
+from dagnn.tasks import HEADLINES, REGRESSION, Task, task_of_results
+from dagnn.tasks.task import RIDGE, RIDGE_ALIGNED
 
 Sources = tuple[str, ...]
 
@@ -27,7 +27,7 @@ class Matrix:
         cells: sources and suite → metric → summary over seeds.
         mock: whether any cell comes from mocks.
         oracle: whether any checkpoint was chosen by target labels.
-        view: which metrics to show.
+        task: which metrics to show.
         model: the predictor.
         marks: sources and suite → what must not be overlooked of the numbers there.
     """
@@ -39,7 +39,7 @@ class Matrix:
     cells: dict[tuple[Sources, str], dict[str, Summary]]
     mock: bool
     oracle: bool
-    view: View = PARAMETERS
+    task: Task = REGRESSION
     model: str = MODEL
     marks: dict[tuple[Sources, str], tuple[str, ...]] = field(default_factory=dict)
 
@@ -132,7 +132,7 @@ def _matrix(name: str, members: Sequence[Group], model: str, parameter: str) -> 
         cells=cells,
         mock=any(run.mock for run in runs),
         oracle=any(run.oracle for run in runs),
-        view=view_of(row for run in runs for row in run.results),
+        task=task_of_results(row for run in runs for row in run.results),
         model=model,
         marks={
             (sources, suite): _marks(members, sources, suite, model) for sources, suite in cells

@@ -5,10 +5,11 @@ from dataclasses import replace
 from itertools import combinations
 
 from dagnn.evaluation.beyond import BeyondPrior, beyond_prior
+from dagnn.evaluation.paired import common_items
 from dagnn.evaluation.table import HELD_OUT, MODEL
 from dagnn.evaluation.wording import plain
-from dagnn.report.comparison.pairing import AnyPredictions, common_items, pairing_of
 from dagnn.report.comparison.runs import FinishedRun, Group
+from dagnn.tasks import AnyPredictions, task_of
 
 
 def comparability(groups: Sequence[Group]) -> list[str]:
@@ -72,8 +73,8 @@ def _parameters(groups: Sequence[Group]) -> Iterator[str]:
     what = ""
     for group in groups:
         first = next(iter(group.first.predictions), None)
-        asked = () if first is None else pairing_of(first).asked(first)
-        what = what if first is None else pairing_of(first).what
+        asked = () if first is None else task_of(first).names(first)
+        what = what if first is None else task_of(first).what
         inferred.setdefault(tuple(sorted(asked)), []).append(group)
     if len(inferred) > 1:
         parts = (

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from dagnn.evaluation.table import DRAWN, MODEL, PREDICTORS, SOURCE_ONLY
 from dagnn.evaluation.verdicts import difference
-from dagnn.evaluation.views import View
 from dagnn.evaluation.wording import number, plain
 from dagnn.files import write_text
 from dagnn.report.comparison.differences import (
@@ -24,11 +23,12 @@ from dagnn.report.comparison.notes import comparability
 from dagnn.report.comparison.rows import rows
 from dagnn.report.comparison.runs import Group, differing
 from dagnn.report.comparison.stamps import group_marks, warnings
-from dagnn.report.comparison.summary import Summary, places, summarise, view
+from dagnn.report.comparison.summary import Summary, places, summarise, task_of_groups
 from dagnn.report.comparison.words import opening
 from dagnn.report.figures.comparison import comparison_figure
 from dagnn.report.figures.matrix import matrix_figure
 from dagnn.report.page import picture, render
+from dagnn.tasks import Task
 
 Line = dict[str, Any]
 
@@ -66,7 +66,7 @@ def write_comparison(
     Returns:
         The path.
     """
-    found, shown = matrices(groups), view(groups)
+    found, shown = matrices(groups), task_of_groups(groups)
     main = (*shown.rivals, SOURCE_ONLY, MODEL)
     one_recipe = all(group.recipe() == groups[0].recipe() for group in groups)
     page = render(
@@ -95,7 +95,7 @@ def write_comparison(
     return write_text(path, page)
 
 
-def _caption(name: str, shown: View) -> str:
+def _caption(name: str, shown: Task) -> str:
     if name.startswith("matrix"):
         return (
             "Rows: the labelled suites. Columns: where the network was measured, on items that no "
@@ -126,7 +126,7 @@ def _cell(found: Summary | None) -> Line:
 
 
 def _table(
-    groups: Sequence[Group], names: Sequence[str], models: Sequence[str], shown: View
+    groups: Sequence[Group], names: Sequence[str], models: Sequence[str], shown: Task
 ) -> Line:
     """Prepare the table of all groups: one block per suite and parameter."""
     summaries = [(group, summarise(group)) for group in groups]
@@ -136,7 +136,7 @@ def _table(
         lines = [
             {
                 "label": row.label
-                if row.model == shown.guess
+                if row.model == shown.guess_model
                 else f"{row.label} ({row.group.count})",
                 "kind": "baseline" if row.is_baseline else row.model,
                 "cells": [_cell(row.metrics.get(name)) for name in names],
@@ -165,7 +165,7 @@ def _sections(groups: Sequence[Group], folded: bool) -> list[tuple[str, bool, li
     ]  # fmt: skip
 
 
-def _changes(found: Sequence[Change], shown: View) -> Line:
+def _changes(found: Sequence[Change], shown: Task) -> Line:
     """Prepare a table of differences: one block per suite and parameter."""
 
     def place(change: Change) -> tuple[str, str]:
@@ -221,8 +221,8 @@ def _matrix(matrix: Matrix) -> Line:
         for suite in matrix.suites:
             found = matrix.cells.get((sources, suite), {})
             texts = [
-                {"metric": matrix.view.metrics[name].label, **_cell(found[name])}
-                for name in matrix.view.matrix
+                {"metric": matrix.task.metrics[name].label, **_cell(found[name])}
+                for name in matrix.task.matrix
                 if name in found
             ]
             same = matrix.is_same_suite(sources, suite)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.table import MODEL, PREDICTORS
 from dagnn.report.comparison.runs import Group
 from dagnn.report.comparison.stamps import marks
 from dagnn.report.comparison.summary import Measured, Place, Summary
+from dagnn.tasks.task import BASELINES
 
 Summaries = Sequence[tuple[Group, Measured]]
 

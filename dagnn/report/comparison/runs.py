@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from dagnn.evaluation.prior import Prior
 from dagnn.records import ClassPredictions, Predictions, Result
+from dagnn.tasks.prior import Prior
 
 NOT_SETTINGS = ("seed", "data.path", "data.workers", "training.device")
 """Keys that say where and how often something ran; data are told apart by fingerprint."""

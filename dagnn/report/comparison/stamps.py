@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dagnn.evaluation.baselines import BASELINES
 from dagnn.evaluation.table import MODEL
 from dagnn.report.comparison.runs import ALARM, Group, Stamp
+from dagnn.tasks.task import BASELINES
 
 NAMED = 4
 """Groups that one sentence names; of more it says how many there are."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dagnn.evaluation.table import HELD_OUT, MODEL, blocks
-from dagnn.evaluation.views import HEADLINES, View, view_of
 from dagnn.evaluation.wording import number
 from dagnn.records import Result
 from dagnn.report.comparison.runs import Group
+from dagnn.tasks import HEADLINES, Task, task_of_results
 
 Place = tuple[str, str, str, str]
 """Suite, role, split and parameter of a number."""
@@ -96,9 +96,9 @@ def summarise(group: Group, splits: Sequence[str] | None = HELD_OUT) -> Measured
     }
 
 
-def view(groups: Iterable[Group]) -> View:
+def task_of_groups(groups: Iterable[Group]) -> Task:
     """Return what to show of these groups: parameters or classes."""
-    return view_of(row for group in groups for run in group.runs for row in run.results)
+    return task_of_results(row for group in groups for run in group.runs for row in run.results)
 
 
 def places(groups: Iterable[Group]) -> list[Place]:

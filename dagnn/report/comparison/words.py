@@ -14,7 +14,7 @@ from dagnn.report.comparison.differences import (
 from dagnn.report.comparison.matrix import Matrix, matrices
 from dagnn.report.comparison.runs import Group
 from dagnn.report.comparison.stamps import marks
-from dagnn.report.comparison.summary import Place, places, summarise, view
+from dagnn.report.comparison.summary import Place, places, summarise, task_of_groups
 
 NAMED = 4
 """Groups that the opening names; the table has them all."""
@@ -34,7 +34,7 @@ def opening(groups: Sequence[Group]) -> str:
 
 def _numbers(groups: Sequence[Group], place: Place) -> str:
     suite, role, _, parameter = place
-    shown = view(groups)
+    shown = task_of_groups(groups)
     measured = [(group, summarise(group).get(place, {}).get(MODEL, {})) for group in groups]
     measured = [(group, metrics) for group, metrics in measured if shown.headline in metrics]
     parts = [
@@ -50,7 +50,7 @@ def _numbers(groups: Sequence[Group], place: Place) -> str:
 
 def _rival(group: Group, place: Place) -> list[str]:
     """Name the best that needs no network, on the items of a group, and compare with it."""
-    shown, measured = view([group]), summarise(group).get(place, {})
+    shown, measured = task_of_groups([group]), summarise(group).get(place, {})
     rivals = {
         name: measured[name][shown.headline]
         for name in shown.rivals
@@ -82,7 +82,7 @@ def _verdicts(groups: Sequence[Group], place: Place) -> list[str]:
 def _verdict(place: Place, contender: Contender, reference: Contender, name: str) -> list[str]:
     """Judge a contender on one suite by the headline metric; ``name`` is the reference."""
     suite, role, _, parameter = place
-    metric = view([contender[0]]).headline
+    metric = task_of_groups([contender[0]]).headline
     here = (suite, role, role, parameter)
     found = [
         no_pair(change.name, name)
@@ -102,7 +102,7 @@ def _basis(change: Change) -> str:
 
 def _matrix(matrix: Matrix) -> str:
     """Tell the range on the sources' own suites, and where the network was carried to."""
-    ranges, metric = [], matrix.view.headline
+    ranges, metric = [], matrix.task.headline
     for same in (True, False):
         values = [
             cell[metric].mean
@@ -114,5 +114,5 @@ def _matrix(matrix: Matrix) -> str:
             ranges.append(("own" if same else "other", " to ".join(ends)))
     words = {"own": "on the suites that were labelled", "other": "on suites that were not"}
     parts = [f"{text} {words[which]}" for which, text in ranges]
-    measure = matrix.view.measure.format(parameter=plain(matrix.parameter))
+    measure = matrix.task.measure.format(parameter=plain(matrix.parameter))
     return f"{measure}: {'; '.join(parts)}."

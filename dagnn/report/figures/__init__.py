@@ -4,6 +4,7 @@
 no global state: figures can be drawn in threads, notebooks and servers alike.
 """
 
+from dagnn.report.figures.by_task import task_figures
 from dagnn.report.figures.calibration import calibration_figure
 from dagnn.report.figures.classes import (
     proportions_figure,
@@ -31,6 +32,7 @@ __all__ = [
     "roc_figure",
     "save_figure",
     "tarp_figure",
+    "task_figures",
     "training_figure",
     "truth_figure",
 ]

@@ -9,8 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from dagnn.evaluation.class_metrics import BINS, CLASS_METRICS, confidence_bins
-from dagnn.evaluation.confusion import confusion, predicted_shares, true_shares
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.evaluation.wording import number
 from dagnn.records import ClassPredictions, FloatArray, IntArray
@@ -23,6 +21,14 @@ from dagnn.report.figures.style import (
     panels,
     say,
     suites_of,
+)
+from dagnn.tasks.classification_metrics import (
+    BINS,
+    CLASS_METRICS,
+    confidence_bins,
+    confusion,
+    predicted_shares,
+    true_shares,
 )
 
 FEWEST = 5

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dagnn.evaluation.table import MODEL, PREDICTORS, SOURCE_ONLY
-from dagnn.evaluation.views import READINGS
 from dagnn.evaluation.wording import label
 from dagnn.report.comparison.runs import Group
-from dagnn.report.comparison.summary import Summary, places, summarise, view
+from dagnn.report.comparison.summary import Summary, places, summarise, task_of_groups
 from dagnn.report.figures.style import BLUE, GREY, ORANGE, STYLE, panels
+from dagnn.tasks import METRICS
 
 LINE = 0.23
 """Height of one line in inches."""
@@ -45,7 +45,7 @@ def comparison_figure(groups: Sequence[Group], parameter: str) -> Figure:
     lines = _lines(groups, parameter)
     if not lines:
         raise ValueError(f"No group has a measured {parameter}.")
-    shown = view(groups).panels
+    shown = task_of_groups(groups).panels
     figure, grid = panels(
         1, len(shown), f"Comparison · {label(parameter)}",
         mock=any(run.mock for group in groups for run in group.runs),
@@ -67,7 +67,7 @@ def comparison_figure(groups: Sequence[Group], parameter: str) -> Figure:
 def _lines(groups: Sequence[Group], parameter: str) -> list[_Line]:
     found: list[_Line] = []
     summaries = [(group, summarise(group)) for group in groups]
-    guess = view(groups).guess
+    guess = task_of_groups(groups).guess_model
     for place in places(groups):
         suite, role, _, name = place
         if name != parameter:
@@ -88,11 +88,11 @@ def _lines(groups: Sequence[Group], parameter: str) -> list[_Line]:
 
 
 def _panel(axes: Axes, lines: Sequence[_Line], metric: str) -> None:
-    axes.set_title(READINGS[metric].label)
+    axes.set_title(METRICS[metric].label)
     axes.set_ylim(len(lines) - 0.4, -0.8)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
-    better = READINGS[metric].better
+    better = METRICS[metric].better
     if isinstance(better, float):
         axes.axvline(better, color="#444444", linewidth=0.9, linestyle="--", zorder=1)
     for height, line in enumerate(lines):
@@ -100,7 +100,7 @@ def _panel(axes: Axes, lines: Sequence[_Line], metric: str) -> None:
             axes.axhline(height - 0.5, color="#cccccc", linewidth=0.7)
         if metric in line.metrics:
             _draw(axes, height, line.metrics[metric], line.colour)
-    if READINGS[metric].format.endswith("%"):
+    if METRICS[metric].format.endswith("%"):
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     if metric == "chi2" and axes.get_xlim()[1] > 30:
         axes.set_xscale("log")

@@ -9,11 +9,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from dagnn.evaluation.views import READINGS
 from dagnn.evaluation.wording import label, number
 from dagnn.report.comparison.matrix import Matrix
 from dagnn.report.comparison.summary import Summary
 from dagnn.report.figures.style import STYLE, panels
+from dagnn.tasks import METRICS
 
 # Light is good, so dark cells call for attention.
 COLOURS = {"low": "YlOrBr", "high": "YlOrBr_r"}
@@ -29,7 +29,7 @@ def matrix_figure(matrices: Sequence[Matrix]) -> Figure:
     rows, columns = (
         max(len(getattr(each, side)) for each in matrices) for side in ("rows", "suites")
     )
-    shown = matrices[0].view.matrix
+    shown = matrices[0].task.matrix
     figure, grid = panels(
         len(matrices), len(shown), f"Suite × suite · {label(matrices[0].parameter)}",
         mock=any(each.mock for each in matrices),
@@ -40,7 +40,7 @@ def matrix_figure(matrices: Sequence[Matrix]) -> Figure:
         scale = _scale(matrices, metric)
         for axes, matrix in zip([row[place] for row in grid], matrices, strict=True):
             _panel(axes, matrix, metric, scale)
-            axes.set_title(f"{READINGS[metric].label} · {matrix.name}")
+            axes.set_title(f"{METRICS[metric].label} · {matrix.name}")
             if place == 0:
                 axes.set_ylabel("trained on")
                 axes.set_yticklabels([" +\n".join(sources) for sources in matrix.rows])
@@ -50,7 +50,7 @@ def matrix_figure(matrices: Sequence[Matrix]) -> Figure:
 
 
 def _colours(metric: str) -> str:
-    return COLOURS[str(READINGS[metric].better)]
+    return COLOURS[str(METRICS[metric].better)]
 
 
 def _scale(matrices: Sequence[Matrix], metric: str) -> Normalize:

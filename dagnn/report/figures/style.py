@@ -7,9 +7,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dagnn.evaluation.baselines import PRIOR_MEAN
 from dagnn.evaluation.table import DRAWN, PREDICTORS, ROLES
 from dagnn.evaluation.wording import heading
+from dagnn.tasks.task import PRIOR_MEAN
 
 
 class Told(Protocol):

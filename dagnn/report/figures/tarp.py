@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dagnn.evaluation.calibration import LEVELS
-from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.evaluation.tarp import expected_coverage, tarp_of
 from dagnn.evaluation.wording import label
@@ -23,6 +22,7 @@ from dagnn.report.figures.style import (
     say,
     suites_of,
 )
+from dagnn.tasks.prior import Prior
 
 
 def _panel(axes: Axes, given: Sequence[Predictions], prior: Mapping[str, Prior], seed: int) -> int:

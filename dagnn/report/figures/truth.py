@@ -7,9 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dagnn.evaluation.beyond import outside
-from dagnn.evaluation.metrics import METRICS
-from dagnn.evaluation.prior import Prior
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.evaluation.wording import label, number
 from dagnn.records import FloatArray, Predictions
@@ -24,6 +21,9 @@ from dagnn.report.figures.style import (
     say,
     suites_of,
 )
+from dagnn.tasks import METRICS
+from dagnn.tasks.prior import Prior
+from dagnn.tasks.regression import outside
 
 BEYOND = PINK
 """Colour of what lies outside the prior."""
@@ -49,7 +49,7 @@ def _summary(truth: FloatArray, mean: FloatArray, std: FloatArray) -> str:
     # None of the metrics shown reads the prior.
     prior = Prior(0.0, 1.0)
     lines = [
-        f"{METRICS[name].label} {number(name, float(METRICS[name](truth, mean, std, prior)))}"
+        f"{METRICS[name].label} {number(name, float(METRICS[name](truth, mean, std, prior=prior)))}"
         for name in SHOWN
     ]
     return " · ".join([*lines, f"n = {len(truth)}"])

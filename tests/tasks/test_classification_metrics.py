@@ -6,9 +6,13 @@ from sklearn import metrics as reference
 from synthetic_classes import synthetic_classes
 
 from dagnn.evaluation.bootstrap import bootstrap_weights
-from dagnn.evaluation.class_metrics import CLASS_METRICS, ranked_area
-from dagnn.evaluation.confusion import BY_CLASS, confusion
-from dagnn.evaluation.open_set import OPEN_METRICS
+from dagnn.tasks.classification_metrics import (
+    BY_CLASS,
+    CLASS_METRICS,
+    OPEN_METRICS,
+    confusion,
+    ranked_area,
+)
 
 ONE_HOT = np.eye(3)
 THEIRS = {
@@ -62,7 +66,7 @@ def test_weights_are_repetitions(name):
         float(metric(*(np.repeat(values, row, 0) for values in sample)))
         for row in weight.astype(int)
     ]
-    np.testing.assert_allclose(metric(*sample, weight), expected, rtol=1e-12)
+    np.testing.assert_allclose(metric(*sample, weight=weight), expected, rtol=1e-12)
     assert np.shape(metric(*sample)) == ()
 
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import integrate, stats
 from sklearn.metrics import mean_squared_error, r2_score
 
-from dagnn.evaluation.metrics import METRICS
-from dagnn.evaluation.prior import Prior
+from dagnn.tasks.prior import Prior
+from dagnn.tasks.regression_metrics import REGRESSION_METRICS as METRICS
 
 PRIOR = Prior(0.1, 0.5)
 
@@ -21,7 +21,7 @@ def sample():
 
 
 def measure(name, sample, weight=None):
-    return METRICS[name](*sample, PRIOR, weight)
+    return METRICS[name](*sample, prior=PRIOR, weight=weight)
 
 
 def test_squared_errors_agree_with_scikit_learn(sample):
@@ -165,6 +165,6 @@ def test_prior_mean_has_the_relative_error_known_for_camels():
         prior = Prior.of(name)
         truth = np.linspace(prior.low, prior.high, 100_001)
         constant = np.full_like(truth, prior.mean)
-        assert METRICS["relative_error"](truth, constant, constant, prior) == pytest.approx(
+        assert METRICS["relative_error"](truth, constant, constant, prior=prior) == pytest.approx(
             error, abs=6e-4
         )

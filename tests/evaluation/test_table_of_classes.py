@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 from synthetic_classes import CLASSES, synthetic_classes
 
-from dagnn.evaluation.class_metrics import CLASS_METRICS
-from dagnn.evaluation.class_table import class_frequencies, evaluate_classes, prior_class
-from dagnn.evaluation.confusion import BY_CLASS
-from dagnn.evaluation.open_set import OPEN_METRICS
-from dagnn.evaluation.table import blocks, gap_closed
+from dagnn.evaluation.table import blocks, evaluate, gap_closed
+from dagnn.tasks import CLASSIFICATION
+from dagnn.tasks.classification import class_frequencies
+from dagnn.tasks.classification_metrics import BY_CLASS, CLASS_METRICS, OPEN_METRICS
 
 FREQUENCIES = np.array([0.5, 0.3, 0.2])
 
 
 def measured(*predictions, **options):
-    return evaluate_classes(predictions, FREQUENCIES, n_bootstrap=200, **options)
+    return evaluate(predictions, FREQUENCIES, n_bootstrap=200, **options)
 
 
 def pick(results, **wanted):
@@ -40,7 +39,7 @@ def test_every_metric_of_all_classes_and_of_each():
 def test_guessing_by_class_frequencies():
     given = synthetic_classes()
     found = measured(given)
-    guess = prior_class(given, FREQUENCIES)
+    guess = CLASSIFICATION.guess(given, FREQUENCIES)
     assert guess.latent.shape == (120, 0)
     balanced = pick(found, model="prior-class", metric="balanced_accuracy")
     assert (balanced.value, balanced.low, balanced.high) == pytest.approx([1 / 3] * 3)

@@ -6,19 +6,17 @@ units, and optionally weights ``w`` of shape ``[..., n]``. ``⟨a⟩`` stands fo
 weighted mean ``Σ w a / Σ w``; without weights it is the plain mean. One row of
 weights per bootstrap resample gives all resamples in one matrix product.
 
-To add a metric, write such a function and one line in :data:`METRICS`.
+To add a metric, write such a function and one line in :data:`REGRESSION_METRICS`.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.special import ndtr
 
-from dagnn.evaluation.prior import Prior
 from dagnn.records import FloatArray
+from dagnn.tasks.metrics import Metric, average
+from dagnn.tasks.prior import Prior
 
 OUTLIER = 1e4
 """Squared residuals in units of σ² above this are left out of the published χ²."""
@@ -26,20 +24,6 @@ OUTLIER = 1e4
 
 # What ⟨t²⟩ − ⟨t⟩² of one truth, drawn several times, can be for rounding alone.
 _ROUNDING = 1e-12
-
-
-def average(terms: FloatArray, weight: FloatArray | None = None) -> FloatArray:
-    """Return ``⟨terms⟩``: a scalar array, or ``[...]`` for weights of shape ``[..., n]``.
-
-    A sample without any weight has no mean: NaN.
-    """
-    if weight is None:
-        return np.asarray(terms.mean())
-    total = weight.sum(-1)
-    mean: FloatArray = np.divide(
-        weight @ terms, total, out=np.full(total.shape, np.nan), where=total > 0
-    )
-    return mean
 
 
 def relative_error(
@@ -175,47 +159,7 @@ def skill(
     return 1 - average((mean - truth) ** 2, weight) / reference
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric and how to read it.
-
-    Attributes:
-        function: ``(truth, mean, std, weight=None)``, see the module.
-        better: ``"low"``, ``"high"``, or the value that a perfect prediction has.
-        format: format specification for one value.
-        label: short heading for tables.
-        description: one sentence for readers of a report.
-        needs_prior: whether ``function`` also takes ``prior``.
-    """
-
-    function: Callable[..., FloatArray]
-    better: Literal["low", "high"] | float
-    format: str
-    label: str
-    description: str
-    needs_prior: bool = False
-
-    def __call__(
-        self,
-        truth: FloatArray,
-        mean: FloatArray,
-        std: FloatArray,
-        prior: Prior,
-        weight: FloatArray | None = None,
-    ) -> FloatArray:
-        """Measure one parameter; every metric is called the same way.
-
-        Raises:
-            ValueError: truth, mean and error bar are not vectors of one length.
-        """
-        shapes = truth.shape, mean.shape, std.shape
-        if len({*shapes}) > 1 or truth.ndim != 1:
-            raise ValueError(f"A metric takes vectors of one length, got the shapes {shapes}.")
-        extra = {"prior": prior} if self.needs_prior else {}
-        return self.function(truth, mean, std, weight, **extra)
-
-
-METRICS = {
+REGRESSION_METRICS = {
     "relative_error": Metric(
         relative_error,
         "low",

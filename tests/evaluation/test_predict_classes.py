@@ -11,14 +11,10 @@ from synthetic_classes import CLASSES, synthetic_classes
 from torch import nn
 
 from dagnn.errors import MissingDataError, MissingFieldError, TableError
-from dagnn.evaluation.class_predict import predict_classes
-from dagnn.evaluation.class_storage import (
-    holds_classes,
-    read_class_predictions,
-    write_class_predictions,
-)
-from dagnn.evaluation.storage import write_predictions
+from dagnn.evaluation.predict import predict
+from dagnn.evaluation.storage import read_predictions, write_predictions
 from dagnn.records import Logits, Moments, Output
+from dagnn.tasks import CLASSIFICATION, REGRESSION, task_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ WHERE = {"suite": "decals", "role": "target", "split": "test"}
 
 
 def test_numbers_are_those_of_the_network(points):
-    found = predict_classes(
+    found = predict(
         Scores(), points, torch.tensor([4, 2, 3]), CLASSES, **WHERE, model="source-only"
     )
     np.testing.assert_allclose(
@@ -77,7 +73,7 @@ def test_numbers_are_those_of_the_network(points):
 
 
 def test_an_ensemble_predicts_as_the_mixture_of_its_members(points):
-    found = predict_classes(Scores(2), points, torch.arange(6), CLASSES, **WHERE, batch_size=4)
+    found = predict(Scores(2), points, torch.arange(6), CLASSES, **WHERE, batch_size=4)
     scores = points.x[:, :3].double()
     expected = (scores.softmax(1) + (2 * scores).softmax(1)) / 2
     np.testing.assert_allclose(found.probability, expected.numpy(), rtol=1e-5)
@@ -90,11 +86,11 @@ def test_wrong_networks_are_refused(points):
             return Output(batch.x, Moments(batch.x, batch.x))
 
     with pytest.raises(TypeError, match="class scores"):
-        predict_classes(Regression(), points, torch.arange(2), CLASSES, **WHERE)
+        predict(Regression(), points, torch.arange(2), CLASSES, **WHERE)
     with pytest.raises(ValueError, match="3 classes, the data have 2"):
-        predict_classes(Scores(), points, torch.arange(2), CLASSES[:2], **WHERE)
+        predict(Scores(), points, torch.arange(2), CLASSES[:2], **WHERE)
     with pytest.raises(ValueError, match="test split of decals is empty"):
-        predict_classes(Scores(), points, torch.arange(0), CLASSES, **WHERE)
+        predict(Scores(), points, torch.arange(0), CLASSES, **WHERE)
 
 
 def test_round_trip(tmp_path):
@@ -102,14 +98,13 @@ def test_round_trip(tmp_path):
         synthetic_classes(unknown=3, unlabelled=4),
         synthetic_classes("decals", "target", items=7, model="source-only"),
     ]
-    path = write_class_predictions(tmp_path / "predictions.csv", given)
+    path = write_predictions(tmp_path / "predictions.csv", given)
     header, first, *_ = path.read_text().splitlines()
     shares = "p(spiral),p(elliptical),p(merger)"
     assert header == f"suite,role,split,id,truth,label,{shares},novelty,model"
     assert first.split(",")[4] == "", "no label, no cell"
     assert sum("(unknown)" in line for line in path.read_text().splitlines()) == 3
-    assert holds_classes(path)
-    for before, after in zip(given, read_class_predictions(path), strict=True):
+    for before, after in zip(given, read_predictions(path), strict=True):
         for name in ("suite", "role", "split", "ids", "classes", "model"):
             assert getattr(before, name) == getattr(after, name)
         np.testing.assert_array_equal(before.truth, after.truth)
@@ -120,40 +115,42 @@ def test_round_trip(tmp_path):
 
 def test_novelty_may_be_unknown(tmp_path):
     given = replace(synthetic_classes(items=3), novelty=None)
-    path = write_class_predictions(tmp_path / "p.csv", [given])
-    assert read_class_predictions(path)[0].novelty is None
+    path = write_predictions(tmp_path / "p.csv", [given])
+    assert read_predictions(path)[0].novelty is None
     path.write_text(path.read_text().replace(",novelty", "").replace(",,model", ",model"))
-    assert read_class_predictions(path)[0].novelty is None, "as written by an older dagnn"
+    assert read_predictions(path)[0].novelty is None, "as written by an older dagnn"
 
 
 def test_remarks_are_further_columns(tmp_path):
     given = synthetic_classes(items=3)
     remarks = {"outside": {given.ids[1]: "contrast is 3"}}
-    path = write_class_predictions(tmp_path / "p.csv", [given], remarks)
+    path = write_predictions(tmp_path / "p.csv", [given], remarks)
     header, *lines = path.read_text().splitlines()
     assert header.endswith(",model,outside")
     assert [line.split(",")[-1] for line in lines] == ["", "contrast is 3", ""]
-    (back,) = read_class_predictions(path)
+    (back,) = read_predictions(path)
     np.testing.assert_array_equal(back.probability, given.probability)
 
 
-def test_tables_of_parameters_are_told_apart(tmp_path, predictions):
+def test_a_table_tells_its_task(tmp_path, predictions):
     path = write_predictions(tmp_path / "predictions.csv", predictions[:1])
-    assert not holds_classes(path)
-    assert not holds_classes(tmp_path / "absent.csv")
+    assert task_of(read_predictions(path)[0]) is REGRESSION
+    path = write_predictions(tmp_path / "classes.csv", [synthetic_classes(items=3)])
+    assert task_of(read_predictions(path)[0]) is CLASSIFICATION
+    path.write_text(path.read_text().replace(",label,", ",named,"))
     with pytest.raises(MissingFieldError, match="label"):
-        read_class_predictions(path)
+        read_predictions(path)
     with pytest.raises(MissingDataError):
-        read_class_predictions(tmp_path / "absent.csv")
+        read_predictions(tmp_path / "absent.csv")
 
 
 def test_broken_cells_are_named(tmp_path):
-    path = write_class_predictions(tmp_path / "p.csv", [synthetic_classes(items=3)])
+    path = write_predictions(tmp_path / "p.csv", [synthetic_classes(items=3)])
     whole = path.read_text()
     truth = whole.splitlines()[1].split(",")[4]
     path.write_text(whole.replace(f"galaxy 0,{truth}", "galaxy 0,banana"))
     with pytest.raises(TableError, match=r"line 2, column truth: 'banana'"):
-        read_class_predictions(path)
+        read_predictions(path)
     with pytest.raises(ValueError, match="same classes"):
         other = replace(synthetic_classes(items=3), classes=("a", "b", "c"))
-        write_class_predictions(path, [synthetic_classes(items=3), other])
+        write_predictions(path, [synthetic_classes(items=3), other])
