@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.catalog import Catalog, Selection
+from dagnn.catalogs.catalog import GALAXY_COLUMNS, Catalog, Selection
 from dagnn.catalogs.checks import pooled_trouble
 from dagnn.catalogs.reader import READER_VERSION, peek_redshift, read_catalog
 from dagnn.catalogs.suites import Suite
@@ -29,49 +29,58 @@ from dagnn.workers import without_main
 
 Files = Mapping[str, Sequence[Path]]
 """Simulation → its file or its chunks."""
-Boxes = dict[str, Catalog | EmptyCatalogError | ImplausibleError]
-"""Simulation → its galaxies, or why it is left out."""
+Box = Catalog | EmptyCatalogError | ImplausibleError
+"""Galaxies, or why a box is left out."""
+Boxes = dict[str, Box]
+"""Simulation → its box."""
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Request:
-    """Which boxes to read, and what of them.
+class BoxRequest:
+    """Which boxes to read, and how.
 
     Attributes:
         suite: the suite.
+        data: data root.
         set: such as ``LH``.
         redshift: headers must agree.
         volume: such as ``L25n256``; headers must agree.
         selection: which subhaloes are galaxies.
-        columns: canonical columns.
+        limit: read only the first so many simulations.
+        template: a path pattern of the user's own, see
+            :func:`~dagnn.catalogs.layouts.find_layouts`.
+        workers: processes that read; from a local disk one reads over 100 boxes a second.
+        cache: folder for the selected columns (see :func:`default_cache`); None keeps none.
+        on_progress: called with boxes done and boxes in all.
     """
 
     suite: Suite
-    set: str
-    redshift: float
-    volume: str
-    selection: Selection
-    columns: tuple[str, ...]
+    data: Path
+    set: str = "LH"
+    redshift: float = 0.0
+    volume: str = "L25n256"
+    selection: Selection = field(default_factory=Selection)
+    limit: int | None = None
+    template: str | None = None
+    workers: int = 1
+    cache: Path | None = None
+    on_progress: Progress | None = None
+
+    def __str__(self) -> str:
+        return f"{self.set} boxes of {self.suite.name}"
 
 
-def read_boxes(
-    request: Request, files: Files, workers: int = 1, on_progress: Progress | None = None
-) -> Boxes:
-    """Read boxes in order; other trouble than no galaxies and implausible values raises.
-
-    Args:
-        request: what to read of every box.
-        files: of every box.
-        workers: processes that read.
-        on_progress: called with boxes done and boxes in all.
-    """
+def read_boxes(request: BoxRequest, files: Files) -> Boxes:
+    """Read boxes in order; other trouble than no galaxies and implausible values raises."""
+    box_size = request.suite.box_size(request.volume)
+    read = partial(_read, request.suite, request.selection, request.redshift, box_size)
     boxes: Boxes = {}
-    results = _results(request, list(files.items()), workers)
+    results = _results(read, list(files.items()), request.workers)
     for done, (simulation, result) in enumerate(zip(files, results, strict=True), start=1):
         boxes[simulation] = result
-        if on_progress is not None:
-            on_progress(done, len(files))
+        if request.on_progress is not None:
+            request.on_progress(done, len(files))
     return boxes
 
 
@@ -87,58 +96,55 @@ def by_outcome(
     return catalogs, empty, wrong
 
 
-def require_plausible(request: Request, boxes: Boxes) -> None:
+def require_plausible(request: BoxRequest, boxes: Boxes) -> None:
     """Refuse a suite of which most boxes, or all boxes together, hold impossible values.
 
     Raises:
         ImplausibleError: the message names what the first of them holds, and the likely unit.
     """
     right, _, wrong = by_outcome(boxes)
-    what = f"{request.set} boxes of {request.suite.name}"
     if len(wrong) > len(right):
         simulation, reason = next(iter(wrong.items()))
         raise ImplausibleError(
-            f"{len(wrong)} of {len(wrong) + len(right)} {what} hold values that no such "
+            f"{len(wrong)} of {len(wrong) + len(right)} {request} hold values that no such "
             f"catalogue can. The first, {simulation}: {reason}"
         )
     trouble = pooled_trouble([catalog.positions for catalog in right]) if right else ""
     if trouble:
         raise ImplausibleError(
-            f"Positions of the {what} do not fill their box: {trouble}, such as in "
+            f"Positions of the {request} do not fill their box: {trouble}, such as in "
             f"{right[0].path}. Are they in other units, or is the edge missing? Convert them, or "
             "set the column's `factor` in the suite's YAML."
         )
 
 
 def _read(
-    request: Request, box: tuple[str, Sequence[Path]]
-) -> Catalog | EmptyCatalogError | ImplausibleError:
+    suite: Suite,
+    selection: Selection,
+    redshift: float,
+    box_size: float,
+    box: tuple[str, Sequence[Path]],
+) -> Box:
     """Return a box, or the reason why it is left out."""
     simulation, files = box
     try:
-        return read_catalog(
-            files,
-            suite=request.suite,
-            selection=request.selection,
-            redshift=request.redshift,
-            box_size=request.suite.box_size(request.volume),
-            simulation=simulation,
-            columns=request.columns,
-        )
+        return read_catalog(files, suite, selection, redshift, box_size, simulation)
     except (EmptyCatalogError, ImplausibleError) as error:
         return error
 
 
 def _results(
-    request: Request, boxes: list[tuple[str, Sequence[Path]]], workers: int
-) -> Iterator[Catalog | EmptyCatalogError | ImplausibleError]:
+    read: Callable[[tuple[str, Sequence[Path]]], Box],
+    boxes: list[tuple[str, Sequence[Path]]],
+    workers: int,
+) -> Iterator[Box]:
     if workers <= 1 or len(boxes) < 2:
-        yield from map(partial(_read, request), boxes)
+        yield from map(read, boxes)
         return
     executor = ProcessPoolExecutor(workers)
     try:
         with without_main():
-            results = executor.map(partial(_read, request), boxes, chunksize=4)
+            results = executor.map(read, boxes, chunksize=4)
         yield from results
     finally:
         executor.shutdown(cancel_futures=True)
@@ -165,7 +171,7 @@ def default_cache() -> Path:
     return own
 
 
-def cache_key(request: Request, files: Files) -> str:
+def cache_key(request: BoxRequest, files: Files) -> str:
     """Return what identifies a reading: files as they are now, and how they are read."""
     identity = {
         "reader": READER_VERSION,
@@ -173,7 +179,7 @@ def cache_key(request: Request, files: Files) -> str:
         "box_size": request.suite.box_size(request.volume),
         "redshift": request.redshift,
         "selection": asdict(request.selection),
-        "columns": request.columns,
+        "columns": GALAXY_COLUMNS,
         "files": [[sim, [_state(path) for path in paths]] for sim, paths in files.items()],
     }
     digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12)
@@ -230,7 +236,7 @@ def header_redshift(files: Sequence[Path], folder: Path | None = None) -> float 
     return redshift
 
 
-_DESCRIBED = tuple(field.name for field in fields(Catalog) if field.name != "columns")
+_DESCRIBED = tuple(each.name for each in fields(Catalog) if each.name != "columns")
 
 
 def _packed(boxes: Boxes) -> dict[str, NDArray[Any]]:

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dagnn.catalogs.cache import (
     Boxes,
+    BoxRequest,
     Files,
-    Progress,
-    Request,
     Shard,
     by_outcome,
     cache_key,
@@ -23,7 +23,7 @@ from dagnn.catalogs.cache import (
     require_plausible,
     save_cached,
 )
-from dagnn.catalogs.catalog import GALAXY_COLUMNS, Catalog, Selection
+from dagnn.catalogs.catalog import Catalog
 from dagnn.catalogs.layouts import find_layouts, find_table, natural_order
 from dagnn.catalogs.suites import Suite, find_suite, same_redshift
 from dagnn.catalogs.tables import (
@@ -87,55 +87,38 @@ class SuiteCatalogs:
         )
 
 
-def _open_table(
-    request: Request, data: Path, table: str | Path | None, labelled: bool
-) -> ParameterTable | None:
-    """Return the parameter table; None where boxes that need no labels have none."""
-    if table is not None:
-        return read_table(table)
-    try:
-        return read_table(find_table(request.suite, data, request.set, request.volume))
-    except MissingDataError:
-        if labelled:
-            raise
-        return None
-
-
 def load_suite(
     suite: str | Suite,
     data: str | Path,
-    set: str = "LH",  # noqa: A002 - what CAMELS calls it
-    redshift: float = 0.0,
-    volume: str = "L25n256",
-    selection: Selection | None = None,
     parameters: Sequence[str] = ("Omega_m",),
-    limit: int | None = None,
-    template: str | None = None,
     table: str | Path | None = None,
     labelled: bool = True,
-    columns: Sequence[str] = GALAXY_COLUMNS,
-    workers: int = 1,
-    cache: Path | None = None,
-    on_progress: Progress | None = None,
+    **options: Any,
 ) -> SuiteCatalogs:
     """Read every box of a suite, set and redshift, with its truth.
 
     Args:
         suite: name, path of a suite's YAML, or the suite itself.
         data: data root.
-        set: such as ``LH``.
-        redshift: wanted redshift; headers must agree.
-        volume: such as ``L25n256``; headers must agree.
-        selection: which subhaloes are galaxies; None is the standard selection.
         parameters: names of the truth's columns.
-        limit: read only the first so many simulations.
-        template: a path pattern of the user's own, see :func:`find_layouts`.
         table: the parameter table, where it is not in its usual place.
         labelled: whether a missing table is an error; otherwise the truth is NaN.
-        columns: canonical columns to read.
-        workers: processes that read; from a local disk one reads over 100 boxes a second.
-        cache: folder for the selected columns (see :func:`default_cache`); None keeps none.
-        on_progress: called with boxes done and boxes in all.
+        options: set, redshift, volume, selection and what else :class:`BoxRequest` takes.
+
+    Raises:
+        DataError: see :func:`load_boxes`.
+    """
+    request = BoxRequest(find_suite(suite), Path(data), **options)
+    return load_boxes(request, parameters, table, labelled)
+
+
+def load_boxes(
+    request: BoxRequest,
+    parameters: Sequence[str],
+    table: str | Path | None = None,
+    labelled: bool = True,
+) -> SuiteCatalogs:
+    """Read the boxes of a request, with their truth; see :func:`load_suite`.
 
     Raises:
         MissingDataError: no catalogue or no table is there.
@@ -145,33 +128,64 @@ def load_suite(
         MismatchError: the headers of most boxes state another cosmology than the table.
         DataError: a file is broken; boxes without galaxies are only skipped.
     """
-    known = find_suite(suite)
-    request = Request(known, set, redshift, volume, selection or Selection(), tuple(columns))
-    every, there = find_boxes(request, data, template, cache)
-    files = dict(islice(every.items(), limit))
-    truths = _open_table(request, Path(data), table, labelled)
-    if truths is not None:
+    every, there = find_boxes(request)
+    files = dict(islice(every.items(), request.limit))
+    truths: ParameterTable | None = None
+    try:
+        place = (request.suite, request.data, request.set, request.volume)
+        truths = read_table(find_table(*place) if table is None else table)
         truths.truth(list(files), ())  # fails early where a simulation is unknown
-    key = cache_key(request, files) if cache is not None else ""
-    boxes = recall(cache, key, files) if cache is not None else None
+    except MissingDataError:
+        if labelled or table is not None:
+            raise
+    key = cache_key(request, files) if request.cache is not None else ""
+    boxes = recall(request.cache, key, files) if request.cache is not None else None
     if boxes is None:
-        boxes = read_boxes(request, files, workers, on_progress)
-        if cache is not None:
-            save_cached(cache, key, boxes)
+        boxes = read_boxes(request, files)
+        if request.cache is not None:
+            save_cached(request.cache, key, boxes)
     require_plausible(request, boxes)
     return _collected(request, boxes, truths, tuple(parameters), every, there)
 
 
-def find_boxes(
-    request: Request, data: str | Path, template: str | None, cache: Path | None
-) -> tuple[dict[str, tuple[Path, ...]], Coverage]:
-    """Find the files of every box of a set, in whatever layouts.
+def prepare_boxes(request: BoxRequest, shard: Shard) -> int:
+    """Read a share of the boxes of a request into its cache.
 
-    Args:
-        request: which set, redshift and volume of which suite.
-        data: data root.
-        template: a path pattern of the user's own, see :func:`find_layouts`.
-        cache: remembers redshifts of headers; None opens one per layout.
+    With all shares there, :func:`load_boxes` opens no catalogue for the same request. Jobs on
+    several machines must see data and cache under the same paths.
+
+    Returns:
+        The number of boxes that were read; zero where all were cached.
+
+    Raises:
+        UsageError: the cache cannot be written.
+        ImplausibleError: all shares are there, and most boxes hold impossible values.
+        DataError: a catalogue is missing or broken.
+    """
+    cache = request.cache
+    assert cache is not None
+    files = dict(islice(find_boxes(request)[0].items(), request.limit))
+    key = cache_key(request, files)
+    whole, own = recall(cache, key, files), shard.own(files)
+    if whole is not None:
+        own = {}
+    elif load_cached(cache, shard.key(key)) is not None:
+        return 0
+    else:
+        save_cached(cache, shard.key(key), read_boxes(request, own))
+        # The last share to arrive makes the whole, which takes the shares' place.
+        whole = recall(cache, key, files)
+    if whole is not None:
+        require_plausible(request, whole)
+    elif not (cache / f"{shard.key(key)}.npz").is_file():
+        raise UsageError(
+            f"The cache {cache} cannot be written. Let $DAGNN_CACHE name a folder that can."
+        )
+    return len(own)
+
+
+def find_boxes(request: BoxRequest) -> tuple[dict[str, tuple[Path, ...]], Coverage]:
+    """Find the files of every box of a set, in whatever layouts.
 
     Returns:
         Simulation → its file or its chunks, in natural order, from the first layout that has it
@@ -182,12 +196,14 @@ def find_boxes(
         MismatchError: files are at other redshifts only.
     """
     z = request.redshift
-    layouts = find_layouts(request.suite, data, request.set, z, request.volume, template)
+    layouts = find_layouts(
+        request.suite, request.data, request.set, z, request.volume, request.template
+    )
     # The reader checks the redshift of a single layout anyway.
     stored: list[float | None] = [None]
     if len(layouts) > 1:
         first = [next(iter(layout.files.values())) for layout in layouts]
-        stored = [header_redshift(files, cache) for files in first]
+        stored = [header_redshift(files, request.cache) for files in first]
     at = list(zip(layouts, stored, strict=True))
     right = [layout for layout, own in at if own is None or same_redshift(own, z)]
     if not right:
@@ -225,7 +241,7 @@ def _ordered(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _collected(
-    request: Request,
+    request: BoxRequest,
     boxes: Boxes,
     table: ParameterTable | None,
     parameters: tuple[str, ...],
@@ -237,8 +253,7 @@ def _collected(
     if not catalogs:
         simulation, reason = next(iter(empty.items()))
         raise EmptyCatalogError(
-            f"None of the {len(empty)} {request.set} boxes of {request.suite.name} has "
-            f"galaxies. {simulation}: {reason}"
+            f"None of the {len(empty)} {request} has galaxies.  {simulation}: {reason}"
         )
     ids = tuple(catalog.simulation for catalog in catalogs)
     left_out = {
@@ -281,66 +296,3 @@ def _fingerprint(catalogs: Sequence[Catalog], truth: FloatArray) -> str:
         for name in sorted(catalog.columns):
             digest.update(name.encode() + np.ascontiguousarray(catalog.columns[name]).tobytes())
     return digest.hexdigest()
-
-
-def prepare_suite(
-    suite: str | Suite,
-    data: str | Path,
-    cache: Path,
-    *,
-    shard: Shard,
-    set: str = "LH",  # noqa: A002 - what CAMELS calls it
-    redshift: float = 0.0,
-    volume: str = "L25n256",
-    selection: Selection | None = None,
-    limit: int | None = None,
-    template: str | None = None,
-    workers: int = 1,
-    on_progress: Progress | None = None,
-) -> int:
-    """Read a share of the boxes of a suite, set and redshift into the cache.
-
-    With all shares there, :func:`~dagnn.catalogs.load_suite`, asked for the same, opens no
-    catalogue. Jobs on several machines must see data and cache under the same paths.
-
-    Args:
-        suite: name, path of a suite's YAML, or the suite itself.
-        data: data root.
-        cache: folder of the cache, see :func:`~dagnn.catalogs.cache.default_cache`.
-        shard: which share.
-        set: such as ``LH``.
-        redshift: wanted redshift; headers must agree.
-        volume: such as ``L25n256``; headers must agree.
-        selection: which subhaloes are galaxies; None is the standard selection.
-        limit: as if only the first so many simulations were there.
-        template: a path pattern of the user's own, see :func:`find_layouts`.
-        workers: processes that read.
-        on_progress: called with boxes done and boxes of this share.
-
-    Returns:
-        The number of boxes that were read; zero where all were cached.
-
-    Raises:
-        UsageError: the cache cannot be written.
-        ImplausibleError: all shares are there, and most boxes hold values that cannot be.
-        DataError: a catalogue is missing or broken.
-    """
-    known = find_suite(suite)
-    request = Request(known, set, redshift, volume, selection or Selection(), GALAXY_COLUMNS)
-    files = dict(islice(find_boxes(request, data, template, cache)[0].items(), limit))
-    key = cache_key(request, files)
-    whole = recall(cache, key, files)
-    if whole is None and load_cached(cache, shard.key(key)) is not None:
-        return 0
-    own = {} if whole is not None else shard.own(files)
-    if whole is None:
-        save_cached(cache, shard.key(key), read_boxes(request, own, workers, on_progress))
-        # The last share to arrive makes the whole, which takes the shares' place.
-        whole = recall(cache, key, files)
-    if whole is not None:
-        require_plausible(request, whole)
-    elif not (cache / f"{shard.key(key)}.npz").is_file():
-        raise UsageError(
-            f"The cache {cache} cannot be written. Let $DAGNN_CACHE name a folder that can."
-        )
-    return len(own)

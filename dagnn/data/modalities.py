@@ -24,7 +24,7 @@ from dagnn.data.kinds import CATALOGUES, SPECTRA
 from dagnn.data.mocking import universes
 from dagnn.data.power import SPACINGS, available_redshifts, find_power, kmax_there
 from dagnn.data.requests import Loaded, Mocks, Modality, Progress, Request
-from dagnn.data.snapshots import check_files, check_redshifts, load_boxes, prepare_boxes
+from dagnn.data.snapshots import check_files, check_redshifts, load_snapshots, prepare_snapshots
 from dagnn.data.spectra import load_spectra, read_spectra
 from dagnn.data.spectra_names import require_redshifts
 from dagnn.data.surveys import SurveyImages
@@ -140,12 +140,12 @@ class Galaxies(_Simulations):
     def prepare(self, request: Request, shard: Shard) -> int:
         """Read a share of a suite's catalogues into the column cache."""
         check_redshifts(request.redshifts, self.convention)
-        return prepare_boxes(request, self.selection, self.template, shard)
+        return prepare_snapshots(request, self.selection, self.template, shard)
 
     def load(self, request: Request) -> Loaded:
         """Read a suite's catalogues and link their galaxies, each snapshot for itself."""
         check_redshifts(request.redshifts, self.convention)
-        boxes = load_boxes(request, self.selection, self.template)
+        boxes = load_snapshots(request, self.selection, self.template)
         graphs = self._graphs(
             boxes.catalogs,
             boxes.ids,

@@ -6,82 +6,67 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-from dagnn.catalogs.cache import Shard
+from dagnn.catalogs.cache import BoxRequest, Shard
 from dagnn.catalogs.catalog import Selection
-from dagnn.catalogs.collection import SuiteCatalogs, load_suite, prepare_suite
+from dagnn.catalogs.collection import SuiteCatalogs, load_boxes, prepare_boxes
 from dagnn.catalogs.layouts import natural_order
 from dagnn.catalogs.reader import guess_simulation
-from dagnn.catalogs.suites import same_redshift
+from dagnn.catalogs.suites import find_suite, same_redshift
 from dagnn.data.requests import Progress, Request
 from dagnn.errors import ConfigError, MismatchError, MissingDataError, UsageError
 from dagnn.records import Coverage
 
 
-def load_boxes(request: Request, selection: Selection, template: str | None) -> SuiteCatalogs:
+def load_snapshots(request: Request, selection: Selection, template: str | None) -> SuiteCatalogs:
     """Read the boxes of a suite that have galaxies at every redshift.
 
     Args:
-        request: what is wanted.
+        request: the suite and what to read of it.
         selection: which subhaloes are galaxies.
         template: explicit file pattern, see :func:`dagnn.catalogs.layouts.find_layouts`.
 
     Raises:
         MissingDataError: no box is there at every redshift.
-        DataError: see :func:`dagnn.catalogs.load_suite`.
+        DataError: see :func:`dagnn.catalogs.collection.load_boxes`.
     """
+    names, labelled = request.scaling.names, request.labelled
     suites = [
-        load_suite(
-            request.suite,
-            request.data,
+        load_boxes(each, names, labelled=labelled)
+        for each in _box_requests(request, selection, template)
+    ]
+    return suites[0] if len(suites) == 1 else _common(suites, request.redshifts)
+
+
+def prepare_snapshots(
+    request: Request, selection: Selection, template: str | None, shard: Shard
+) -> int:
+    """Read a share of a suite's boxes, at every redshift, into the cache of the request.
+
+    Returns:
+        The number of catalogues that were read; zero where all were cached.
+    """
+    requests = _box_requests(request, selection, template)
+    return sum(prepare_boxes(each, shard) for each in requests)
+
+
+def _box_requests(request: Request, selection: Selection, template: str | None) -> list[BoxRequest]:
+    """Return the request for the boxes at each redshift."""
+    return [
+        BoxRequest(
+            suite=find_suite(request.suite),
+            data=request.data,
             set=request.set,
             redshift=redshift,
             volume=request.volume,
             selection=selection,
-            parameters=request.scaling.names,
             limit=request.limit,
             template=template,
-            labelled=request.labelled,
             workers=request.workers,
             cache=request.cache,
             on_progress=_share(request.on_progress, number, len(request.redshifts)),
         )
         for number, redshift in enumerate(request.redshifts)
     ]
-    return suites[0] if len(suites) == 1 else _common(suites, request.redshifts)
-
-
-def prepare_boxes(
-    request: Request, selection: Selection, template: str | None, shard: Shard
-) -> int:
-    """Read a share of a suite's boxes, at every redshift, into the cache of the request.
-
-    Args:
-        request: what will be wanted.
-        selection: which subhaloes are galaxies.
-        template: explicit file pattern, see :func:`dagnn.catalogs.layouts.find_layouts`.
-        shard: which share.
-
-    Returns:
-        The number of catalogues that were read; zero where all were cached.
-    """
-    assert request.cache is not None
-    return sum(
-        prepare_suite(
-            request.suite,
-            request.data,
-            request.cache,
-            shard=shard,
-            set=request.set,
-            redshift=redshift,
-            volume=request.volume,
-            selection=selection,
-            limit=request.limit,
-            template=template,
-            workers=request.workers,
-            on_progress=_share(request.on_progress, number, len(request.redshifts)),
-        )
-        for number, redshift in enumerate(request.redshifts)
-    )
 
 
 def _share(on_progress: Progress | None, number: int, together: int) -> Progress | None:

@@ -274,10 +274,9 @@ def test_second_start_opens_no_hdf5_with_two_candidates(root, tmp_path, no_hdf5)
     "change",
     [
         {"selection": Selection(min_star_particles=21)},
-        {"columns": ("vmax",)},
         {"limit": 2},
     ],
-    ids=["selection", "columns", "limit"],
+    ids=["selection", "limit"],
 )
 def test_cache_does_not_answer_another_question(root, tmp_path, no_hdf5, change):
     load_suite("tng", root, cache=tmp_path / "cache")

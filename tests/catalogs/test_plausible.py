@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from tiny_catalogs import BOX, subhalos, write_catalog, write_flat_suite
 
-from dagnn.catalogs.cache import Shard
+from dagnn.catalogs.cache import BoxRequest, Shard
 from dagnn.catalogs.catalog import Selection
 from dagnn.catalogs.checks import CHANCE, log_chance
-from dagnn.catalogs.collection import load_suite, prepare_suite
+from dagnn.catalogs.collection import load_suite, prepare_boxes
 from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.suites import find_suite, load_suite_file
 from dagnn.data.modalities import Galaxies
@@ -270,13 +270,15 @@ def test_most_boxes_are_an_error_also_from_the_cache(root, tmp_path, factor, wor
             load_suite("tng", root, cache=cache, workers=workers)
     assert any(cache.iterdir())
     with pytest.raises(ImplausibleError, match="4 of 6"):
-        prepare_suite("tng", root, cache, shard=Shard())
+        prepare_boxes(BoxRequest(find_suite("tng"), root, cache=cache), Shard())
 
 
 def test_shares_keep_what_is_implausible(root, tmp_path):
     scale(root, 0.3, [1, 4])
     for number in (1, 2, 3):
-        prepare_suite("tng", root, tmp_path / "cache", shard=Shard(number, 3))
+        prepare_boxes(
+            BoxRequest(find_suite("tng"), root, cache=tmp_path / "cache"), Shard(number, 3)
+        )
     suite = load_suite("tng", root, cache=tmp_path / "cache")
     assert [*suite.skipped] == ["LH_1", "LH_4"]
 

@@ -6,9 +6,10 @@ from test_collection import FILE, no_hdf5, root, same  # noqa: F401 - fixtures
 from tiny_catalogs import subhalos, write_catalog
 
 from dagnn.catalogs import cache as cached
-from dagnn.catalogs.cache import Shard, load_cached, read_boxes
+from dagnn.catalogs.cache import BoxRequest, Shard, load_cached, read_boxes
 from dagnn.catalogs.catalog import Selection
-from dagnn.catalogs.collection import load_suite, prepare_suite
+from dagnn.catalogs.collection import load_suite, prepare_boxes
+from dagnn.catalogs.suites import find_suite
 from dagnn.errors import UsageError
 
 
@@ -18,7 +19,8 @@ def cache(tmp_path):
 
 
 def prepare(root, cache, text, **options):  # noqa: F811
-    return prepare_suite("tng", root, cache, shard=Shard.parse(text), **options)
+    request = BoxRequest(find_suite("tng"), root, cache=cache, **options)
+    return prepare_boxes(request, Shard.parse(text))
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
@@ -26,9 +28,9 @@ def test_shares_are_disjoint_and_together_the_whole(root, cache, no_hdf5, order,
     write_catalog(root / FILE.format(1), subhalos(n_galaxies=0))  # is skipped
     read = []
 
-    def remember(request, files, *rest):
+    def remember(request, files):
         read.append(list(files))
-        return read_boxes(request, files, *rest)
+        return read_boxes(request, files)
 
     monkeypatch.setattr("dagnn.catalogs.collection.read_boxes", remember)
     counts = [prepare(root, cache, f"{number}/2") for number in order]
