@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dagnn.run.answers import answers_of
 from rich.console import Console
 from tiny_images import EXAMINED, tiny, write_survey, write_surveys
 
@@ -20,6 +19,7 @@ from dagnn.data.modalities import MODALITIES
 from dagnn.errors import CheckpointError, UsageError
 from dagnn.robustness.examination import read_examination
 from dagnn.run.assemble import assemble, check
+from dagnn.run.baselines import measure
 from dagnn.run.data import locate_data, prepare, read_suite
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
@@ -60,7 +60,7 @@ def test_every_configuration_of_images_trains(name: str, surveys: Path, tmp_path
         experiment, prepared, folder, QUIET, initial=None, label=name, root=tmp_path
     )
     predictions = predict_all(network, prepared, "model", transductive=True)
-    results = answers_of(prepared.truth.classes).measure(experiment, predictions, prepared)
+    results = measure(experiment, prepared, predictions)
     target = [r for r in results if (r.suite, r.metric) == ("second", "balanced_accuracy")]
     assert target and all(0 <= row.value <= 1 for row in target)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dagnn.run.answers import answers_of
 
 from dagnn import run
 from dagnn.errors import DataError
+from dagnn.evaluation.storage import read_predictions
 from dagnn.records import ClassPredictions, EpochRecord, Result
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import (
@@ -50,7 +50,7 @@ def stored(tmp_path: Path) -> RunFolder:
     folder.path.mkdir()
     lone = replace(views("third", "other", 2), groups=())
     given = [views("first", "source", 0), views("second", "target", 1), lone]
-    write_tables(folder, answers_of(CLASSES), given, [], mock=True)
+    write_tables(folder, given, [], mock=True)
     return folder
 
 
@@ -61,14 +61,14 @@ def test_every_row_of_a_table_says_that_it_is_mock(stored: RunFolder) -> None:
 
 
 def test_groups_come_back_with_the_latents(stored: RunFolder) -> None:
-    read = answers_of(CLASSES).read(stored.predictions)
+    read = read_predictions(stored.predictions)
     for back in (with_latents(stored, read), with_groups(stored, read)):
         assert [p.groups[VIEWS] for p in back] == ["first 1", "second 1", "third[4]"]
         assert all(len(p.groups) == len(p.ids) for p in back)
 
 
 def test_the_domain_classifier_never_meets_a_galaxy_that_it_has_learned(stored: RunFolder) -> None:
-    back = with_latents(stored, answers_of(CLASSES).read(stored.predictions))[:2]
+    back = with_latents(stored, read_predictions(stored.predictions))[:2]
     grouped = how_aligned(back, seed=0)
     alone = how_aligned([replace(p, groups=()) for p in back], seed=0)
     assert [each.measure for each in grouped] == ["domain_auc", "mmd", "latent_distance"]
@@ -95,7 +95,7 @@ def test_a_terminal_shows_every_number_whole(
 
 
 def test_damaged_latents_are_named(stored: RunFolder) -> None:
-    read = answers_of(CLASSES).read(stored.predictions)
+    read = read_predictions(stored.predictions)
     stored.latents.write_text("PK")
     with pytest.raises(DataError, match=r"latents\.npz"):
         with_groups(stored, read)
