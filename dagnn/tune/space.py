@@ -87,21 +87,13 @@ class Dimension(BaseModel):
         if ranged == (self.choices is not None):
             raise ValueError("either type, low and high, or choices")
         if self.choices is not None:
-            self._check_choices()
-        else:
-            self._check_range()
-        return self
-
-    def _check_choices(self) -> None:
-        if not self.choices or self.log or self.step is not None:
-            raise ValueError("choices: at least one, without log and step")
-        if isinstance(self.choices, list) and not all(
-            choice is None or isinstance(choice, str | int | float | bool)
-            for choice in self.choices
-        ):
-            raise ValueError("choices that are lists or mappings need labels: {label: value, ...}")
-
-    def _check_range(self) -> None:
+            if not self.choices or self.log or self.step is not None:
+                raise ValueError("choices: at least one, without log and step")
+            if any(isinstance(choice, list | dict) for choice in self.choices):
+                raise ValueError(
+                    "choices that are lists or mappings need labels: {label: value, ...}"
+                )
+            return self
         if self.type is None or self.low is None or self.high is None:
             raise ValueError("a range needs type (float or int), low and high")
         if not self.low < self.high:
@@ -113,6 +105,7 @@ class Dimension(BaseModel):
         given = [self.low, self.high, *([self.step] if self.step else [])]
         if self.type == "int" and any(value != int(value) for value in given):
             raise ValueError("an int range has whole numbers for low, high and step")
+        return self
 
     @cached_property
     def distribution(self) -> CategoricalDistribution | FloatDistribution | IntDistribution:
@@ -147,12 +140,14 @@ class Dimension(BaseModel):
     def suggest(self, trial: Trial, key: str) -> Plain:
         """Draw a value."""
         drawn = self.distribution
+        value: Plain
         if isinstance(drawn, CategoricalDistribution):
-            choice: Plain = trial.suggest_categorical(key, drawn.choices)
-            return choice
-        if isinstance(drawn, IntDistribution):
-            return trial.suggest_int(key, drawn.low, drawn.high, step=drawn.step, log=drawn.log)
-        return trial.suggest_float(key, drawn.low, drawn.high, step=drawn.step, log=drawn.log)
+            value = trial.suggest_categorical(key, drawn.choices)
+        elif isinstance(drawn, IntDistribution):
+            value = trial.suggest_int(key, drawn.low, drawn.high, step=drawn.step, log=drawn.log)
+        else:
+            value = trial.suggest_float(key, drawn.low, drawn.high, step=drawn.step, log=drawn.log)
+        return value
 
     def allows(self, value: Any) -> bool:
         """Whether a value can be drawn."""
