@@ -5,9 +5,16 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from dagnn.catalogs.catalog import COLUMNS, GALAXY_COLUMNS
 from dagnn.errors import ConfigError, MissingDataError, UsageError, nearest
@@ -23,7 +30,7 @@ NEARBY = 0.03
 
 
 def same_redshift(one: float, other: float) -> bool:
-    """Tell whether two redshifts mean the same snapshot.
+    """Return whether two redshifts mean the same snapshot.
 
     Example:
         >>> same_redshift(0.54, 0.5391), same_redshift(0.0, 0.024)
@@ -55,6 +62,17 @@ class Prior(_Strict):
 
     low: float
     high: float
+
+
+def _canonical(priors: dict[str, Prior]) -> dict[str, Prior]:
+    unknown = next((name for name in priors if canonical_name(name) != name), None)
+    if unknown is not None:
+        raise ValueError(f"unknown parameter {unknown!r}. {nearest(unknown, PARAMETERS)}")
+    return priors
+
+
+Priors = Annotated[dict[str, Prior], AfterValidator(_canonical)]
+"""By canonical name of the parameter."""
 
 
 class Snapshots(_Strict):
@@ -111,8 +129,8 @@ class Suite(_Strict):
     table_roots: tuple[str, ...] = ("",)
     table_patterns: tuple[str, ...]
     snapshots: Snapshots
-    priors: dict[str, Prior] = {}
-    set_ranges: dict[str, dict[str, Prior]] = {}
+    priors: Priors = {}
+    set_ranges: dict[str, Priors] = {}
     wrong_headers: tuple[str, ...] = ()
     plausible: dict[str, tuple[float, float]] = {}
 
@@ -127,29 +145,14 @@ class Suite(_Strict):
             raise ValueError(f"no HDF5 field is given for {', '.join(absent)}")
         return fields
 
-    @field_validator("priors")
-    @classmethod
-    def _priors_are_canonical(cls, priors: dict[str, Prior]) -> dict[str, Prior]:
-        unknown = next((name for name in priors if canonical_name(name) != name), None)
-        if unknown is not None:
-            raise ValueError(f"unknown parameter {unknown!r}. {nearest(unknown, PARAMETERS)}")
-        return priors
-
-    @field_validator("set_ranges")
-    @classmethod
-    def _ranges_are_canonical(
-        cls, ranges: dict[str, dict[str, Prior]]
-    ) -> dict[str, dict[str, Prior]]:
-        return {name: cls._priors_are_canonical(each) for name, each in ranges.items()}
-
     @field_validator("plausible")
     @classmethod
     def _plausible_ranges(
         cls, ranges: dict[str, tuple[float, float]]
     ) -> dict[str, tuple[float, float]]:
         for name, (low, high) in ranges.items():
-            if name == "position" or name not in COLUMNS:
-                checked = [column for column in COLUMNS if column != "position"]
+            checked = [column for column in COLUMNS if column != "position"]
+            if name not in checked:
                 raise ValueError(f"no range for the column {name!r}. {nearest(name, checked)}")
             if not low < high:
                 raise ValueError(f"the range of {name} is empty: [{low:g}, {high:g}]")

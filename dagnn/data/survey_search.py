@@ -15,7 +15,7 @@ from dagnn.files import entries, matching
 
 _ARRAY = re.compile(r"(?:^|[_-])(?:x|images)(?:$|[_-])", re.IGNORECASE)
 _IMAGE_AXES = 4
-_OF_RUNS = ("config.yaml", "results.csv", "comparison.csv")
+_OF_RUNS = ("config.yaml", "results.csv", "comparison.csv", "study.yaml")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _resolved(
 
 
 def is_of_runs(folder: Path) -> bool:
-    """Whether a folder is a run or a comparison of runs, whose pictures are figures."""
+    """Whether a folder is of a run, a comparison or a study, whose pictures are figures."""
     return any((folder / name).is_file() for name in _OF_RUNS)
 
 

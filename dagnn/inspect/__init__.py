@@ -16,6 +16,7 @@ from dagnn.inspect.files import (
     inspect_array,
     inspect_catalog,
     inspect_run,
+    inspect_study,
     inspect_table,
     inspect_unknown,
     inspect_weights,
@@ -54,7 +55,7 @@ def inspect_path(path: str | Path) -> Inspection:
 
     Args:
         path: a catalogue, a folder of chunks, a parameter table, power spectra, images, an
-            array, a weight file, a suite's YAML, a data folder or a run folder.
+            array, a weight file, a suite's YAML, a data folder, a run or a study.
 
     Raises:
         MissingDataError: nothing is there.
@@ -85,6 +86,8 @@ def _folder_inspector(path: Path) -> Callable[[Path], Inspection]:
         return _inspect_data
     if (path / "config.yaml").is_file() or (path / "results.csv").is_file():
         return inspect_run
+    if (path / "study.yaml").is_file():
+        return inspect_study
     files = [child for child in entries(path) if child.is_file()]
     if any(chunk_number(child) is not None for child in files):
         return inspect_catalog

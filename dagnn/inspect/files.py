@@ -1,9 +1,10 @@
-"""What one file, the chunks of one catalogue or a run folder holds."""
+"""What one file, the chunks of a catalogue, the folder of a run or of a study holds."""
 
 import csv
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -40,7 +41,7 @@ class Inspection:
     Attributes:
         kind: ``catalogue``, ``parameter table``, ``data folder``, ``power spectra``,
             ``wavenumbers``, ``array``, ``weights``, ``suite``, ``YAML file``, ``run``,
-            ``images`` or ``unknown``.
+            ``study``, ``images`` or ``unknown``.
         title: its name.
         facts: label and value, in the order to print.
         problems: what is wrong, in the words of the errors that reading it would raise.
@@ -216,7 +217,7 @@ def inspect_unknown(path: Path) -> Inspection:
     """Name what a file might have been."""
     text = (
         f"{path} is of no kind that dagnn knows: a catalogue (.hdf5), a parameter table (.txt), "
-        "an array (.npy, .npz), a suite (.yaml), a weight file, a data folder or a run folder."
+        "an array (.npy, .npz), a suite (.yaml), a weight file, a data folder, a run or a study."
     )
     return Inspection("unknown", path.name, [("size", f"{path.stat().st_size:,} bytes")], [text])
 
@@ -226,18 +227,15 @@ _STORED: Mapping[str, Callable[[Path], object]] = {
     ".json": read_json,
     ".pt": read_torch,
 }
-"""How files of a run are seen to be whole, by suffix."""
+"""How the files of a run are read, by suffix."""
 
 
 def inspect_run(path: Path) -> Inspection:
     """Describe a run folder by the files that are there."""
-    children = (f"{child.name}/" if child.is_dir() else child.name for child in entries(path))
-    found = Inspection("run", path.name, [("files", ", ".join(children))])
+    found = Inspection("run", path.name, [("files", _listed(path))])
     expected = ("config.yaml", "checkpoints", "results.csv")
     found.problems += [f"{path} has no {name}." for name in expected if not (path / name).exists()]
-    for file in (each for each in matching(path, "**/*") if each.suffix in _STORED):
-        with found.collecting():
-            _STORED[file.suffix](file)
+    _add_broken(found, path)
     with found.collecting():
         metrics = path / "metrics.jsonl"
         if metrics.is_file():
@@ -245,6 +243,38 @@ def inspect_run(path: Path) -> Inspection:
         with reading(path / "results.csv", "Write it again with: dagnn evaluate"):
             found.facts += _results(path / "results.csv")
     return found
+
+
+def inspect_study(path: Path) -> Inspection:
+    """Describe the folder of a study: its files, and how many trials are in which state."""
+    found, database = Inspection("study", path.name, [("files", _listed(path))]), path / "study.db"
+    with found.collecting():
+        read_yaml(path / "study.yaml")
+    if database.is_file():
+        with found.collecting(), reading(database, "Restore a copy, or start the study again."):
+            address = f"{database.absolute().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(address, uri=True)) as stored:
+                (state,) = stored.execute("PRAGMA quick_check").fetchone()
+                if state != "ok":
+                    raise ValueError(f"its pages are damaged: {state}")
+                counts = stored.execute("SELECT state, COUNT(*) FROM trials GROUP BY state")
+                listed = ", ".join(f"{count} {name.lower()}" for name, count in counts)
+                found.facts.append(("trials", listed or "none"))
+    elif not any((path / other).is_file() for other in ("storage.txt", "journal.log")):
+        found.add_problems(f"{path} has no study.db, so no trial is stored.")
+    _add_broken(found, path)
+    return found
+
+
+def _listed(path: Path) -> str:
+    return ", ".join(f"{each.name}/" if each.is_dir() else each.name for each in entries(path))
+
+
+def _add_broken(found: Inspection, path: Path) -> None:
+    """Add the stored files below a folder that cannot be read as a whole."""
+    for file in (each for each in matching(path, "**/*") if each.suffix in _STORED):
+        with found.collecting():
+            _STORED[file.suffix](file)
 
 
 def _results(path: Path) -> list[Fact]:

@@ -1,5 +1,6 @@
 import h5py
 import numpy as np
+import optuna
 import pytest
 import torch
 from tiny_catalogs import subhalos, write_catalog, write_flat_suite, write_table
@@ -274,3 +275,21 @@ def test_the_command_names_what_can_be_read_alone(tmp_path):
     assert "no second suite" in purpose and "--source tng" in command and "simba" not in command
     ((_, command),) = write_pair(tmp_path / "early", IllustrisTNG=(33,), SIMBA=(33,)).commands
     assert "--source tng --target simba" in command and "data.redshifts=[" in command
+
+
+def test_study(tmp_path):
+    (tmp_path / "study.yaml").write_text("name: tiny\n")
+    (problem,) = inspect_path(tmp_path).problems
+    assert "has no study.db" in problem
+    database = tmp_path / "study.db"
+    study = optuna.create_study(storage=f"sqlite:///{database}")
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    study.ask()
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "trials.png").touch()
+    found = inspect_path(tmp_path)
+    assert found.kind == "study" and found.healthy
+    assert dict(found.facts)["trials"] == "2 complete, 1 running"
+    database.write_bytes(database.read_bytes()[:5000])
+    (tmp_path / "study.yaml").write_text("a: [1\n")
+    assert len(inspect_path(tmp_path).problems) == 2
