@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 help:
 	@echo "make demo    train on mock TNG, align with mock SIMBA, end with a table and a report"
 	@echo "make test    lint, types, doctests and tests"
-	@echo "make lint    ruff and mypy only"
+	@echo "make lint    ruff, mypy and the size of the package"
 	@echo "make docs    build the documentation into site/"
 	@echo "make clean   remove .venv, caches and built files (runs and data stay)"
 
@@ -45,6 +45,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/counts.py
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

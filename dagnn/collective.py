@@ -1,6 +1,6 @@
 """What several processes say of one batch that they share.
 
-Inside :func:`sharing` each process holds some items of every batch, and the functions below
+Inside :func:`shared_batches` each process holds some items of every batch, and the functions below
 speak of all of them. Elsewhere they return what they are given: a process that evaluates
 alone must not wait for others.
 
@@ -22,30 +22,30 @@ from torch.autograd.function import once_differentiable
 
 from dagnn.errors import LostProcessError, UsageError
 
-_SHARING: ContextVar[bool] = ContextVar("sharing", default=False)
+_SHARED: ContextVar[bool] = ContextVar("sharing", default=False)
 
 
 @contextmanager
-def sharing() -> Iterator[None]:
+def shared_batches() -> Iterator[None]:
     """Let batches be shared by all processes of torch's default group from here on."""
-    token = _SHARING.set(True)
+    token = _SHARED.set(True)
     try:
         yield
     finally:
-        _SHARING.reset(token)
+        _SHARED.reset(token)
 
 
-def shares() -> int:
+def world_size() -> int:
     """Return how many processes share a batch; 1 where it is not shared.
 
     Example:
-        >>> shares()
+        >>> world_size()
         1
     """
-    return dist.get_world_size() if _SHARING.get() else 1
+    return dist.get_world_size() if _SHARED.get() else 1
 
 
-def own_share(rows: Tensor) -> Tensor:
+def local_rows(rows: Tensor) -> Tensor:
     """Return those rows of a batch ``[B, ...]`` that are this process's.
 
     Shares are consecutive, in the order of the processes, and equal up to one row.
@@ -54,21 +54,21 @@ def own_share(rows: Tensor) -> Tensor:
         UsageError: there are fewer rows than processes.
 
     Example:
-        >>> own_share(torch.arange(3)).tolist()
+        >>> local_rows(torch.arange(3)).tolist()
         [0, 1, 2]
     """
-    if shares() == 1:
+    if world_size() == 1:
         return rows
-    if len(rows) < shares():
+    if len(rows) < world_size():
         raise UsageError(
-            f"A batch of {len(rows)} items cannot be shared by {shares()} processes. Start fewer "
-            f"of them, or choose a larger training.batch_size."
+            f"A batch of {len(rows)} items cannot be shared by {world_size()} processes. Start "
+            f"fewer of them, or choose a larger training.batch_size."
         )
-    return rows.tensor_split(shares())[dist.get_rank()]
+    return rows.tensor_split(world_size())[dist.get_rank()]
 
 
 def gather_rows(values: Tensor, dim: int = 0) -> Tensor:
-    """Return the rows of all processes, in the order that :func:`own_share` cut them.
+    """Return the rows of all processes, in the order that :func:`local_rows` cut them.
 
     Args:
         values: rows of this process, ``[..., b, ...]``.
@@ -77,29 +77,29 @@ def gather_rows(values: Tensor, dim: int = 0) -> Tensor:
     Returns:
         ``[..., B, ...]``, the same in every process, with a gradient to the own rows.
     """
-    if shares() == 1:
+    if world_size() == 1:
         return values
     rows = values.movedim(dim, 0)
-    counts = [torch.zeros(1, dtype=torch.int64) for _ in range(shares())]
-    reach_all(dist.all_gather, counts, torch.tensor([len(rows)]))
+    counts = [torch.zeros(1, dtype=torch.int64) for _ in range(world_size())]
+    call_collective(dist.all_gather, counts, torch.tensor([len(rows)]))
     lengths = torch.cat(counts).tolist()
     gathered: Tensor = GatherRows.apply(rows, lengths, dist.get_rank())  # type: ignore[no-untyped-call]
     return gathered.movedim(0, dim)
 
 
-def sum_over_shares(values: Tensor) -> Tensor:
+def sum_over_processes(values: Tensor) -> Tensor:
     """Return the sum of a tensor over all processes.
 
     The result is as good as a sum over the items of the whole batch: what any process makes
     of it pulls on the values of all.
     """
-    if shares() == 1:
+    if world_size() == 1:
         return values
-    total: Tensor = SumOverShares.apply(values)  # type: ignore[no-untyped-call]
+    total: Tensor = SumOverProcesses.apply(values)  # type: ignore[no-untyped-call]
     return total
 
 
-def moments_over_shares(values: Tensor) -> tuple[Tensor, Tensor, Tensor | int]:
+def moments_over_processes(values: Tensor) -> tuple[Tensor, Tensor, Tensor | int]:
     """Return variance (without correction) and mean of each feature over the whole batch.
 
     Args:
@@ -109,23 +109,23 @@ def moments_over_shares(values: Tensor) -> tuple[Tensor, Tensor, Tensor | int]:
         Two ``[W]``, with gradients, and the number of items.
 
     Example:
-        >>> variance, mean, count = moments_over_shares(torch.tensor([[1.0], [3.0]]))
+        >>> variance, mean, count = moments_over_processes(torch.tensor([[1.0], [3.0]]))
         >>> variance.item(), mean.item(), count
         (1.0, 2.0, 2)
     """
-    if shares() == 1:
+    if world_size() == 1:
         return *torch.var_mean(values, 0, correction=0), len(values)
     own = torch.cat([values.sum(0), values.new_full((1,), len(values))])
-    *_, count = total = sum_over_shares(own)
+    *_, count = total = sum_over_processes(own)
     mean = total[:-1] / count
     # Differences first: squares of values far from zero would lose digits.
-    return sum_over_shares((values - mean).square().sum(0)) / count, mean, count.detach()
+    return sum_over_processes((values - mean).square().sum(0)) / count, mean, count.detach()
 
 
-def average_over_shares(tensors: Sequence[Tensor]) -> None:
+def average_over_processes(tensors: Sequence[Tensor]) -> None:
     """Replace tensors by their mean over all processes, all of them in one go."""
     together = torch.cat([tensor.flatten() for tensor in tensors])
-    reach_all(dist.all_reduce, together)
+    call_collective(dist.all_reduce, together)
     together /= dist.get_world_size()
     parts = torch.split(together, [tensor.numel() for tensor in tensors])
     for tensor, part in zip(tensors, parts, strict=True):
@@ -149,7 +149,7 @@ class GatherRows(torch.autograd.Function):
         padded = rows.new_zeros(max(lengths), *rows.shape[1:])
         padded[: len(rows)] = rows
         parts = [torch.empty_like(padded) for _ in lengths]
-        reach_all(dist.all_gather, parts, padded)
+        call_collective(dist.all_gather, parts, padded)
         return torch.cat([part[:count] for part, count in zip(parts, lengths, strict=True)])
 
     @staticmethod
@@ -159,14 +159,14 @@ class GatherRows(torch.autograd.Function):
         return torch.split(gradient, ctx.lengths)[ctx.rank] * len(ctx.lengths), None, None
 
 
-class SumOverShares(torch.autograd.Function):
-    """Add up a tensor over all processes; see :func:`sum_over_shares`."""
+class SumOverProcesses(torch.autograd.Function):
+    """Add up a tensor over all processes; see :func:`sum_over_processes`."""
 
     @staticmethod
     def forward(values: Tensor) -> Tensor:
         """Return the sum."""
         total = values.clone(memory_format=torch.contiguous_format)
-        reach_all(dist.all_reduce, total)
+        call_collective(dist.all_reduce, total)
         return total
 
     @staticmethod
@@ -178,16 +178,16 @@ class SumOverShares(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """Return what all processes made of the sum."""
         total = gradient.clone(memory_format=torch.contiguous_format)
-        reach_all(dist.all_reduce, total)
+        call_collective(dist.all_reduce, total)
         return total
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int], values: Tensor) -> tuple[Tensor, int]:
         """Add up all members of an ensemble at once."""
-        return sum_over_shares(values), in_dims[0]
+        return sum_over_processes(values), in_dims[0]
 
 
-def reach_all(collective: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+def call_collective(collective: Callable[..., Any], *arguments: Any, **options: Any) -> None:
     """Call a collective of torch.
 
     Raises:

@@ -88,13 +88,13 @@ def shared(verb: Callable[Params, None]) -> Callable[Params, None]:
         if single_process():
             verb(*args, **kwargs)
             return
-        from dagnn.training.distributed import together
+        from dagnn.training.distributed import init_process_group
 
-        with together() as team:
-            if team.leads:
+        with init_process_group() as processes:
+            if processes.is_main:
                 verb(*args, **kwargs)
             else:
-                team.follow()
+                processes.run_worker()
 
     return run
 

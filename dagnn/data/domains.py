@@ -8,7 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from dagnn.collective import own_share
+from dagnn.collective import local_rows
 from dagnn.errors import CheckpointError, DataError
 from dagnn.records import Batch, Dataset
 
@@ -87,7 +87,7 @@ class Stream:
         Where several processes share batches, the positions are those of the whole batch.
         """
         positions = self._next_positions()
-        rows = own_share(self.index[positions]).to(self.dataset.y.device)
+        rows = local_rows(self.index[positions]).to(self.dataset.y.device)
         batch: Batch = self.dataset.batch(rows)
         return batch, positions
 

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from dagnn.collective import moments_over_shares, shares
+from dagnn.collective import moments_over_processes, world_size
 from dagnn.nn import at_least_float32, row_of
 
 
@@ -100,14 +100,14 @@ class RunningNorm(DomainNorm):
         """
         row = self.row(domain)
         values = at_least_float32(values)  # no statistics in the precision of autocast
-        if self.training and len(values) * shares() > 1:
+        if self.training and len(values) * world_size() > 1:
             values = self._renormalise(values, row, update=self.owns(domain))
         else:
             values = (values - self.mean[row]) / _spread(self.variance[row])
         return values * self.weight + self.bias
 
     def _renormalise(self, values: Tensor, row: int, update: bool) -> Tensor:
-        variance, mean, count = moments_over_shares(values)
+        variance, mean, count = moments_over_processes(values)
         if update:
             self._update(mean.detach(), (variance * (count / (count - 1))).detach(), row)
         running = _spread(self.variance[row])

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dagnn.collective import moments_over_shares, shares
+from dagnn.collective import moments_over_processes, world_size
 from dagnn.models.normalize import DomainNorm
 from dagnn.nn import Standardize, at_least_float32, row_of
 
@@ -61,11 +61,11 @@ class ChannelNorm(DomainNorm):
             UsageError: domains have statistics of their own, and this one is unknown.
         """
         row = self.row(domain)
-        if not self.training or maps.numel() * shares() == maps.shape[1]:
+        if not self.training or maps.numel() * world_size() == maps.shape[1]:
             mean, variance = self.statistics(row)
             return functional.batch_norm(maps, mean, variance, self.weight, self.bias)
-        if shares() > 1:
-            return self._over_shares(maps, row)
+        if world_size() > 1:
+            return self._over_processes(maps, row)
         # With momentum 1 torch's running statistics are those of the batch; its general
         # reductions over the same axes take many times as long.
         mean = torch.zeros_like(self.running_mean.view(-1, maps.shape[1])[0])
@@ -78,10 +78,10 @@ class ChannelNorm(DomainNorm):
         self._update(row, mean, variance * ((samples - 1) / samples))
         return done
 
-    def _over_shares(self, maps: Tensor, row: int) -> Tensor:
+    def _over_processes(self, maps: Tensor, row: int) -> Tensor:
         """Return maps that are normalised by the statistics of a batch that processes share."""
         pixels = at_least_float32(maps.movedim(1, -1))
-        variance, mean, _ = moments_over_shares(pixels.flatten(0, -2))
+        variance, mean, _ = moments_over_processes(pixels.flatten(0, -2))
         self._update(row, mean.detach(), variance.detach())
         normal = (pixels - mean) * (variance + EPSILON).rsqrt() * self.weight + self.bias
         return normal.to(maps).movedim(-1, 1)

@@ -24,8 +24,8 @@ from dagnn.training import (
     Checkpoints,
     MetricsLog,
     ProgressReport,
-    current_team,
     fit,
+    process_group,
     target_error,
     validation_metrics,
 )
@@ -122,7 +122,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def _together() -> str:
-    processes = current_team().size
+    processes = process_group().world_size
     return f", by {processes} processes that share every batch" if processes > 1 else ""
 
 

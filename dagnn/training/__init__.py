@@ -2,13 +2,13 @@
 
 from dagnn.training.callbacks import Callback, Plan
 from dagnn.training.checkpoint import Checkpoint, Checkpoints, load_checkpoint, load_weights
+from dagnn.training.loop import process_group
 from dagnn.training.optimizers import OPTIMIZERS
 from dagnn.training.precision import PRECISIONS
 from dagnn.training.progress import MetricsLog, ProgressReport, legend
 from dagnn.training.schedules import SCHEDULES
 from dagnn.training.selection import CRITERIA, TARGET_ORACLE
 from dagnn.training.settings import TrainSettings
-from dagnn.training.team import current_team
 from dagnn.training.trainer import FitResult, fit
 from dagnn.training.validation import target_error, validation_metrics
 
@@ -26,11 +26,11 @@ __all__ = [
     "Plan",
     "ProgressReport",
     "TrainSettings",
-    "current_team",
     "fit",
     "legend",
     "load_checkpoint",
     "load_weights",
+    "process_group",
     "target_error",
     "validation_metrics",
 ]

@@ -23,11 +23,10 @@ from torch import nn
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from dagnn.collective import average_over_shares, reach_all, sharing
+from dagnn.collective import average_over_processes, call_collective, shared_batches
 from dagnn.errors import DagnnError, LostProcessError, UsageError
-from dagnn.training.loop import Loop
+from dagnn.training.loop import GROUP, SINGLE_PROCESS, Loop, ProcessGroup
 from dagnn.training.randomness import RandomState, random_state, set_random_state
-from dagnn.training.team import _TEAM, ALONE, Team
 
 # The others wait while the first process reads, evaluates and draws; it may take its time.
 PATIENCE = timedelta(days=30)
@@ -39,12 +38,12 @@ _START = "torchrun --nproc-per-node=N -m dagnn train ..."
 UNSYNCED = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-class Processes(Team):
+class Processes(ProcessGroup):
     """Several processes, each with its share of every batch.
 
     Args:
         rank: number of this process, from 0.
-        size: how many there are.
+        world_size: how many there are.
         local_rank: number of this process on its machine, which is that of its GPU.
         store: that torch's process group was made with.
 
@@ -52,22 +51,18 @@ class Processes(Team):
         busy: whether the others are taking steps, and would not listen.
     """
 
-    def __init__(self, rank: int, size: int, local_rank: int, store: Store) -> None:
+    def __init__(self, rank: int, world_size: int, local_rank: int, store: Store) -> None:
         self.rank = rank
-        self.size = size
+        self.is_main = rank == 0
+        self.world_size = world_size
         self.local_rank = local_rank
         self.store = store
         self.busy = False
         self.device = torch.device("cpu")
-        self.own_random: RandomState = random_state(self.device)
+        self.local_random: RandomState = random_state(self.device)
         self._words = dist.new_group(backend="gloo", timeout=PATIENCE)
 
-    @property
-    def leads(self) -> bool:
-        """Whether this is the first process."""
-        return self.rank == 0
-
-    def lead(self, loop: Loop) -> None:
+    def start(self, loop: Loop) -> None:
         """Send a training to the others.
 
         Raises:
@@ -77,13 +72,13 @@ class Processes(Team):
         self._require_own_device()
         _require_synced(loop.network)
         sent = copy.copy(loop)
-        sent.team = ALONE
+        sent.processes = SINGLE_PROCESS
         content = io.BytesIO()
         torch.save(sent, content)
         self._say(content.getvalue())
 
-    def follow(self) -> None:
-        """Train along whatever the first process leads, until it says that all is done."""
+    def run_worker(self) -> None:
+        """Take part in every training of the main process until it has finished."""
         loop: Loop | None = None
         while (word := self._heard()) is not None:
             if isinstance(word, bytes):
@@ -94,7 +89,7 @@ class Processes(Team):
     def _loaded(self, content: bytes) -> Loop:
         # Not only tensors: but it comes from our own first process.
         loop: Loop = torch.load(io.BytesIO(content), map_location=self._place, weights_only=False)
-        loop.team = self
+        loop.processes = self
         self.device = loop.parameters[0].device
         return loop
 
@@ -115,13 +110,13 @@ class Processes(Team):
     def epoch(self, loop: Loop) -> Iterator[None]:
         """Let the others take the steps of an epoch too, from the same random state."""
         common = random_state(self.device)
-        if self.leads:
+        if self.is_main:
             # Ctrl-C may come as soon as they have heard it: then they do not listen any more.
             self._say(common, busy=True)
         self.busy = True
         with _forked(self.device):
-            torch.manual_seed(_own_seed(torch.initial_seed(), loop.epoch, self.rank))
-            self.own_random = random_state(self.device)
+            torch.manual_seed(_local_seed(torch.initial_seed(), loop.epoch, self.rank))
+            self.local_random = random_state(self.device)
         try:
             yield
         except DagnnError as error:
@@ -133,24 +128,24 @@ class Processes(Team):
     @contextmanager
     def step(self) -> Iterator[None]:
         """Let batches be shared."""
-        with sharing():
+        with shared_batches():
             yield
 
     @contextmanager
-    def apart(self) -> Iterator[None]:
+    def fork_rng(self) -> Iterator[None]:
         """Draw random numbers of one's own: dropout of these items, not of the others' too."""
         with _forked(self.device):
-            set_random_state(self.own_random, self.device)
+            set_random_state(self.local_random, self.device)
             yield
-            self.own_random = random_state(self.device)
+            self.local_random = random_state(self.device)
 
     def average(self, parameters: Sequence[nn.Parameter]) -> None:
         """Average gradients over the processes."""
-        average_over_shares([p.grad for p in parameters if p.grad is not None])
+        average_over_processes([p.grad for p in parameters if p.grad is not None])
 
     def dismiss(self) -> None:
         """Let the others go home, if this is the first process and they listen."""
-        if self.leads and not self.busy:
+        if self.is_main and not self.busy:
             with suppress(LostProcessError):
                 self._say(None)
 
@@ -159,7 +154,7 @@ class Processes(Team):
 
         Who lost another knows least; of these the first process tells, if it still can.
         """
-        if isinstance(error, LostProcessError) and not self.leads:
+        if isinstance(error, LostProcessError) and not self.is_main:
             return False
         try:
             return bool(self.store.add("stopped by an error", 1) == 1)
@@ -170,11 +165,11 @@ class Processes(Team):
         """Leave; the first process keeps the store, so it goes last, if the others listen."""
         if self.busy:
             return
-        if not self.leads:
+        if not self.is_main:
             with suppress(RuntimeError):
                 self.store.add(_left(self.rank), 1)
             return
-        others = [_left(rank) for rank in range(1, self.size)]
+        others = [_left(rank) for rank in range(1, self.world_size)]
         deadline = time.monotonic() + FAREWELL.total_seconds()
         with suppress(RuntimeError):
             while not self.store.check(others) and time.monotonic() < deadline:
@@ -185,17 +180,17 @@ class Processes(Team):
         if self.busy:
             raise LostProcessError("The other processes of this training were left in a step.")
         self.busy = busy
-        reach_all(dist.broadcast_object_list, [word], src=0, group=self._words)
+        call_collective(dist.broadcast_object_list, [word], src=0, group=self._words)
 
     def _heard(self) -> Any:
         words: list[Any] = [None]
-        reach_all(dist.broadcast_object_list, words, src=0, group=self._words)
+        call_collective(dist.broadcast_object_list, words, src=0, group=self._words)
         return words[0]
 
     def _require_own_device(self) -> None:
         if self.device.type != "cuda":
             return
-        here = _told("LOCAL_WORLD_SIZE", self.size)
+        here = _told("LOCAL_WORLD_SIZE", self.world_size)
         if here > torch.cuda.device_count():
             raise UsageError(
                 f"{here} processes on this machine need as many GPUs; it has "
@@ -203,7 +198,7 @@ class Processes(Team):
             )
         if self.device.index not in (None, self.local_rank):
             raise UsageError(
-                f"training.device names one GPU, {self.device}, and there are {self.size} "
+                f"training.device names one GPU, {self.device}, and there are {self.world_size} "
                 f"processes. Leave it at auto: each takes one of its own."
             )
 
@@ -221,7 +216,7 @@ def _require_synced(network: nn.Module) -> None:
             )
 
 
-def _own_seed(seed: int, epoch: int, rank: int) -> int:
+def _local_seed(seed: int, epoch: int, rank: int) -> int:
     return int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1, np.uint64)[0] >> 1)
 
 
@@ -236,36 +231,36 @@ def _forked(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def together() -> Iterator[Team]:
+def init_process_group() -> Iterator[ProcessGroup]:
     """Join the processes that ``torchrun`` has started; alone, there is nothing to join.
 
     Of several processes that stop by an error, the first to do so raises it; the others end
     without a word, as do those that Ctrl-C reaches, but for the first.
 
     Yields:
-        The team. Its first process goes on as if it were alone; the others call ``follow``.
+        The group. Its main process goes on as if it were alone; the others call ``run_worker``.
 
     Raises:
         UsageError: the processes cannot find one another, or what should count them does not.
     """
     if _told("WORLD_SIZE", 1) < 2:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
-    team = _joined()
-    token = _TEAM.set(team)
+    group = _joined()
+    token = GROUP.set(group)
     try:
-        yield team
-        team.dismiss()
+        yield group
+        group.dismiss()
     except BaseException as error:
-        told = not team.tells(error)
-        team.dismiss()
+        told = not group.tells(error)
+        group.dismiss()
         if told:
-            raise SystemExit(int(team.leads)) from None
+            raise SystemExit(int(group.is_main)) from None
         raise
     finally:
-        _TEAM.reset(token)
+        GROUP.reset(token)
         dist.destroy_process_group()
-        team.part()
+        group.part()
 
 
 def _told(name: str, default: int) -> int:

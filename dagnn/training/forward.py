@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from dagnn.collective import gather_rows, shares
+from dagnn.collective import gather_rows, world_size
 from dagnn.errors import UsageError
 from dagnn.nn import domain_of
 from dagnn.records import Batch, Moments, Output, Pair
@@ -59,7 +59,7 @@ def whole(output: Output) -> Output:
     Args:
         output: on this process's items.
     """
-    if shares() == 1:
+    if world_size() == 1:
         return output
     columns = (output.latent, *output.prediction)
     gathered = gather_rows(torch.cat(columns, dim=-1), dim=ITEMS)

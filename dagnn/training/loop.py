@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from dataclasses import asdict
 from typing import Any
 
@@ -19,9 +21,55 @@ from dagnn.training.precision import in_precision
 from dagnn.training.randomness import random_state, set_random_state
 from dagnn.training.schedules import SCHEDULES
 from dagnn.training.settings import TrainSettings
-from dagnn.training.team import ALONE, Team
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
+
+
+class ProcessGroup:
+    """The processes that take the steps of a training; this base class is a single process.
+
+    Attributes:
+        world_size: number of processes.
+        is_main: whether this process also reads, validates and writes.
+    """
+
+    world_size = 1
+    is_main = True
+
+    def run_worker(self) -> None:
+        """Take part in every training of the main process until it has finished."""
+
+    def start(self, loop: "Loop") -> None:
+        """Send a training to the workers; called once, before the first epoch."""
+
+    def epoch(self, loop: "Loop") -> AbstractContextManager[None]:
+        """Return the context of an epoch, in which the workers take the same steps."""
+        return nullcontext()
+
+    def step(self) -> AbstractContextManager[None]:
+        """Return the context of a forward and backward pass."""
+        return nullcontext()
+
+    def fork_rng(self) -> AbstractContextManager[None]:
+        """Return the context of the network, which draws random numbers for local items."""
+        return nullcontext()
+
+    def average(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Average gradients over the processes."""
+
+
+SINGLE_PROCESS = ProcessGroup()
+GROUP: ContextVar[ProcessGroup] = ContextVar("process group", default=SINGLE_PROCESS)
+
+
+def process_group() -> ProcessGroup:
+    """Return the group that this process belongs to.
+
+    Example:
+        >>> process_group().world_size
+        1
+    """
+    return GROUP.get()
 
 
 class Loop:
@@ -35,7 +83,7 @@ class Loop:
         settings: how to train.
 
     Attributes:
-        team: with whom.
+        processes: that take the steps.
     """
 
     def __init__(
@@ -45,7 +93,7 @@ class Loop:
         self.objective = objective
         self.domains = domains
         self.settings = settings
-        self.team: Team = ALONE
+        self.processes = SINGLE_PROCESS
         self.schedule = SCHEDULES[settings.schedule]
         self.optimizer = OPTIMIZERS[settings.optimizer](
             parameter_groups([network, objective], settings.weight_decay),
@@ -76,7 +124,7 @@ class Loop:
         self.network.train()
         self.objective.train()
         sums: dict[str, Tensor] = {}
-        with self.team.epoch(self):
+        with self.processes.epoch(self):
             for _ in range(self.domains.steps):
                 for name, value in self.run_step().items():
                     sums[name] = sums[name] + value if name in sums else value
@@ -97,10 +145,10 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * self.schedule(progress)
         self.optimizer.zero_grad()
-        with self.team.step():
+        with self.processes.step():
             terms = self._terms(progress)
             torch.autograd.backward(terms.total)
-        self.team.average(self.parameters)
+        self.processes.average(self.parameters)
         values = {"total": terms.total, "task": terms.task, **terms.domain}
         values = {name: value.detach() for name, value in values.items()}
         self._clip_gradient(values)
@@ -110,11 +158,11 @@ class Loop:
 
     def _terms(self, progress: float) -> Terms:
         draw = self.domains.draw(bool(self.objective.needs_target))
-        terms: Terms = self.objective(make_pair(self._answer, *draw, progress))
+        terms: Terms = self.objective(make_pair(self._output, *draw, progress))
         return terms
 
-    def _answer(self, batch: Batch) -> Output:
-        with self.team.apart():
+    def _output(self, batch: Batch) -> Output:
+        with self.processes.fork_rng():
             return self.forward(batch)
 
     def _clip_gradient(self, values: Mapping[str, Tensor]) -> None:

@@ -16,10 +16,9 @@ from dagnn.stored import reading
 from dagnn.training.callbacks import Callback, Plan
 from dagnn.training.checkpoint import Checkpoints, load_checkpoint, load_weights
 from dagnn.training.forward import Domains
-from dagnn.training.loop import Loop, Validate
+from dagnn.training.loop import Loop, Validate, process_group
 from dagnn.training.selection import Selection
 from dagnn.training.settings import TrainSettings
-from dagnn.training.team import current_team
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,9 @@ def fit(
     Every step draws one batch per domain; target batches are drawn only if the
     objective needs them. With ``checkpoints``, the state is on disk before the
     first epoch and after each one, and a resumed run continues as if it had
-    never stopped (bit for bit on the CPU). In a team of several processes (see
-    :func:`~dagnn.training.distributed.together`) the first one calls this; the others
-    share the batches of every step and nothing else.
+    never stopped (bit for bit on the CPU). Of several processes (see
+    :func:`~dagnn.training.distributed.init_process_group`) the main one calls this; the
+    workers share the batches of every step and nothing else.
 
     Args:
         network: ``batch → Output``, on the device where it shall be trained. On
@@ -95,8 +94,8 @@ def fit(
     try:
         if checkpoints is not None:
             checkpoints.save(loop.state(checkpoints.meta), loop.epoch > 0 and loop.best_is_here)
-        loop.team = current_team()
-        loop.team.lead(loop)
+        loop.processes = process_group()
+        loop.processes.start(loop)
         _run(loop, selection, validate, callbacks, checkpoints)
     except KeyboardInterrupt as interruption:
         if checkpoints is None or checkpoints.epoch is None:

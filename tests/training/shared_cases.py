@@ -16,11 +16,11 @@ from torch import Tensor
 from toy import FEATURES, Points, Secret
 
 from dagnn.collective import (
-    average_over_shares,
+    average_over_processes,
     gather_rows,
-    moments_over_shares,
-    own_share,
-    sharing,
+    local_rows,
+    moments_over_processes,
+    shared_batches,
 )
 from dagnn.data.domains import Domains, Stream
 from dagnn.data.galaxies import GalaxyGraphs
@@ -51,8 +51,8 @@ from dagnn.models import (
 )
 from dagnn.parameters import Scaling
 from dagnn.records import EpochRecord, Pair
-from dagnn.training import Callback, Checkpoints, TrainSettings, current_team, fit
-from dagnn.training.distributed import together
+from dagnn.training import Callback, Checkpoints, TrainSettings, fit, process_group
+from dagnn.training.distributed import init_process_group
 from dagnn.training.optimizers import OPTIMIZERS
 
 STEPS, WIDTH = 6, 8
@@ -275,18 +275,18 @@ def resumed(folder: Path) -> list[dict[str, float]]:
 
 def gradient_of_shared_rows() -> list[float]:
     """Differentiate what knows own rows, the whole batch, and statistics of it."""
-    several = current_team().size > 1
+    several = process_group().world_size > 1
     weight = torch.linspace(0.5, 2, 3, dtype=torch.float64).requires_grad_()
     x = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    with sharing() if several else nullcontext():
-        rows = torch.tanh(own_share(x) * weight)
-        variance, mean, _ = moments_over_shares(rows)
+    with shared_batches() if several else nullcontext():
+        rows = torch.tanh(local_rows(x) * weight)
+        variance, mean, _ = moments_over_processes(rows)
         standard = (rows - mean) / variance.sqrt() * rows
         every = gather_rows(standard.T, dim=1).T
         value = torch.pdist(every).log().sum() + (every[:, 0] ** 3).mean()
         value.backward()
     if several:
-        average_over_shares([weight.grad])
+        average_over_processes([weight.grad])
     return [value.item(), *weight.grad.tolist()]
 
 
@@ -298,10 +298,10 @@ def plain_steps() -> None:
 def main(out: Path, way: str = "") -> None:
     torch.set_num_threads(1)
     plain_steps()
-    with together() as team:
+    with init_process_group() as processes:
         law = gradient_of_shared_rows()
-        if not team.leads:
-            team.follow()
+        if not processes.is_main:
+            processes.run_worker()
         elif way:
             losses(lambda: breaking(way))
         else:

@@ -10,9 +10,9 @@ from shared_cases import CASES, MIXED, REFUSED, gradient_of_shared_rows, losses,
 
 from dagnn import collective
 from dagnn.errors import UsageError
-from dagnn.training.distributed import together
+from dagnn.training.distributed import init_process_group
+from dagnn.training.loop import SINGLE_PROCESS, process_group
 from dagnn.training.optimizers import OPTIMIZERS
-from dagnn.training.team import ALONE, current_team
 
 SCRIPT = str(Path(__file__).with_name("shared_cases.py"))
 
@@ -84,30 +84,30 @@ def test_an_error_in_one_process_ends_all_with_one_message(tmp_path, way, first,
 
 def test_alone_nothing_is_shared(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with together() as team:
-        assert team is ALONE is current_team()
-        assert team.leads and team.size == 1
+    with init_process_group() as group:
+        assert group is SINGLE_PROCESS is process_group()
+        assert group.is_main and group.world_size == 1
     rows = torch.arange(4)
-    assert collective.own_share(rows) is rows
+    assert collective.local_rows(rows) is rows
     assert collective.gather_rows(rows) is rows
-    assert collective.sum_over_shares(rows) is rows
+    assert collective.sum_over_processes(rows) is rows
 
 
 def test_a_batch_is_cut_into_consecutive_shares(monkeypatch):
-    monkeypatch.setattr(collective, "shares", lambda: 3)
+    monkeypatch.setattr(collective, "world_size", lambda: 3)
     cut = []
     for rank in range(3):
         monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
-        cut.append(collective.own_share(torch.arange(7)).tolist())
+        cut.append(collective.local_rows(torch.arange(7)).tolist())
     assert cut == [[0, 1, 2], [3, 4], [5, 6]]
     with pytest.raises(UsageError, match="2 items cannot be shared by 3 processes"):
-        collective.own_share(torch.arange(2))
+        collective.local_rows(torch.arange(2))
 
 
 def test_processes_that_find_nobody_say_how_to_start(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("RANK", raising=False)
-    with pytest.raises(UsageError, match="torchrun --nproc-per-node"), together():
+    with pytest.raises(UsageError, match="torchrun --nproc-per-node"), init_process_group():
         pass
 
 
@@ -116,5 +116,8 @@ def test_what_should_count_processes_and_does_not_is_named(monkeypatch, size):
     ((name, value),) = size.items()
     for key, text in ({"WORLD_SIZE": "2"} | size).items():
         monkeypatch.setenv(key, text)
-    with pytest.raises(UsageError, match=f"{name} is '{value}'.*torchrun --nproc"), together():
+    with (
+        pytest.raises(UsageError, match=f"{name} is '{value}'.*torchrun --nproc"),
+        init_process_group(),
+    ):
         pass
