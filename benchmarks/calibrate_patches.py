@@ -1,4 +1,4 @@
-"""Measure how many patches of a rank a mean box holds; prints the table of dagnn/mocks/ranks.py.
+"""Measure how many patches of a rank a mean box holds; prints the table of dagnn/mocks/haloes.py.
 
 python benchmarks/calibrate_patches.py --boxes 1000 --workers 2
 """
@@ -11,7 +11,7 @@ from scipy.stats import qmc
 
 from dagnn.mocks.cosmology import tabulate
 from dagnn.mocks.field import find_patches, linear_field
-from dagnn.mocks.ranks import NODES, patch_ranks, terms
+from dagnn.mocks.haloes import NODES, patch_ranks, terms
 
 PRIOR = ((0.1, 0.6), (0.5, 1.0))
 

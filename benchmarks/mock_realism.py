@@ -32,10 +32,8 @@ from realism_measures import (
 )
 
 from dagnn.catalogs.reader import read_catalog
-from dagnn.mocks.box import make_box
-from dagnn.mocks.rows import Row, read_rows
 from dagnn.mocks.suites import SUITES
-from dagnn.mocks.universe import catalog_path, make_universe
+from dagnn.mocks.universe import Row, catalog_path, make_box, make_universe, read_rows
 
 COUNTS = {"IllustrisTNG": ((650, 900), "~720"), "SIMBA": ((1000, 1300), "~1150")}
 PUBLISHED = {"IllustrisTNG": (0.9, 0.18), "SIMBA": (0.85, 0.30)}

@@ -217,8 +217,8 @@ def test_a_full_disk_leaves_whole_lines_of_metrics(history, tmp_path) -> None:
 
 
 def test_a_mock_catalogue_is_written_whole_or_not_at_all(tmp_path) -> None:
-    from dagnn.mocks.box import write_box
     from dagnn.mocks.suites import SUITES
+    from dagnn.mocks.universe import write_box
 
     suite = next(iter(SUITES.values()))
     place = tmp_path / "groups_090.hdf5"
@@ -236,7 +236,7 @@ from functools import partial
 multiprocessing.set_start_method("spawn")
 print("the script runs", flush=True)
 from dagnn.catalogs.cache import _results
-from dagnn.mocks.processes import each
+from dagnn.workers import each
 print(sorted(result for _, result in each(divmod, [(7, 2), (9, 4)], 2)))
 print(list(_results(partial(divmod, 7), [2, 3], 2)))
 """

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.mocks.cosmology import COSMIC_BARYONS, GRAVITY, OMEGA_B, Cosmology, Floats
-from dagnn.mocks.subhaloes import Structures, mass_in_profile
+from dagnn.mocks.haloes import Structures, mass_in_profile
 from dagnn.mocks.suites import Relations
 
 FEWEST_STARS = 10  # star particles below which a catalogue lists no galaxy

@@ -1,27 +1,236 @@
 """Whole mock suites on disk, in the layout of CAMELS, made by several processes."""
 
+import io
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
 
-from dagnn.errors import UsageError
-from dagnn.files import write_text
-from dagnn.mocks.box import make_box, write_box
-from dagnn.mocks.processes import each
-from dagnn.mocks.rows import Row, hypercube_rows, read_rows, write_rows
+from dagnn.catalogs.hdf5 import MOCK_MARK
+from dagnn.errors import MissingDataError, TableError, UsageError
+from dagnn.files import atomic_path, write_text
+from dagnn.mocks.cosmology import CRITICAL_DENSITY, HUBBLE, OMEGA_B, tabulate
+from dagnn.mocks.field import BOX, linear_field
+from dagnn.mocks.galaxies import Galaxies, populate
+from dagnn.mocks.haloes import abundance_boost, add_subhaloes, draw_haloes
 from dagnn.mocks.suites import Relations, relations
+from dagnn.parameters import canonical_name, parameter
 from dagnn.stored import read_json, reading
+from dagnn.workers import each
+
+PARAMETER_NAMES = ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One universe of a suite.
+
+    Attributes:
+        index: the number i of ``LH_i``.
+        values: its six parameters, in the order of ``PARAMETER_NAMES``.
+        seed: the seed column of the table.
+    """
+
+    index: int
+    values: tuple[float, ...]
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The simulation's name, ``LH_i``."""
+        return f"LH_{self.index}"
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters by canonical name."""
+        return dict(zip(PARAMETER_NAMES, self.values, strict=True))
+
+
+def hypercube_rows(suite: Relations, count: int, seed: int) -> list[Row]:
+    """Draw a Latin hypercube over the suite's priors, different for every suite and seed."""
+    low = np.array([parameter(name).low for name in PARAMETER_NAMES])
+    high = np.array([parameter(name).high for name in PARAMETER_NAMES])
+    log = np.array([parameter(name).log for name in PARAMETER_NAMES])
+    low[-1], high[-1] = suite.agn2_prior
+    stream = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(suite.stream,)))
+    unit = qmc.LatinHypercube(d=low.size, seed=stream).random(count)
+    linear = low + unit * (high - low)
+    values = np.where(log, low * (high / low) ** unit, linear).round(5)
+    return [Row(i, tuple(map(float, row)), i) for i, row in enumerate(values)]
+
+
+def read_rows(table: Path, count: int) -> list[Row]:
+    """Read the first rows of a real Latin-hypercube table (``CosmoAstroSeed_*_LH.txt``).
+
+    Raises:
+        MissingDataError: the file does not exist.
+        TableError: a parameter column is absent or a row cannot be read.
+        UsageError: more rows are wanted than the table has.
+    """
+    if not table.is_file():
+        raise MissingDataError(f"The parameter table {table} does not exist.")
+    lines = [line.split() for line in table.read_text().splitlines() if line.strip()]
+    names = [canonical_name(word) for word in " ".join(lines[0]).lstrip("# ").split()]
+    missing = [name for name in PARAMETER_NAMES if name not in names]
+    if missing:
+        raise TableError(
+            f"{table} has no column {', '.join(missing)} in its first line; mock universes need "
+            f"a header and the columns {', '.join(PARAMETER_NAMES)}, as in the LH tables of CAMELS."
+        )
+    if count > len(lines) - 1:
+        raise UsageError(f"{count} boxes were asked for, but {table} has {len(lines) - 1} rows.")
+    columns = [names.index(name) for name in PARAMETER_NAMES]
+    rows = []
+    for number, words in enumerate(lines[1 : count + 1], start=2):
+        try:
+            index = int(words[0].rsplit("_", 1)[-1])
+            values = tuple(float(words[column]) for column in columns)
+            rows.append(Row(index, values, int(words[-1])))
+        except (ValueError, IndexError) as error:
+            raise TableError(f"{table}, line {number}: cannot read {' '.join(words)!r}.") from error
+    return rows
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows as a CAMELS parameter table, complete or not at all."""
+    title = f"#Name  {'  '.join(PARAMETER_NAMES)}  seed"
+    lines = [
+        f"{row.name:>7} {' '.join(f'{value:.5f}' for value in row.values)} {row.seed}"
+        for row in rows
+    ]
+    write_text(path, "\n".join([title, *lines]) + "\n")
+
+
+STAMP = "dagnn peak patches + particle mesh + scaling relations (not a simulation)"
+GAS, DARK, STARS = 0, 1, 4  # particle types
+RESOLUTION = 256  # particles per side of the boxes that are imitated
+BOX_KPC = np.float32(1000.0 * BOX)
+
+
+def particle_masses(omega_m: float) -> tuple[float, float]:
+    """Return the masses of a dark-matter and of a gas particle in a L25n256 box, Msun/h."""
+    per_omega = CRITICAL_DENSITY * BOX**3 / RESOLUTION**3
+    return per_omega * (omega_m - OMEGA_B), per_omega * OMEGA_B
+
+
+def _by_type(
+    count: int, dtype: type, columns: Mapping[int, NDArray[np.generic]]
+) -> NDArray[np.generic]:
+    table: NDArray[np.generic] = np.zeros((count, 6), dtype=dtype)
+    for particle_type, column in columns.items():
+        table[:, particle_type] = column
+    return table
+
+
+def subhalo_fields(galaxies: Galaxies, omega_m: float) -> dict[str, NDArray[np.generic]]:
+    """Return the datasets of the ``Subhalo`` group, in CAMELS units and types.
+
+    Masses are in 1e10 Msun/h, lengths in comoving kpc/h, velocities in km/s.
+    """
+    dark_particle, gas_particle = particle_masses(omega_m)
+    masses = {
+        GAS: galaxies.gas_mass * 1e-10,
+        DARK: galaxies.dark_mass * 1e-10,
+        STARS: galaxies.stellar_mass * 1e-10,
+    }
+    particles = {
+        GAS: np.rint(galaxies.gas_mass / gas_particle),
+        DARK: np.rint(galaxies.dark_mass / dark_particle),
+        STARS: galaxies.star_particles,
+    }
+    halo_size = 100.0 * np.cbrt(galaxies.dark_mass / 1e12)
+    radii = {GAS: 3.0 * galaxies.size, DARK: halo_size, STARS: galaxies.size}
+    position = (1000.0 * galaxies.position).astype(np.float32)
+    count = len(galaxies)
+    return {
+        "SubhaloPos": np.where(position >= BOX_KPC, np.float32(0.0), position),
+        "SubhaloVel": galaxies.velocity.astype(np.float32),
+        "SubhaloMass": np.sum(list(masses.values()), axis=0).astype(np.float32),
+        "SubhaloMassType": _by_type(count, np.float32, masses),
+        "SubhaloLen": np.sum(list(particles.values()), axis=0).astype(np.int32),
+        "SubhaloLenType": _by_type(count, np.int32, particles),
+        "SubhaloHalfmassRadType": _by_type(count, np.float32, radii),
+        "SubhaloStarMetallicity": galaxies.metallicity.astype(np.float32),
+        "SubhaloVmax": galaxies.v_max.astype(np.float32),
+    }
+
+
+def header(count: int, omega_m: float) -> dict[str, object]:
+    """Return the attributes of the ``Header`` group."""
+    return {
+        "BoxSize": float(BOX_KPC),
+        "HubbleParam": HUBBLE,
+        "Omega0": float(omega_m),
+        "OmegaBaryon": OMEGA_B,
+        "OmegaLambda": 1.0 - float(omega_m),
+        "Redshift": 0.0,
+        "Time": 1.0,
+        "NumFiles": np.int32(1),
+        "Nsubgroups_ThisFile": np.int32(count),
+        "Nsubgroups_Total": np.int32(count),
+        MOCK_MARK: STAMP,
+    }
+
+
+def write_catalog(path: Path, galaxies: Galaxies, omega_m: float) -> None:
+    """Write one group file; the same galaxies give the same bytes.
+
+    The file appears under its name only when it is complete.
+    """
+    # In memory first: a full disk makes HDF5 fail in ways of its own.
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.create_group("Header").attrs.update(header(len(galaxies), omega_m))
+        group = file.create_group("Subhalo")
+        for name, values in subhalo_fields(galaxies, omega_m).items():
+            group.create_dataset(name, data=values, track_times=False)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def make_box(
+    kind: str, parameters: Mapping[str, float], seed: int | np.random.SeedSequence
+) -> Galaxies:
+    """Make the galaxies of one 25 Mpc/h box at redshift 0.
+
+    Every stage has its own random stream, so that a change in one stage leaves
+    the randomness of the others as it was.
+
+    Args:
+        kind: a mock suite (``tng``, ``simba``, ``astrid``).
+        parameters: the six CAMELS parameters by canonical name.
+        seed: an integer or a numpy seed sequence.
+    """
+    suite = relations(kind)
+    root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    keys = [np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, n)) for n in range(4)]
+    streams = [np.random.default_rng(key) for key in keys]
+    cosmology = tabulate(parameters["Omega_m"], parameters["sigma_8"])
+    modes = linear_field(cosmology, streams[0])
+    haloes = draw_haloes(cosmology, modes, streams[1])
+    boost = abundance_boost(suite, parameters)
+    structures = add_subhaloes(cosmology, haloes, suite, boost, streams[2])
+    return populate(cosmology, structures, suite, parameters, streams[3])
+
+
+def write_box(
+    kind: str, parameters: Mapping[str, float], seed: int | np.random.SeedSequence, path: Path
+) -> None:
+    """Make one box and write its group file; arguments as in :func:`make_box`."""
+    write_catalog(path, make_box(kind, parameters, seed), parameters["Omega_m"])
+
 
 RECIPE = 3  # raise it when the code gives other bytes for the same seed and constants
 VOLUME = "L25n256"
 
 Progress = Callable[[int, int], None]
 
-__all__ = ["make_box", "make_universe"]
 _AFRESH = "Delete it with the mocks beside it, or give another folder."
 
 

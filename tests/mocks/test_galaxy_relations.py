@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from dagnn.errors import UsageError
-from dagnn.mocks.box import make_box
 from dagnn.mocks.galaxies import peak_velocity
 from dagnn.mocks.suites import SUITES, relations
+from dagnn.mocks.universe import make_box
 
 FIDUCIAL = {
     "Omega_m": 0.3,

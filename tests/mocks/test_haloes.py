@@ -5,8 +5,7 @@ import pytest
 
 from dagnn.mocks.cosmology import tabulate
 from dagnn.mocks.field import BOX, MESH, find_patches, linear_field
-from dagnn.mocks.haloes import Haloes, collapse
-from dagnn.mocks.subhaloes import abundance_boost, add_subhaloes, draw_radii
+from dagnn.mocks.haloes import Haloes, abundance_boost, add_subhaloes, collapse, draw_radii
 from dagnn.mocks.suites import SUITES, relations
 
 

@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 
 from dagnn.mocks.cosmology import tabulate
-from dagnn.mocks.field import BOX, MESH, flat_index, linear_field, sphere, squared_wavenumber
-from dagnn.mocks.particle_mesh import (
+from dagnn.mocks.field import (
+    BOX,
+    MESH,
     cloud_in_cell,
     evolve,
+    flat_index,
+    linear_field,
     mean_over_patches,
     minus_inverse_gradient,
+    sphere,
+    squared_wavenumber,
 )
 
 

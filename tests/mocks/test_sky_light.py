@@ -5,13 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dagnn.mocks.sky.drawing import displayed, draw_brightness, expose, neighbours
-from dagnn.mocks.sky.galaxies import clumpy, edge_on, elliptical, lenticular, spiral, spiral_arms
-from dagnn.mocks.sky.interactions import chance_pair, merger, weathered
+from dagnn.mocks.sky.galaxies import (
+    Blobs,
+    Map,
+    Part,
+    Sersic,
+    clumpy,
+    edge_on,
+    elliptical,
+    inclined,
+    lenticular,
+    random_rotation,
+    spin,
+    spiral,
+    spiral_arms,
+)
+from dagnn.mocks.sky.imaging import SURVEYS, displayed, draw_brightness, expose, neighbours
 from dagnn.mocks.sky.kinds import CLASSES, KINDS, class_of
-from dagnn.mocks.sky.lenses import lens
-from dagnn.mocks.sky.parts import Blobs, Map, Part, Sersic, inclined, random_rotation, spin
-from dagnn.mocks.sky.surveys import SURVEYS
+from dagnn.mocks.sky.systems import chance_pair, lens, merger, weathered
 
 MAKERS = (elliptical, lenticular, spiral, clumpy, edge_on, weathered, chance_pair, merger, lens)
 WHITE = (1.0, 1.0, 1.0)

@@ -7,9 +7,16 @@ import numpy as np
 import pytest
 
 from dagnn.errors import MissingDataError, TableError, UsageError
-from dagnn.mocks.rows import PARAMETER_NAMES, hypercube_rows, read_rows, write_rows
 from dagnn.mocks.suites import relations
-from dagnn.mocks.universe import catalog_path, make_universe, table_path
+from dagnn.mocks.universe import (
+    PARAMETER_NAMES,
+    catalog_path,
+    hypercube_rows,
+    make_universe,
+    read_rows,
+    table_path,
+    write_rows,
+)
 
 TABLE = """#Name  Omega_m  sigma_8  A_SN1     A_AGN1  A_SN2  A_AGN2  seed
   LH_0 0.10900 0.67900   3.11234   1.12194 0.66850 0.53182 5000

@@ -7,11 +7,9 @@ from types import MappingProxyType
 import numpy as np
 
 from dagnn.errors import UsageError, nearest
-from dagnn.mocks.sky.galaxies import edge_on, elliptical, lenticular, spiral
-from dagnn.mocks.sky.interactions import chance_pair, merger, weathered
-from dagnn.mocks.sky.lenses import lens
-from dagnn.mocks.sky.parts import Parts
-from dagnn.mocks.sky.surveys import SURVEYS, Survey
+from dagnn.mocks.sky.galaxies import Parts, edge_on, elliptical, lenticular, spiral
+from dagnn.mocks.sky.imaging import SURVEYS, Survey
+from dagnn.mocks.sky.systems import chance_pair, lens, merger, weathered
 
 _GOLDEN = 0.6180339887498949
 

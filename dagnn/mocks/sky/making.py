@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,102 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.catalogs.cache import default_cache
-from dagnn.errors import UsageError
+from dagnn.errors import MissingDataError, UsageError
 from dagnn.files import atomic_path
-from dagnn.mocks.processes import each
-from dagnn.mocks.sky.drawing import Pixels, galsim_library
-from dagnn.mocks.sky.kinds import Kind, Sample, sky_kind
-from dagnn.mocks.sky.objects import Item, items, make_image
+from dagnn.mocks.sky.galaxies import Parts, inclined, spin, turned
+from dagnn.mocks.sky.imaging import (
+    Pixels,
+    Survey,
+    displayed,
+    draw_brightness,
+    expose,
+    galsim_library,
+    neighbours,
+)
+from dagnn.mocks.sky.kinds import CLASSES, Kind, Sample, Scene, class_of, sky_kind
+from dagnn.workers import each
+
+# Random streams of one galaxy, side by side: a change in one leaves the others as they were.
+_GALAXY, _SIDE, _FIELD, _EXPOSURE = range(4)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a survey.
+
+    Attributes:
+        block: which set of galaxies.
+        number: of the galaxy in its block.
+        view: which of its images.
+        part: part of the split, or nothing.
+        label: name of its class.
+    """
+
+    block: int
+    number: int
+    view: int
+    part: str
+    label: str
+
+    @property
+    def object_id(self) -> str:
+        """Name of the galaxy: the same in every survey that sees it."""
+        return f"mock{self.block}-{self.number:06d}"
+
+
+def items(kind: Kind, sample: Sample, count: int) -> list[Item]:
+    """Return the first ``count`` images of a survey."""
+    edges = np.cumsum([share.fraction for share in sample.shares])
+    ends = np.rint(edges / edges[-1] * count).astype(int)
+    starts = np.concatenate([[0], ends[:-1]])
+    return [
+        Item(
+            share.block,
+            place // kind.views,
+            place % kind.views,
+            share.part,
+            class_of(sample.classes, place // kind.views),
+        )
+        for share, start, end in zip(sample.shares, starts, ends, strict=True)
+        for place in range(end - start)
+    ]
+
+
+def make_scene(kind: Kind, item: Item, seed: int) -> Scene:
+    """Make the galaxy of an image; flux, size and colour are drawn alike for every class."""
+    rng = _stream(kind, item, seed, _GALAXY)
+    log_flux = rng.normal(scale=0.35)
+    flux = 100.0 * np.exp(log_flux)
+    radius = 1.7 * np.exp(0.35 * log_flux + rng.normal(scale=0.2))
+    return CLASSES[item.label](rng, float(flux), float(radius), float(rng.normal(scale=0.07)))
+
+
+def make_image(kind: Kind, survey: Survey, item: Item, seed: int) -> Pixels:
+    """Make one image ``[3, H, W]``."""
+    scene = make_scene(kind, item, seed)
+    seen = _looked_at(scene, _stream(kind, item, seed, _SIDE, item.view))
+    around = neighbours(survey, _stream(kind, item, seed, _FIELD, item.view))
+    rng = _stream(kind, item, seed, _EXPOSURE, item.view, survey.stream)
+    seeing = survey.seeing * np.exp(rng.normal(scale=survey.seeing_scatter))
+    bend = rng.normal(scale=0.02, size=2).clip(-0.08, 0.08)
+    brightness = draw_brightness(
+        (*seen, *around), survey, float(seeing), (float(bend[0]), float(bend[1]))
+    )
+    return displayed(expose(brightness, survey, rng), survey)
+
+
+def _stream(kind: Kind, item: Item, seed: int, *key: int) -> np.random.Generator:
+    spawn = (kind.stream, item.block, item.number, *key)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn))
+
+
+def _looked_at(scene: Scene, rng: np.random.Generator) -> Parts:
+    """Return a scene as seen from a random side within its limits."""
+    lowest, highest = np.cos(np.radians(scene.inclinations))
+    tilt = float(np.arccos(rng.uniform(min(lowest, highest), max(lowest, highest))))
+    turn, roll = rng.uniform(0, 2 * np.pi, size=2)
+    return turned(scene.parts, spin(roll) @ inclined(tilt) @ spin(turn))
+
 
 RECIPE = 2  # raise it when the code gives other pixels for the same seed and constants
 _CHUNK = 24  # images per task
@@ -162,3 +253,63 @@ def _write(
     arrays |= {key: np.array(value) for key, value in stamp.items()}
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **arrays)
+
+
+def contact_sheet(folder: Path, kind: str, path: Path, columns: int = 12, rows: int = 2) -> Path:
+    """Write a PNG of the first images of every class in every survey of a mock sky.
+
+    Args:
+        folder: with the archives.
+        kind: which mock sky it is.
+        path: of the PNG.
+        columns: images per row.
+        rows: per class and survey.
+
+    Raises:
+        MissingDataError: the folder has no such archives.
+    """
+    from matplotlib.figure import Figure
+
+    strips: list[tuple[str, Pixels]] = []
+    for sample in sky_kind(kind).samples:
+        archive = folder / f"{sample.survey.name}.npz"
+        if not archive.is_file():
+            raise MissingDataError(f"There is no {archive}; make it with: dagnn mock sky.")
+        strips += _strips(archive, columns, rows)
+    heights = [strip.shape[0] / strip.shape[1] for _, strip in strips]
+    width = 1.0 * columns
+    figure = Figure(figsize=(width + 1.2, width * sum(heights) + 0.4), layout="constrained")
+    axes = figure.subplots(len(strips), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for (title, strip), axis in zip(strips, axes, strict=True):
+        axis.imshow(strip, interpolation="nearest")
+        axis.set(xticks=[], yticks=[])
+        axis.set_ylabel(title, fontsize=9)
+    figure.suptitle(f"MOCK sky, kind {kind}", fontsize=10)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+    return path
+
+
+def _strips(archive: Path, columns: int, rows: int) -> list[tuple[str, Pixels]]:
+    """Return a mosaic ``[H, W, 3]`` per class of a survey."""
+    with np.load(archive, allow_pickle=False) as held:
+        images, labels = held["images"], held["labels"]
+        names, ids = held["label_names"], held["object_id"]
+    strips = []
+    for number, name in enumerate(names.tolist()):
+        of_class = np.flatnonzero(labels == number)
+        _, first = np.unique(ids[of_class], return_index=True)  # one view of each galaxy
+        chosen = of_class[np.sort(first)][: columns * rows]
+        if len(chosen):
+            strips.append((f"{archive.stem}\n{name}", _mosaic(images[chosen], columns)))
+    return strips
+
+
+def _mosaic(images: Pixels, columns: int) -> Pixels:
+    """Set images ``[n, 3, H, W]`` side by side, white where there is none."""
+    count, _, height, width = images.shape
+    rows = -(-count // columns)
+    page = np.full((rows * columns, height, width, 3), 255, np.uint8)
+    page[:count] = images.transpose(0, 2, 3, 1)
+    grid = page.reshape(rows, columns, height, width, 3).transpose(0, 2, 1, 3, 4)
+    return grid.reshape(rows * height, columns * width, 3)
