@@ -48,7 +48,7 @@ class BoxRequest:
         volume: such as ``L25n256``; headers must agree.
         selection: which subhaloes are galaxies.
         limit: read only the first so many simulations.
-        template: a path pattern of the user's own, see
+        template: an explicit path pattern, see
             :func:`~dagnn.catalogs.layouts.find_layouts`.
         workers: processes that read; from a local disk one reads over 100 boxes a second.
         cache: folder for the selected columns (see :func:`default_cache`); None keeps none.
@@ -72,7 +72,7 @@ class BoxRequest:
 
 
 def read_boxes(request: BoxRequest, files: Files) -> Boxes:
-    """Read boxes in order; other trouble than no galaxies and implausible values raises."""
+    """Read boxes in order; other errors than no galaxies and implausible values are raised."""
     box_size = request.suite.box_size(request.volume)
     read = partial(_read, request.suite, request.selection, request.redshift, box_size)
     boxes: Boxes = {}

@@ -69,7 +69,7 @@ _ALL = (
 )
 COLUMNS = MappingProxyType({column.name: column for column in _ALL})
 
-#: What the published galaxy graphs need; velocity is read only where it is asked for.
+#: What the published galaxy graphs need; velocity is read only on request.
 GALAXY_COLUMNS = (
     "position",
     "stellar_mass",

@@ -1,6 +1,6 @@
 """Headers and values that contradict what was expected: other units, or a part of the box."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ HUBBLE = 0.6711
 SMALLEST_BOX = 1000.0
 """In ckpc/h: no simulation of many galaxies is smaller."""
 FEWEST, FEWEST_SPREAD = 5, 30
-"""Galaxies below which a median, or a spread, says nothing."""
+"""Galaxies below which a median, or a spread, means nothing."""
 CLUSTERED = 4
 """Galaxies that count as one independent position. In 3,100 samples of real Astrid SB7 boxes
 (2 to 7,200 galaxies, cuts up to 1e11 Msun/h) no chance is then below 1e-3."""
@@ -201,17 +201,12 @@ def implausible(
     if not chosen.any():
         return []
     galaxies = {name: _finite(values[chosen]) for name, values in columns.items()}
-    damaged = [_holes(name, len(values), chosen.sum()) for name, values in galaxies.items()]
-    stored = galaxies.pop("position") / box_size
-    damaged.append(_repeated(stored))
-    strange = [_positions(stored, box_size, redshift, hubble)]
-    strange += [_column(name, values, suite) for name, values in galaxies.items()]
-    return [
-        f"{trouble} {advice}"
-        for troubles, advice in ((damaged, _FETCH), (strange, _CONVERT))
-        for trouble in troubles
-        if trouble
-    ]
+    stored = galaxies["position"] / box_size
+    damaged = list(_damaged(galaxies, stored, int(chosen.sum())))
+    del galaxies["position"]
+    odd = [_positions(stored, box_size, redshift, hubble)]
+    odd += [_column(name, values, suite) for name, values in galaxies.items()]
+    return [f"{text} {_FETCH}" for text in damaged] + [f"{text} {_CONVERT}" for text in odd if text]
 
 
 _FETCH = "Make or fetch the file again; if it stays so, leave this box out."
@@ -226,44 +221,40 @@ def _finite(values: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(values[finite])
 
 
-def _holes(name: str, finite: int, n: int) -> str:
-    """Say if so many values are not finite that the galaxies left are no sample of the box."""
-    if n < FEWEST_SPREAD or n - finite <= SHARE_HOLES * n:
-        return ""
-    return f"{name} is NaN or infinite in {n - finite} of {n} galaxies."
-
-
-def _repeated(stored: FloatArray) -> str:
-    """Say if galaxies lie at exactly the same position, as where a file was joined to itself."""
+def _damaged(galaxies: Columns, stored: FloatArray, n: int) -> Iterator[str]:
+    """Yield columns with too many gaps for a sample of the box, and repeated positions."""
+    for name, values in galaxies.items():
+        lost = n - len(values)
+        if n >= FEWEST_SPREAD and lost > SHARE_HOLES * n:
+            yield f"{name} is NaN or infinite in {lost} of {n} galaxies."
     repeated = len(stored) - len(np.unique(stored, axis=0))
-    if repeated < FEW_OUTSIDE or repeated <= SHARE_OUTSIDE * len(stored):
-        return ""
-    return (
-        f"{repeated} of {len(stored)} galaxies lie at exactly the position of another: rows are "
-        "repeated, or their positions were not written."
-    )
+    if repeated >= FEW_OUTSIDE and repeated > SHARE_OUTSIDE * len(stored):
+        yield (
+            f"{repeated} of {len(stored)} galaxies lie at exactly the position of another: rows "
+            "are repeated, or their positions were not written."
+        )
 
 
 def _positions(stored: FloatArray, box_size: float, redshift: float, hubble: float) -> str:
-    """Say what is wrong with positions in units of the box ``[n, 3]``; nothing if they fill it."""
+    """Return what is wrong with positions in units of the box ``[n, 3]``, if anything is."""
     if not len(stored):
         return ""
     spans = np.ptp(stored, axis=0)
     outside = int(((stored < -DRIFT) | (stored > 1 + DRIFT)).any(axis=1).sum())
     many = outside >= FEW_OUTSIDE and outside > SHARE_OUTSIDE * len(stored)
     if spans.max() > BEYOND or (many and spans.max() > 1):
-        told = f"{outside} of {len(stored)} galaxies lie outside it"
+        found = f"{outside} of {len(stored)} galaxies lie outside it"
     elif log_chance(len(stored), spans) < CHANCE or (
         # Even a few galaxies that lie closer together than those of one halo.
         len(stored) >= FEW_OUTSIDE and spans.max() < POINT
     ):
-        told = f"{len(stored)} galaxies would fill it"
+        found = f"{len(stored)} galaxies would fill it"
     else:
         return ""
     likely = _unit_of_length(spans, box_size, redshift, hubble)
     return (
         f"positions in other units, or of a part of the box: they span {_listed(spans)} of the box "
-        f"of {box_size:g} ckpc/h on its axes, and {told}. They look like {likely}; comoving kpc/h "
+        f"of {box_size:g} ckpc/h on its axes, and {found}. They look like {likely}; comoving kpc/h "
         "of a whole, periodic box were expected."
     )
 
@@ -295,7 +286,7 @@ def _unit_of_length(spans: FloatArray, box_size: float, redshift: float, hubble:
 
 
 def _column(name: str, values: NDArray[Any], suite: Suite) -> str:
-    """Say what is wrong with a column; nothing where its median is plausible."""
+    """Return what is wrong with a column; nothing where its median is plausible."""
     column, expected = COLUMNS[name], COLUMNS[name].unit
     sizes = np.linalg.norm(values, axis=1) if column.vector else values
     if len(sizes) < FEWEST:
@@ -325,7 +316,7 @@ def _column(name: str, values: NDArray[Any], suite: Suite) -> str:
 
 
 def pooled_trouble(positions: Sequence[FloatArray]) -> str:
-    """Say what is wrong with the positions of many boxes in units of the box, taken together.
+    """Return what is wrong with the positions of many boxes together, in units of the box.
 
     A factor near one moves no single box far enough.
     """

@@ -1,4 +1,4 @@
-"""HDF5 files opened and read so that every kind of trouble has its own clear error.
+"""HDF5 files opened and read so that every kind of damage has its own clear error.
 
 HDF5 gives fill values, without an error, for what was declared and never written, and for
 virtual datasets whose sources it cannot open. What is read here is there as a whole.
@@ -278,7 +278,7 @@ def _named(stored: h5py.Dataset) -> str:
 
 
 def _require_written(stored: h5py.Dataset) -> None:
-    """See that every value of a dataset is stored somewhere.
+    """Require that every value of a dataset is stored somewhere.
 
     Raises:
         UnwrittenDataError: reading would give fill values, or zeros.
@@ -301,7 +301,7 @@ def _require_written(stored: h5py.Dataset) -> None:
 
 
 def _require_external(stored: h5py.Dataset) -> None:
-    """See that the raw files that hold the values of a dataset are as long as they should be."""
+    """Require that the raw files with the values of a dataset are as long as they should be."""
     folder = Path(stored.file.filename).absolute().parent
     prefix = os.environ.get("HDF5_EXTFILE_PREFIX", "").replace("${ORIGIN}", str(folder))
     left = stored.nbytes
@@ -318,7 +318,7 @@ def _require_external(stored: h5py.Dataset) -> None:
 
 
 def _require_sources(stored: h5py.Dataset) -> None:
-    """See that the sources of a virtual dataset are there and fill it."""
+    """Require that the sources of a virtual dataset are there and fill it."""
     filled = np.zeros(stored.shape, dtype=bool)
     for source in stored.virtual_sources():
         if source.vspace.get_select_type() == h5py.h5s.SEL_ALL:
@@ -337,7 +337,7 @@ def _require_sources(stored: h5py.Dataset) -> None:
 
 
 def _require_source(stored: h5py.Dataset, source: Any) -> None:
-    """See that one source of a virtual dataset can be read, and is as large as what is read."""
+    """Require that a source of a virtual dataset can be read and is large enough."""
     if source.file_name == ".":
         _require_part(stored, stored.file, source)
         return
@@ -364,7 +364,7 @@ def _source_file(stored: h5py.Dataset, name: str) -> Path:
 
 
 def _require_part(stored: h5py.Dataset, file: h5py.File, source: Any) -> None:
-    """See that a source's dataset is written, can be unpacked, and holds what is read of it."""
+    """Require that a source's dataset is written, can be unpacked and is large enough."""
     own = follow(file, source.dset_name)
     if not isinstance(own, h5py.Dataset):
         raise UnwrittenDataError(f"{file.filename} has no dataset {source.dset_name!r}.")

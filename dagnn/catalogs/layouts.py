@@ -23,7 +23,7 @@ KNOWN = ("suite", "volume", "set", "snap")
 
 # LH_12, 1P_p1_n2, 1P_3_2; a copy, a backup or a padded number beside them is no simulation.
 _OF_BOX = r"(?:0|[1-9]\d*|p?\d+_n?\d+)"
-# A template of the user's own may pad its numbers.
+# An explicit template may pad its numbers.
 _NUMBER = re.compile(r"\d+|p?\d+_n?\d+")
 
 
@@ -158,7 +158,7 @@ def catalog_places(suite: Suite, volume: str, template: str | None = None) -> li
     Args:
         suite: the suite.
         volume: such as ``L25n256``.
-        template: a pattern of the user's own, which is the only one then.
+        template: an explicit pattern, the only one then.
     """
     if template is not None:
         return [template]
@@ -194,9 +194,9 @@ def find_layouts(
         suite: the suite.
         data: data root.
         set: such as ``LH``.
-        redshift: wanted redshift.
+        redshift: of the catalogues.
         volume: such as ``L25n256``.
-        template: a pattern of the user's own, absolute or below the data root, with
+        template: an explicit pattern, absolute or below the data root, with
             ``{sim}`` or ``{i}`` and, as needed, ``{suite}``, ``{set}``, ``{volume}``,
             ``{snap:03d}`` and ``{chunk}``.
 
@@ -327,11 +327,11 @@ def catalog_redshifts(
         data: data root.
         set: such as ``LH``.
         volume: such as ``L25n256``.
-        template: a path pattern of the user's own, see :func:`find_layouts`.
+        template: an explicit path pattern, see :func:`find_layouts`.
 
     Returns:
         Redshifts as the suite's table gives them, increasing; those that it does not
-        list could not be asked for. Empty where there are no catalogues.
+        list cannot be requested. Empty where there are no catalogues.
     """
     known = [{"suite": each, "volume": volume, "set": set} for each in suite.spellings]
     found = {
@@ -369,7 +369,7 @@ def _first_boxes(data: Path, pattern: str, known: Known) -> list[str]:
 def _listed_redshift(suite: Suite, path: Path) -> float | None:
     """Return the redshift of the suite's table that a header means.
 
-    A damaged file of a snapshot that nobody has asked for is no reason to stop.
+    A damaged file of a snapshot that is not used is no reason to stop.
     """
     try:
         stored = peek_redshift(path)

@@ -205,7 +205,7 @@ class Suite(_Strict):
         """Return the old snapshot numbers of a redshift, for files that count in the old way.
 
         Fewer snapshots were kept in the old way, so a redshift without one stands for those
-        nearby: z = 1 for 1.05, say.
+        nearby, for example z = 1 for 1.05.
 
         Returns:
             One number where it is that of the redshift; else those nearby, the nearest first.

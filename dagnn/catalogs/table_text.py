@@ -146,7 +146,7 @@ def split_row(line: str) -> tuple[str, ...]:
 
 
 def is_missing(cell: str) -> bool:
-    """Tell whether a cell says that it has no finite value.
+    """Return whether a cell states that it has no finite value.
 
     Example:
         >>> is_missing("NaN"), is_missing("N/A"), is_missing("0.0")
@@ -283,7 +283,7 @@ def _reading(line: Line, n_numbers: int, seed_last: bool, path: Path) -> tuple[s
     """Return the names of the numeric columns that a header line announces.
 
     A first word that means "name" stands above the simulations. Any other unknown word may stand
-    there or above the first number: it is believed only where every column then has a word.
+    there or above the first number: it counts as a name only where every column then has a word.
     """
     stripped = [(_DIMENSIONLESS.sub("", word).strip(), word) for word in line.cells]
     words = [bare for bare, word in stripped if bare or not word]
@@ -336,7 +336,7 @@ def _info_names(count: int, path: Path) -> list[str]:
 
 
 def _same_suite(path: Path, named: str) -> bool:
-    """Tell whether a table is of a suite, by its own name or else by that of its folder."""
+    """Return whether a table is of a suite, by its own name or else by that of its folder."""
     by_name = _NAMING.match(path.name) or guess_suite(path.name)
     place = path.name if by_name else path.parent.name
     one, other = guess_suite(place), guess_suite(named)

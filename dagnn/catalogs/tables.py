@@ -181,7 +181,7 @@ def _is_value(cell: str) -> bool:
 
 
 def _seed_is_last(rows: Sequence[Line]) -> bool:
-    """Tell whether the last column, and no other, is written in whole numbers."""
+    """Return whether the last column, and no other, is written in whole numbers."""
     whole = [
         all(map(str.isdecimal, column)) for column in zip(*(row.cells for row in rows), strict=True)
     ]
@@ -395,7 +395,7 @@ def _header_differences(header: Mapping[str, Any], table: ParameterTable, simula
 def check_header(catalog: Catalog, table: ParameterTable) -> Catalog:
     """Return the catalogue with a warning where its header disagrees with its labels.
 
-    The table is believed: some SIMBA 1P headers are known to be wrong.
+    The table is right: some SIMBA 1P headers are known to be wrong.
     """
     different = _header_differences(catalog.header, table, catalog.simulation)
     if not different:

@@ -33,7 +33,7 @@ DEEPEST = 6
 READ = 100
 """Catalogues of a set whose values are checked, spread evenly over it."""
 MOST = 1000
-"""Files that are counted; more of them are no news."""
+"""Files that are counted at most."""
 
 Sample = tuple[str, str, float]
 """Set, volume and redshift."""
