@@ -18,8 +18,7 @@ import numpy as np
 from rich.console import Console
 
 from dagnn import run
-from dagnn.report.figures.save import save_figure
-from dagnn.report.figures.style import BLUE, ORANGE, STYLE, panels
+from dagnn.report.figures.style import BLUE, ORANGE, STYLE, panels, save_figure
 from dagnn.run.assemble import assemble
 from dagnn.run.data import prepare
 from dagnn.run.selection import label_free_scores, target_scores
@@ -60,7 +59,7 @@ def draw(found: dict[str, np.ndarray]) -> matplotlib.figure.Figure:
     """Draw mean ± sd over seeds of every measure against the weight."""
     figure, grid = panels(
         1, len(MEASURES), "Weight of the domain term · real spectra, TNG → SIMBA",
-        mock=False, oracle=False, panel=(3.4, 3.0),
+        panel=(3.4, 3.0),
     )  # fmt: skip
     for axes, (column, label) in zip(grid[0], enumerate(MEASURES.values()), strict=True):
         for (name, colour), text in zip(

@@ -21,7 +21,8 @@ from dagnn.console import make_readable, screen
 from dagnn.evaluation.storage import write_table
 from dagnn.files import atomic_path, write_text
 from dagnn.records import EpochRecord
-from dagnn.report.figures import figure_svg, training_figure
+from dagnn.report.figures.run import training_figure
+from dagnn.report.figures.style import figure_svg
 from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.trained import load_network
 from dagnn.training import Checkpoints
@@ -125,7 +126,7 @@ def history() -> list[EpochRecord]:
 
 def test_the_matplotlibrc_of_a_user_changes_no_figure(history) -> None:
     def drawn() -> bytes:
-        return figure_svg(training_figure({"model": history}, mock=False, oracle=False))
+        return figure_svg(training_figure({"model": history}))
 
     plain = drawn()
     with matplotlib.rc_context(STRANGE):

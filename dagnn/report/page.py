@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from dagnn.report.figures.save import figure_svg
+from dagnn.report.figures.style import figure_svg
 
 
 def render(template: str, *, folder: Path | None = None, **values: Any) -> str:

@@ -77,24 +77,22 @@ class Examination:
     members: int = 1
 
 
-def examination_figures(
-    found: Examination, classes: Sequence[str], *, mock: bool, oracle: bool = False
-) -> dict[str, Figure]:
+def examination_figures(found: Examination, classes: Sequence[str]) -> dict[str, Figure]:
     """Draw everything that there is to draw, in reading order."""
-    stamp: dict[str, Any] = {"mock": mock, "oracle": oracle, "members": found.members}
     figures: dict[str, Figure] = {}
+    members = found.members
     noisy = [row for row in found.rows if row.change in NOISES]
     if noisy:
-        figures["noise"] = noise_figure(noisy, **stamp)
+        figures["noise"] = noise_figure(noisy, members=members)
     if found.flips.titles:
         flips = found.flips
         figures["attack"] = attack_figure(
-            flips.images, flips.attacked, flips.pixels, flips.titles, **stamp
+            flips.images, flips.attacked, flips.pixels, flips.titles, members=members
         )
     if found.windows:
-        figures["church"] = church_figure(found.windows, classes, **stamp)
+        figures["church"] = church_figure(found.windows, classes, members=members)
     if found.examples:
-        figures["gradcam"] = gradcam_figure(found.examples, **stamp)
+        figures["gradcam"] = gradcam_figure(found.examples, members=members)
     return figures
 
 

@@ -14,8 +14,14 @@ from matplotlib.ticker import PercentFormatter
 
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.records import FloatArray, IntArray
-from dagnn.report.figures.latent import CLASS_COLOURS
-from dagnn.report.figures.style import BLUE, ORANGE, PREDICTOR_COLOURS, STYLE, panels
+from dagnn.report.figures.style import (
+    BLUE,
+    CLASS_COLOURS,
+    ORANGE,
+    PREDICTOR_COLOURS,
+    STYLE,
+    panels,
+)
 from dagnn.robustness.church import ChurchWindow
 from dagnn.robustness.measures import Robustness
 
@@ -32,20 +38,16 @@ def of_members(title: str, members: int) -> str:
 
 
 @matplotlib.rc_context(STYLE)
-def noise_figure(
-    rows: Sequence[Robustness], *, mock: bool, oracle: bool = False, members: int = 1
-) -> Figure:
+def noise_figure(rows: Sequence[Robustness], *, members: int = 1) -> Figure:
     """Draw accuracy, flipped decisions and latent distance against the strength of noise.
 
     Args:
         rows: of :func:`~dagnn.robustness.measures.noise_sweep`, of one kind of noise;
             networks have colours, suites line styles.
-        mock: whether to stamp the figure MOCK.
-        oracle: whether to stamp the figure ORACLE.
         members: networks in each ensemble.
     """
     title = of_members(f"Against {rows[0].change.capitalize()} noise", members)
-    figure, grid = panels(1, len(SHOWN), title, mock=mock, oracle=oracle, panel=(3.3, 3.0))
+    figure, grid = panels(1, len(SHOWN), title, panel=(3.3, 3.0))
     suites = list(dict.fromkeys(row.suite for row in rows))
     curves = dict.fromkeys((row.suite, row.model) for row in rows)
     entries: dict[str, Artist] = {}
@@ -83,8 +85,6 @@ def attack_figure(
     pixels: FloatArray,
     titles: Sequence[tuple[str, str]],
     *,
-    mock: bool,
-    oracle: bool = False,
     members: int = 1,
 ) -> Figure:
     """Draw images above their attacked selves, with a ring around the changed pixel.
@@ -94,14 +94,10 @@ def attack_figure(
         attacked: ``[n, C, H, W]``.
         pixels: row and column first, ``[n, 2 + C]``.
         titles: what was decided before and after, ``n`` of them.
-        mock: whether to stamp the figure MOCK.
-        oracle: whether to stamp the figure ORACLE.
         members: networks in each ensemble.
     """
-    figure, grid = panels(
-        2, len(images), of_members("One changed pixel", members), mock=mock, oracle=oracle,
-        panel=(1.9, 2.0),
-    )  # fmt: skip
+    title = of_members("One changed pixel", members)
+    figure, grid = panels(2, len(images), title, panel=(1.9, 2.0))
     for column, (before, after) in enumerate(titles):
         for row, (picture, title) in enumerate(((images, before), (attacked, after))):
             show_image(grid[row][column], picture[column])
@@ -120,8 +116,6 @@ def church_figure(
     windows: Mapping[str, ChurchWindow],
     classes: Sequence[str],
     *,
-    mock: bool,
-    oracle: bool = False,
     members: int = 1,
 ) -> Figure:
     """Draw church windows side by side.
@@ -129,14 +123,10 @@ def church_figure(
     Args:
         windows: network → window.
         classes: names of the classes.
-        mock: whether to stamp the figure MOCK.
-        oracle: whether to stamp the figure ORACLE.
         members: networks in each ensemble.
     """
-    figure, grid = panels(
-        1, len(windows), of_members("Decisions on a plane in latent space", members), mock=mock,
-        oracle=oracle, panel=(3.2, 3.8),
-    )  # fmt: skip
+    title = of_members("Decisions on a plane in latent space", members)
+    figure, grid = panels(1, len(windows), title, panel=(3.2, 3.8))
     steps = [CLASS_COLOURS[k % len(CLASS_COLOURS)] for k in range(len(classes))]
     norm = BoundaryNorm([k - 0.5 for k in range(len(classes) + 1)], len(classes))
     for axes, (title, window) in zip(grid[0], windows.items(), strict=True):

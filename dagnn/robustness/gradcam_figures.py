@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.records import FloatArray
-from dagnn.report.figures.style import STYLE, panels, say
+from dagnn.report.figures.style import STYLE, corner_text, panels
 from dagnn.robustness.figures import of_members, show_image
 
 COLOURS = "inferno"
@@ -34,22 +34,16 @@ class Example:
 
 
 @matplotlib.rc_context(STYLE)
-def gradcam_figure(
-    examples: Sequence[Example], *, mock: bool, oracle: bool = False, members: int = 1
-) -> Figure:
+def gradcam_figure(examples: Sequence[Example], *, members: int = 1) -> Figure:
     """Draw examples side by side: the image, and below it the map of each network.
 
     Args:
         examples: at least one; all seen by the same networks.
-        mock: whether to stamp the figure MOCK.
-        oracle: whether to stamp the figure ORACLE.
         members: networks in each ensemble.
     """
     models = list(examples[0].maps)
-    figure, grid = panels(
-        1 + len(models), len(examples), of_members("Where the networks look (Grad-CAM)", members),
-        mock=mock, oracle=oracle, panel=(1.85, 2.0),
-    )  # fmt: skip
+    title = of_members("Where the networks look (Grad-CAM)", members)
+    figure, grid = panels(1 + len(models), len(examples), title, panel=(1.85, 2.0))
     for column, example in enumerate(examples):
         show_image(grid[0][column], example.image)
         grid[0][column].set_title(example.title, fontsize=8.5)
@@ -61,7 +55,7 @@ def gradcam_figure(
             )
             axes.set_title(example.said[model], fontsize=8.5)
             if not example.maps[model].any():
-                say(axes, NOTHING, "lower right")
+                corner_text(axes, NOTHING, "lower right")
     for row, name in enumerate(["image", *(PREDICTORS.get(model, model) for model in models)]):
         grid[row][0].set_ylabel(name)
     return figure

@@ -19,7 +19,7 @@ from dagnn.report.comparison.runs import FinishedRun, Group, group_runs
 from dagnn.report.comparison.stamps import warnings
 from dagnn.report.comparison.storage import write_comparison_csv
 from dagnn.report.console import NARROW
-from dagnn.report.figures import save_figure
+from dagnn.report.figures.style import save_figure
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import chosen_by_oracle, held_out, stamped, with_groups
 from dagnn.run.stamps import stamps_of

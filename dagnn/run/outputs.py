@@ -31,12 +31,8 @@ from dagnn.files import atomic_path
 from dagnn.records import EpochRecord, Result
 from dagnn.report.class_lines import unknown_sentences
 from dagnn.report.console import NARROW, console_table
-from dagnn.report.figures import (
-    latent_figure,
-    save_figure,
-    task_figures,
-    training_figure,
-)
+from dagnn.report.figures.run import latent_figure, task_figures, training_figure
+from dagnn.report.figures.style import save_figure, stamp
 from dagnn.report.headline import headline
 from dagnn.report.history import read_epochs, training_facts
 from dagnn.report.lines import beyond_section
@@ -125,9 +121,9 @@ def write_pages(
     figures = draw(folder, experiment, seen, facts)
     examined = read_examination(folder.path)
     if examined is not None:
-        figures |= examination_figures(examined, facts["classes"], mock=mock, oracle=oracle)
+        figures |= examination_figures(examined, facts["classes"])
     for name, figure in figures.items():
-        save_figure(figure, folder.figures, name)
+        save_figure(stamp(figure, mock=mock, oracle=oracle), folder.figures, name)
     training = training_facts(told_epochs(folder.metrics, experiment))
     write_report(
         folder.report,
@@ -224,8 +220,7 @@ def draw(
     facts: Mapping[str, Any],
 ) -> dict[str, Figure]:
     """Draw every figure of a run from its held-out predictions, in reading order."""
-    stamp = {"mock": stamped(facts), "oracle": chosen_by_oracle(experiment)}
-    figures = task_figures(predictions, Prior.within(facts["priors"]), **stamp)
+    figures = task_figures(predictions, Prior.within(facts["priors"]))
     by_model = [[p for p in _of_model(predictions, m) if p.latent.shape[1]] for m in MODELS]
     maps = [
         latent_maps(given, method=experiment.evaluation.latent_map)
@@ -233,11 +228,11 @@ def draw(
         if sum(len(each.ids) for each in given) >= SMALLEST_MAP
     ]
     for name in maps[0] if maps else ():
-        figures[f"latent_{name}"] = latent_figure([each[name] for each in maps], **stamp)
+        figures[f"latent_{name}"] = latent_figure([each[name] for each in maps])
     histories = {"model": read_epochs(folder.metrics)}
     if folder.source_only.metrics.is_file():
         histories["source-only"] = read_epochs(folder.source_only.metrics)
-    figures["training"] = training_figure(histories, **stamp)
+    figures["training"] = training_figure(histories)
     return figures
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from optuna.distributions import CategoricalDistribution
 
-from dagnn.report.figures.style import BLUE, GREEN, GREY, ORANGE, PINK, STYLE, panels
+from dagnn.report.figures.style import BLUE, GREEN, GREY, ORANGE, PINK, STYLE, panels, stamp
 from dagnn.tune.outcomes import Choice, Outcome
 from dagnn.tune.study import Study
 
@@ -41,10 +41,10 @@ def study_figures(
     complete = [outcome for outcome in outcomes if outcome.state == "complete"]
     pruned = [outcome.number for outcome in outcomes if outcome.state == "pruned"]
     mock = any(outcome.mock for outcome in outcomes)
-    figures = {"history": _history(study.objectives, complete, pruned, mock)}
+    figures = {"history": _history(study.objectives, complete, pruned)}
     if importance:
-        figures["importance"] = _importance(importance, study.objectives[0], mock)
-    figures["slices"] = _slices(study, complete, found, mock)
+        figures["importance"] = _importance(importance, study.objectives[0])
+    figures["slices"] = _slices(study, complete, found)
     known = [
         name
         for name in study.scores
@@ -54,9 +54,11 @@ def study_figures(
     if len(study.objectives) > 1:
         pairs = list(combinations(study.objectives, 2))
     if pairs:
-        figures["pareto"] = _pareto(complete, pairs, mock)
+        figures["pareto"] = _pareto(complete, pairs)
     if any(choice.oracle for choice in found):
-        figures["cost"] = _cost(complete, known, found, mock)
+        figures["cost"] = _cost(complete, known, found)
+    for name, figure in figures.items():
+        stamp(figure, mock=mock, oracle=name == "cost")
     return figures
 
 
@@ -71,13 +73,9 @@ def short(key: str) -> str:
     return ".".join(parts[-2:] if parts[0] in ("loss", "model") and len(parts) > 2 else parts[-1:])
 
 
-def _history(
-    names: Sequence[str], complete: Sequence[Outcome], pruned: Sequence[int], mock: bool
-) -> Figure:
+def _history(names: Sequence[str], complete: Sequence[Outcome], pruned: Sequence[int]) -> Figure:
     """Draw every objective over the trials, the best so far as a line."""
-    figure, grid = panels(
-        1, len(names), "Trials in their order", mock=mock, oracle=False, panel=(4.6, 3.2)
-    )
+    figure, grid = panels(1, len(names), "Trials in their order", panel=(4.6, 3.2))
     numbers = [outcome.number for outcome in complete]
     for axes, name in zip(grid[0], names, strict=True):
         values = np.array([outcome.objectives[name] for outcome in complete])
@@ -94,11 +92,11 @@ def _history(
     return figure
 
 
-def _importance(importance: Mapping[str, float], objective: str, mock: bool) -> Figure:
+def _importance(importance: Mapping[str, float], objective: str) -> Figure:
     """Draw the share of each key in the objective's variation."""
     size = (5.2, 0.8 + 0.3 * len(importance))
     title = f"Importance for {objective}"
-    figure, grid = panels(1, 1, title, mock=mock, oracle=False, panel=size)
+    figure, grid = panels(1, 1, title, panel=size)
     axes = grid[0][0]
     keys = list(importance)[::-1]
     axes.barh(keys, [importance[key] for key in keys], color=BLUE)
@@ -107,15 +105,13 @@ def _importance(importance: Mapping[str, float], objective: str, mock: bool) -> 
     return figure
 
 
-def _slices(
-    study: Study, complete: Sequence[Outcome], found: Sequence[Choice], mock: bool
-) -> Figure:
+def _slices(study: Study, complete: Sequence[Outcome], found: Sequence[Choice]) -> Figure:
     """Draw the first objective over each key, darker the later the trial."""
     name, keys = study.objectives[0], study.space.keys
     columns = min(COLUMNS, len(keys))
     figure, grid = panels(
         math.ceil(len(keys) / columns), columns, f"{name} over each key · darker is later",
-        mock=mock, oracle=False, panel=(3.1, 2.7),
+        panel=(3.1, 2.7),
     )  # fmt: skip
     all_axes = [axes for row in grid for axes in row]
     for axes, key in zip(all_axes, keys, strict=False):
@@ -166,10 +162,10 @@ def _mark(axes: Axes, x: float, y: float, mark: tuple[str, str], choice: Choice)
     )  # fmt: skip
 
 
-def _pareto(complete: Sequence[Outcome], pairs: Sequence[tuple[str, str]], mock: bool) -> Figure:
+def _pareto(complete: Sequence[Outcome], pairs: Sequence[tuple[str, str]]) -> Figure:
     """Draw pairs of label-free scores with the trials that no other beats in both."""
     title = "Scores against each other · lower left is better"
-    figure, grid = panels(1, len(pairs), title, mock=mock, oracle=False, panel=(3.9, 3.3))
+    figure, grid = panels(1, len(pairs), title, panel=(3.9, 3.3))
     for axes, (x, y) in zip(grid[0], pairs, strict=True):
         points = np.array([[outcome.scores[x], outcome.scores[y]] for outcome in complete])
         points = points[np.isfinite(points).all(1)]
@@ -194,12 +190,10 @@ def pareto_front(points: np.ndarray) -> np.ndarray:
     return np.asarray(~better.any(0))
 
 
-def _cost(
-    complete: Sequence[Outcome], scores: Sequence[str], found: Sequence[Choice], mock: bool
-) -> Figure:
+def _cost(complete: Sequence[Outcome], scores: Sequence[str], found: Sequence[Choice]) -> Figure:
     """Draw the error on labelled target items over each label-free score. It is an ORACLE's."""
     title = "Does the score choose well?"
-    figure, grid = panels(1, len(scores), title, mock=mock, oracle=True, panel=(3.3, 3.1))
+    figure, grid = panels(1, len(scores), title, panel=(3.3, 3.1))
     labelled = [outcome for outcome in complete if "error" in outcome.target]
     for axes, name in zip(grid[0], scores, strict=True):
         axes.plot(

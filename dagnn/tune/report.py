@@ -17,7 +17,7 @@ from dagnn.console import log, screen
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.evaluation.wording import heading
 from dagnn.files import write_text
-from dagnn.report.figures import save_figure
+from dagnn.report.figures.style import save_figure
 from dagnn.report.page import picture, render
 from dagnn.run.folder import RunFolder
 from dagnn.run.selection import SCORES

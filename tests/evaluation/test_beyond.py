@@ -12,7 +12,7 @@ from dagnn.evaluation.beyond import beyond_prior
 from dagnn.evaluation.storage import read_predictions, write_predictions
 from dagnn.report.comparison.notes import comparability
 from dagnn.report.comparison.runs import group_runs
-from dagnn.report.figures import truth_figure
+from dagnn.report.figures.parameters import truth_figure
 from dagnn.report.lines import beyond_section
 from dagnn.tasks.prior import Prior
 from dagnn.tasks.regression import outside, outside_texts
@@ -101,7 +101,7 @@ def test_a_comparison_counts_over_all_seeds():
 
 def test_the_truth_figure_draws_the_prior_and_marks_what_lies_beyond():
     given = predicted([0.69, 0.48, 0.3, 0.05], [0.05, 0.05, 0.05, 0.1])
-    (axes,) = truth_figure([given], "Omega_m", OMEGA, mock=False).axes
+    (axes,) = truth_figure([given], "Omega_m", OMEGA).axes
     edges = {line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":"}
     assert edges == {0.1, 0.5}
     assert axes.get_ylim()[0] < 0.1 and axes.get_ylim()[1] > 0.5
@@ -120,5 +120,5 @@ def test_the_truth_figure_draws_the_prior_and_marks_what_lies_beyond():
 
 def test_a_truth_figure_within_the_prior_counts_nothing():
     given = predicted([0.2, 0.3, 0.4], 0.05)
-    (axes,) = truth_figure([given], "Omega_m", OMEGA, mock=False).axes
+    (axes,) = truth_figure([given], "Omega_m", OMEGA).axes
     assert "beyond" not in axes.texts[0].get_text()

@@ -11,17 +11,18 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from synthetic_classes import CLASSES, synthetic_classes
 
 from dagnn.evaluation.latent import latent_map
-from dagnn.report.figures import (
+from dagnn.report.figures.classes import (
+    FALSE_POSITIVES,
     confusion_figure,
-    latent_figure,
+    counts_of,
     novelty_figure,
     proportions_figure,
     reliability_figure,
+    roc_curve,
     roc_figure,
-    save_figure,
 )
-from dagnn.report.figures.classes import FALSE_POSITIVES, roc_curve
-from dagnn.report.figures.confusion import counts_of
+from dagnn.report.figures.run import latent_figure
+from dagnn.report.figures.style import save_figure, stamp
 from dagnn.robustness.church import ChurchWindow
 from dagnn.robustness.figures import attack_figure, church_figure, noise_figure
 from dagnn.robustness.gradcam_figures import Example, gradcam_figure
@@ -77,16 +78,16 @@ def draw(given):
         latent_map(given[2:], "class", method="pca"),
     ]
     return {
-        "roc": lambda **stamps: roc_figure(given, **stamps),
-        "reliability": lambda **stamps: reliability_figure(given, **stamps),
-        "proportions": lambda **stamps: proportions_figure(given, **stamps),
-        "confusion": lambda **stamps: confusion_figure(given, **stamps),
-        "novelty": lambda **stamps: novelty_figure(given, **stamps),
-        "latent": lambda **stamps: latent_figure(maps, **stamps),
-        "noise": lambda **stamps: noise_figure(noise_rows(), **stamps),
-        "attack": lambda **stamps: attack_figure(images, images, pixels, told, **stamps),
-        "church": lambda **stamps: church_figure({"sdss": window()}, CLASSES, **stamps),
-        "gradcam": lambda **stamps: gradcam_figure(examples(), **stamps),
+        "roc": lambda: roc_figure(given),
+        "reliability": lambda: reliability_figure(given),
+        "proportions": lambda: proportions_figure(given),
+        "confusion": lambda: confusion_figure(given),
+        "novelty": lambda: novelty_figure(given),
+        "latent": lambda: latent_figure(maps),
+        "noise": lambda: noise_figure(noise_rows()),
+        "attack": lambda: attack_figure(images, images, pixels, told),
+        "church": lambda: church_figure({"sdss": window()}, CLASSES),
+        "gradcam": lambda: gradcam_figure(examples()),
     }
 
 
@@ -98,16 +99,16 @@ NAMES = (
 
 @pytest.mark.parametrize("name", NAMES)
 def test_stamps(name, draw):
-    plain = texts(draw[name](mock=False))
+    plain = texts(draw[name]())
     assert not [text for text in plain if "MOCK" in text or "ORACLE" in text]
-    both = texts(draw[name](mock=True, oracle=True))
+    both = texts(stamp(draw[name](), mock=True, oracle=True))
     assert "MOCK · ORACLE" in both
     assert any(text.startswith("MOCK DATA · ORACLE · ") for text in both)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_touches_the_border(name, draw, tmp_path):
-    png, _ = save_figure(draw[name](mock=False), tmp_path, name)
+    png, _ = save_figure(draw[name](), tmp_path, name)
     image = imread(png)[..., :3]
     border = (image[:3], image[-3:], image[:, :3], image[:, -3:])
     assert min(edge.min() for edge in border) > 0.99
@@ -120,7 +121,7 @@ def test_roc_curves_hold_the_area_that_they_tell(given):
     area = np.trapezoid(roc_curve(truth, probability), FALSE_POSITIVES)
     expected = roc_auc_score(truth, probability, multi_class="ovr")
     assert area == pytest.approx(expected, abs=0.01)
-    figure = roc_figure(given, mock=False)
+    figure = roc_figure(given)
     assert [axes.get_title() for axes in figure.axes] == [
         "sdss (source), n = 120",
         "decals (target), n = 120",
@@ -130,7 +131,7 @@ def test_roc_curves_hold_the_area_that_they_tell(given):
 
 def test_every_experiment_can_share_a_roc_figure(given):
     named = [replace(given[3], model=name) for name in ("MMD", "DANN", "MMD + Fisher")]
-    figure = roc_figure([*given, *named], mock=False)
+    figure = roc_figure([*given, *named])
     lines = [line for line in figure.axes[1].get_lines() if not line.get_label().startswith("_")]
     assert len(lines) == 5
     assert len({line.get_color() for line in lines}) == 5
@@ -143,7 +144,7 @@ def test_confusion_panels_count_items_and_unknown_ones(given):
     expected = confusion_matrix(given[1].truth[known], given[1].probability[known].argmax(1))
     np.testing.assert_array_equal(counts[:3], expected)
     assert counts[3].sum() == 20
-    figure = confusion_figure(given, mock=False)
+    figure = confusion_figure(given)
     assert [axes.get_title() for axes in figure.axes] == [
         "sdss (source) · source-only",
         "decals (target) · source-only",
@@ -158,15 +159,15 @@ def test_confusion_panels_count_items_and_unknown_ones(given):
 def test_unlabelled_suites_are_said_not_drawn(given):
     nothing = replace(given[3], truth=np.full(140, -1), suite="sky")
     shown = [given[2], nothing]
-    assert "no item with a known class" in texts(roc_figure(shown, mock=False))
-    assert "no item with a known class" in texts(reliability_figure(shown, mock=False))
-    assert "no item with a label" in texts(confusion_figure(shown, mock=False))
-    bars = [c.get_label() for c in proportions_figure(shown, mock=False).axes[1].containers]
+    assert "no item with a known class" in texts(roc_figure(shown))
+    assert "no item with a known class" in texts(reliability_figure(shown))
+    assert "no item with a label" in texts(confusion_figure(shown))
+    bars = [c.get_label() for c in proportions_figure(shown).axes[1].containers]
     assert bars == ["predicted by model"]
 
 
 def test_proportions_are_shares(given):
-    axes = proportions_figure(given, mock=False).axes[1]
+    axes = proportions_figure(given).axes[1]
     heights = {c.get_label(): [bar.get_height() for bar in c] for c in axes.containers}
     assert list(heights) == ["true", "predicted by source-only", "predicted by model"]
     for shares in heights.values():
@@ -181,7 +182,7 @@ def test_latent_maps_of_classes_have_one_colour_each(given):
     assert np.isnan(found.values[120:]).all()
     with_unknown = latent_map(given[2:], "class", method="pca")
     assert with_unknown.classes == (*CLASSES, "unknown")
-    figure = latent_figure([with_unknown], mock=False)
+    figure = latent_figure([with_unknown])
     assert {"spiral", "elliptical", "merger", "unknown"} <= set(texts(figure))
     clouds = figure.axes[0].collections
     assert len(np.unique(clouds[0].get_facecolors(), axis=0)) == 3
@@ -189,12 +190,12 @@ def test_latent_maps_of_classes_have_one_colour_each(given):
 
 
 def test_rings_lie_around_the_changed_pixel(draw):
-    rings = draw["attack"](mock=False).findobj(Circle)
+    rings = draw["attack"]().findobj(Circle)
     assert [tuple(ring.center) for ring in rings] == [(3.0, 2.0), (0.0, 8.0)]
 
 
 def test_noise_curves_of_every_network_and_suite(draw):
-    figure = draw["noise"](mock=False)
+    figure = draw["noise"]()
     assert figure.axes[0].get_ylabel() == "balanced accuracy"
     for axes in figure.axes:
         assert len(axes.get_lines()) == 4
@@ -202,7 +203,7 @@ def test_noise_curves_of_every_network_and_suite(draw):
 
 
 def test_novelty_lines_are_shares_above(given):
-    figure = novelty_figure(given, mock=False)
+    figure = novelty_figure(given)
     assert [axes.get_title() for axes in figure.axes] == ["source-only", "model"]
     lines = {line.get_label(): line for line in figure.axes[1].get_lines()}
     unknown = given[3].truth == 3
@@ -219,7 +220,7 @@ def test_novelty_lines_are_shares_above(given):
 
 def test_suites_of_unknown_novelty_are_left_out(given):
     without = replace(given[2], novelty=None)
-    figure = novelty_figure([without, given[3]], mock=False)
+    figure = novelty_figure([without, given[3]])
     assert not [t for t in texts(figure) if "sdss" in t]
     with pytest.raises(ValueError, match="Nothing to draw"):
-        novelty_figure([without], mock=False)
+        novelty_figure([without])

@@ -12,7 +12,7 @@ from dagnn.evaluation.storage import read_results, write_results
 from dagnn.evaluation.table import evaluate
 from dagnn.report.class_lines import class_sections, unknown_sentences
 from dagnn.report.console import console_table
-from dagnn.report.figures import confusion_figure
+from dagnn.report.figures.classes import confusion_figure
 from dagnn.report.headline import headline
 from dagnn.report.lines import Lines, Section
 from dagnn.report.model_card import write_model_card
@@ -102,7 +102,7 @@ def test_the_report_tells_classes_unknown_ones_and_shift(tmp_path, rows, predict
         title="sdss → decals",
         headline="What came out.",
         results=rows,
-        figures={"confusion": confusion_figure(predicted, mock=False)},
+        figures={"confusion": confusion_figure(predicted)},
         config_yaml="source: [sdss]",
         environment={},
         mock=False,
@@ -125,7 +125,7 @@ def test_the_report_shows_no_metric_that_nothing_was_measured_in(tmp_path):
     known = synthetic_classes("decals", "target", items=60, skill=3.0)
     options = {"title": "sdss", "config_yaml": "", "environment": {}, "mock": True}
     rows = evaluate([known], np.full(3, 1 / 3), n_bootstrap=100)
-    figures = {"latent_class": confusion_figure([known], mock=True)}
+    figures = {"latent_class": confusion_figure([known])}
     options |= {"headline": "What came out.", "results": rows, "figures": figures}
     html = write_report(tmp_path / "r.html", **options).read_text()
     text = Page(html).text

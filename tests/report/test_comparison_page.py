@@ -14,7 +14,7 @@ from dagnn.report.comparison.page import comparison_figures, write_comparison
 from dagnn.report.comparison.runs import Stamp, group_runs
 from dagnn.report.comparison.summary import summarise
 from dagnn.report.comparison.words import opening
-from dagnn.report.figures import save_figure
+from dagnn.report.figures.style import save_figure
 
 OTHER = {"loss": {"terms": {"coral": {"weight": 1.0}}}}
 RIVALS = {"ridge": 0.09, "ridge-aligned": 0.03}

@@ -13,16 +13,14 @@ from synthetic_predictions import PRIORS, synthetic
 
 from dagnn.evaluation.calibration import LEVELS, central_values, curve, pit_values
 from dagnn.evaluation.latent import latent_map
-from dagnn.report.figures import (
+from dagnn.report.figures.parameters import (
     calibration_figure,
-    figure_svg,
-    latent_figure,
     pit_figure,
-    save_figure,
     tarp_figure,
-    training_figure,
     truth_figure,
 )
+from dagnn.report.figures.run import latent_figure, training_figure
+from dagnn.report.figures.style import figure_svg, save_figure, stamp
 
 
 def texts(figure):
@@ -40,14 +38,14 @@ def maps(predictions):
 
 @pytest.fixture
 def draw(predictions, maps, history):
-    """Every figure by name, as functions of the two stamps."""
+    """Every figure by name, as functions."""
     return {
-        "truth": lambda **stamps: truth_figure(predictions, "Omega_m", **stamps),
-        "calibration": lambda **stamps: calibration_figure(predictions, "Omega_m", **stamps),
-        "pit": lambda **stamps: pit_figure(predictions, "Omega_m", **stamps),
-        "tarp": lambda **stamps: tarp_figure(predictions, PRIORS, **stamps),
-        "latent": lambda **stamps: latent_figure(maps, **stamps),
-        "training": lambda **stamps: training_figure({"model": history}, **stamps),
+        "truth": lambda: truth_figure(predictions, "Omega_m"),
+        "calibration": lambda: calibration_figure(predictions, "Omega_m"),
+        "pit": lambda: pit_figure(predictions, "Omega_m"),
+        "tarp": lambda: tarp_figure(predictions, PRIORS),
+        "latent": lambda: latent_figure(maps),
+        "training": lambda: training_figure({"model": history}),
     }
 
 
@@ -56,20 +54,18 @@ NAMES = ("truth", "calibration", "pit", "tarp", "latent", "training")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_stamps(name, draw):
-    assert not [
-        text for text in texts(draw[name](mock=False)) if "MOCK" in text or "ORACLE" in text
-    ]
-    mock = texts(draw[name](mock=True))
+    assert not [text for text in texts(draw[name]()) if "MOCK" in text or "ORACLE" in text]
+    mock = texts(stamp(draw[name](), mock=True))
     assert "MOCK" in mock
     assert any(text.startswith("MOCK DATA · ") for text in mock)
-    assert "MOCK · ORACLE" in texts(draw[name](mock=True, oracle=True))
-    assert "ORACLE" in texts(draw[name](mock=False, oracle=True))
+    assert "MOCK · ORACLE" in texts(stamp(draw[name](), mock=True, oracle=True))
+    assert "ORACLE" in texts(stamp(draw[name](), mock=False, oracle=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_touches_the_border(name, draw, tmp_path):
     """A label that is cut off leaves ink in the outermost pixels."""
-    png, _ = save_figure(draw[name](mock=False), tmp_path, name)
+    png, _ = save_figure(draw[name](), tmp_path, name)
     image = imread(png)[..., :3]
     border = (image[:3], image[-3:], image[:, :3], image[:, -3:])
     assert min(edge.min() for edge in border) > 0.99
@@ -78,8 +74,8 @@ def test_nothing_touches_the_border(name, draw, tmp_path):
 
 @pytest.mark.parametrize("name", ["calibration", "latent"])
 def test_files_are_repeatable(name, draw, tmp_path):
-    first = save_figure(draw[name](mock=True), tmp_path / "a", name)
-    second = save_figure(draw[name](mock=True), tmp_path / "b", name)
+    first = save_figure(stamp(draw[name](), mock=True), tmp_path / "a", name)
+    second = save_figure(stamp(draw[name](), mock=True), tmp_path / "b", name)
     assert [path.name for path in first] == [f"{name}.png", f"{name}.pdf"]
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -90,19 +86,19 @@ def test_files_are_repeatable(name, draw, tmp_path):
 
 
 def test_vector_pictures_are_repeatable(draw):
-    first, again = (figure_svg(draw["calibration"](mock=True)) for _ in range(2))
+    first, again = (figure_svg(stamp(draw["calibration"](), mock=True)) for _ in range(2))
     assert first == again
     assert first.startswith(b"<?xml")
 
 
 def test_drawing_leaves_global_style_alone(draw):
     before = dict(matplotlib.rcParams)
-    draw["truth"](mock=True)
+    stamp(draw["truth"](), mock=True)
     assert dict(matplotlib.rcParams) == before
 
 
 def test_truth_panels_hold_points_bars_and_metrics(predictions):
-    figure = truth_figure(predictions, "Omega_m", mock=False)
+    figure = truth_figure(predictions, "Omega_m")
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == [
         "tng (source) · source-only",
@@ -129,25 +125,23 @@ def test_truth_panels_hold_points_bars_and_metrics(predictions):
 def test_truth_figure_of_far_off_predictions_says_what_is_outside():
     wild = synthetic()
     wild.mean[:4] = 50.0
-    figure = truth_figure([wild], "Omega_m", mock=False)
+    figure = truth_figure([wild], "Omega_m")
     assert figure.axes[0].get_xlim()[1] < 1
     assert "4 outside the frame" in figure.axes[0].texts[0].get_text()
 
 
 def test_unknown_truth_is_said_not_drawn():
     unknown = synthetic("sky", "target", known=False)
-    figure = truth_figure([synthetic(), unknown], "Omega_m", mock=False)
+    figure = truth_figure([synthetic(), unknown], "Omega_m")
     assert figure.axes[1].texts[0].get_text() == "truth unknown"
     assert not figure.axes[1].containers
-    assert "truth unknown" in texts(
-        calibration_figure([synthetic(), unknown], "Omega_m", mock=False)
-    )
+    assert "truth unknown" in texts(calibration_figure([synthetic(), unknown], "Omega_m"))
     with pytest.raises(ValueError, match="No item has a known Omega_m"):
-        truth_figure([unknown], "Omega_m", mock=False)
+        truth_figure([unknown], "Omega_m")
 
 
 def test_a_suite_without_the_other_model_keeps_its_place(predictions):
-    figure = truth_figure([*predictions[2:], predictions[1]], "Omega_m", mock=False)
+    figure = truth_figure([*predictions[2:], predictions[1]], "Omega_m")
     assert len(figure.axes) == 4
     assert not figure.axes[0].containers
 
@@ -161,7 +155,7 @@ def test_observed_coverage_of_calibrated_predictions_is_the_expected_one():
 
 
 def test_calibration_panels(predictions):
-    figure = calibration_figure(predictions, "Omega_m", mock=False)
+    figure = calibration_figure(predictions, "Omega_m")
     assert [axes.get_title() for axes in figure.axes] == [
         "tng (source), n = 60",
         "simba (target), n = 60",
@@ -174,7 +168,7 @@ def test_calibration_panels(predictions):
 
 
 def test_pit_histogram_shows_densities_and_its_band(predictions):
-    figure = pit_figure(predictions, "Omega_m", mock=False)
+    figure = pit_figure(predictions, "Omega_m")
     assert [axes.get_title() for axes in figure.axes] == [
         "tng (source), n = 60",
         "simba (target), n = 60",
@@ -197,9 +191,7 @@ def test_pit_histogram_shows_densities_and_its_band(predictions):
 def test_tarp_panels_know_all_parameters():
     both = synthetic(items=400, parameters=("Omega_m", "sigma_8"))
     figure = tarp_figure(
-        [both, synthetic("sky", "other", known=False, parameters=both.parameters)],
-        PRIORS,
-        mock=False,
+        [both, synthetic("sky", "other", known=False, parameters=both.parameters)], PRIORS
     )
     assert figure.axes[0].get_title() == "tng (source), n = 400"
     line = figure.axes[0].get_lines()[0]
@@ -212,18 +204,18 @@ def test_baselines_and_oracles_are_not_drawn(predictions):
     """They have rows in tables; a figure with seven predictors cannot be read."""
     others = [replace(predictions[2], model=name) for name in ("ridge", "prior-mean", "oracle")]
     for figure in (
-        truth_figure([*others, predictions[2]], "Omega_m", mock=False),
-        pit_figure([*others, predictions[2]], "Omega_m", mock=False),
-        calibration_figure([*others, predictions[2]], "Omega_m", mock=False),
+        truth_figure([*others, predictions[2]], "Omega_m"),
+        pit_figure([*others, predictions[2]], "Omega_m"),
+        calibration_figure([*others, predictions[2]], "Omega_m"),
     ):
         assert not [text for text in texts(figure) if "ridge" in text or "ORACLE" in text]
         assert len(figure.axes) == 1
     with pytest.raises(ValueError, match="Nothing to draw"):
-        truth_figure(others, "Omega_m", mock=False)
+        truth_figure(others, "Omega_m")
 
 
 def test_latent_panels_mark_suites_and_share_a_colour_scale(maps):
-    figure = latent_figure(maps, mock=False)
+    figure = latent_figure(maps)
     panels = [axes for axes in figure.axes if axes.get_title()]
     assert [axes.get_title() for axes in panels] == ["source-only · PCA", "model · PCA"]
     for axes, each in zip(panels, maps, strict=True):
@@ -237,7 +229,7 @@ def test_latent_panels_mark_suites_and_share_a_colour_scale(maps):
 
 def test_training_panels_show_every_term_once(history):
     short = history[:4]
-    figure = training_figure({"source-only": short, "model": history}, mock=False)
+    figure = training_figure({"source-only": short, "model": history})
     drawn = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
     assert list(drawn) == [
         "training: total",
@@ -258,4 +250,4 @@ def test_training_panels_show_every_term_once(history):
 
 def test_training_without_epochs_is_refused():
     with pytest.raises(ValueError, match="No epoch"):
-        training_figure({"model": []}, mock=False)
+        training_figure({"model": []})

@@ -8,7 +8,7 @@ from synthetic_predictions import PRIORS
 from dagnn.evaluation.alignment import alignments
 from dagnn.evaluation.calibration import calibrations
 from dagnn.evaluation.table import blocks, gap_closed
-from dagnn.report.figures import truth_figure
+from dagnn.report.figures.parameters import truth_figure
 from dagnn.report.headline import headline
 from dagnn.report.run_page import CAPTIONS, write_report
 from dagnn.tasks.regression_metrics import REGRESSION_METRICS as METRICS
@@ -39,7 +39,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def figure(predictions):
-    return truth_figure(predictions[3:], "Omega_m", mock=False)
+    return truth_figure(predictions[3:], "Omega_m")
 
 
 @pytest.fixture

@@ -67,11 +67,11 @@ def test_what_was_found_is_read_back_and_says_that_it_is_of_ensembles(found, tmp
     again = read_examination(tmp_path)
     assert again is not None
     assert (again.rows[1:3], again.members) == (found.rows[1:3], 2)
-    figures = examination_figures(again, CLASSES, mock=False)
+    figures = examination_figures(again, CLASSES)
     assert {"noise", "church", "gradcam"} <= set(figures)
     for figure in figures.values():
         assert any(text.endswith("· ensembles of 2") for text in texts(figure))
-    single = examination_figures(replace(found, members=1), CLASSES, mock=False)
+    single = examination_figures(replace(found, members=1), CLASSES)
     assert not any("ensemble" in text for figure in single.values() for text in texts(figure))
 
 
@@ -135,7 +135,7 @@ def test_a_map_that_is_zero_everywhere_says_so(found):
         replace(example, maps={name: 0 * heat for name, heat in example.maps.items()})
         for example in found.examples[:1]
     ]
-    figure = examination_figures(replace(found, examples=quiet), CLASSES, mock=False)["gradcam"]
+    figure = examination_figures(replace(found, examples=quiet), CLASSES)["gradcam"]
     assert texts(figure).count("nothing speaks for it") == 2
 
 
@@ -148,4 +148,4 @@ def test_networks_without_feature_maps_are_examined_for_all_the_rest():
     found = examine({"model": network}, [sample()], CLASSES, EFFORT)
     assert not found.examples
     assert set(found.windows) == {"model"}
-    assert set(examination_figures(found, CLASSES, mock=False)) >= {"noise", "church"}
+    assert set(examination_figures(found, CLASSES)) >= {"noise", "church"}

@@ -25,8 +25,7 @@ from dagnn.report.comparison.runs import Group, differing
 from dagnn.report.comparison.stamps import group_marks, warnings
 from dagnn.report.comparison.summary import Summary, places, summarise, task_of_groups
 from dagnn.report.comparison.words import opening
-from dagnn.report.figures.comparison import comparison_figure
-from dagnn.report.figures.matrix import matrix_figure
+from dagnn.report.figures.comparison import comparison_figure, matrix_figure
 from dagnn.report.page import picture, render
 from dagnn.tasks import Task
 

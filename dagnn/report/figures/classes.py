@@ -1,25 +1,31 @@
-"""ROC curves, reliability and class proportions: one panel per suite, one line per network."""
+"""Figures of predicted classes: confusion, ROC curves, proportions, reliability and novelty."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter, PercentFormatter
 
 from dagnn.evaluation.table import PREDICTORS
 from dagnn.evaluation.wording import number
 from dagnn.records import ClassPredictions, FloatArray, IntArray
 from dagnn.report.figures.style import (
     BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
     PREDICTOR_COLOURS,
     STYLE,
+    corner_text,
+    diagonal,
     drawn,
     models_of,
     panels,
-    say,
+    shared_legend,
+    suite_panels,
     suites_of,
 )
 from dagnn.tasks.classification_metrics import (
@@ -34,50 +40,22 @@ from dagnn.tasks.classification_metrics import (
 FEWEST = 5
 """Items in a bin that the line of a reliability diagram goes through; others are dots only."""
 FALSE_POSITIVES = np.linspace(0, 1, 201)
-OTHER_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777")
+OTHER_COLOURS = (GREEN, PINK, "#E69F00", "#56B4E9", GREY)
 """Of networks that are neither the model nor source-only (other experiments in one figure)."""
+SUITE_COLOURS = (BLUE, GREEN, PINK, "#E69F00", "#56B4E9")
 
 
-def known_items(given: ClassPredictions) -> tuple[IntArray, FloatArray]:
+def _known(given: ClassPredictions) -> tuple[IntArray, FloatArray]:
     """Return truth and probabilities of the items of known classes."""
     known = (given.truth >= 0) & (given.truth < len(given.classes))
     return given.truth[known], given.probability[known]
 
 
-def roc_curve(truth: IntArray, probability: FloatArray) -> FloatArray:
-    """Return the true-positive rate at :data:`FALSE_POSITIVES`, averaged over classes.
-
-    Each class is told from all others; classes without items, or without others, do not count.
-    """
-    curves = []
-    for k, score in enumerate(probability.T):
-        positive = truth == k
-        if positive.any() and not positive.all():
-            curves.append(_rates(score, positive))
-    return np.asarray(np.mean(curves, 0)) if curves else np.full(len(FALSE_POSITIVES), np.nan)
-
-
-def _rates(score: FloatArray, positive: np.ndarray) -> FloatArray:
-    order = np.argsort(-score, kind="stable")
-    # A threshold lies between two different scores, so ties are taken together.
-    ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
-    found = np.append(0, positive[order].cumsum()[ends]) / positive.sum()
-    taken = np.append(0, (~positive)[order].cumsum()[ends]) / (~positive).sum()
-    return np.asarray(np.interp(FALSE_POSITIVES, taken, found))
-
-
-def _colours(models: Sequence[str]) -> dict[str, str]:
-    others = [name for name in models if name not in PREDICTOR_COLOURS]
+def _colours(predictions: Sequence[ClassPredictions]) -> dict[str, str]:
+    others = [name for name in models_of(predictions) if name not in PREDICTOR_COLOURS]
     return PREDICTOR_COLOURS | {
         name: OTHER_COLOURS[place % len(OTHER_COLOURS)] for place, name in enumerate(others)
     }
-
-
-def _of_suite(
-    predictions: Sequence[ClassPredictions], suite: tuple[str, str], models: Sequence[str]
-) -> list[ClassPredictions]:
-    given = [each for each in predictions if (each.suite, each.role) == suite]
-    return sorted(given, key=lambda each: models.index(each.model))
 
 
 def _name(model: str) -> str:
@@ -85,80 +63,151 @@ def _name(model: str) -> str:
 
 
 @matplotlib.rc_context(STYLE)
-def roc_figure(
-    predictions: Sequence[ClassPredictions], *, mock: bool, oracle: bool = False
-) -> Figure:
+def confusion_figure(predictions: Sequence[ClassPredictions]) -> Figure:
+    """Draw confusion matrices: one row per network, one column per suite.
+
+    Shades are shares of a row (a true class), so the diagonal holds the recalls.
+
+    Args:
+        predictions: one record per model and suite, of one split.
+    """
+    predictions = drawn(predictions)
+    suites, models = suites_of(predictions), models_of(predictions)
+    side = max(3.2, 0.72 * len(predictions[0].classes) + 1.1)
+    title = "Confusion: what each class is taken for"
+    figure, grid = panels(len(models), len(suites), title, panel=(side + 0.3, side))
+    by_panel = {(each.suite, each.role, each.model): each for each in predictions}
+    for row, model in zip(grid, models, strict=True):
+        for axes, (suite, role) in zip(row, suites, strict=True):
+            axes.set_title(f"{suite} ({role}) · {_name(model)}")
+            if (suite, role, model) in by_panel:
+                _confusion_panel(axes, by_panel[suite, role, model])
+            else:
+                axes.set_axis_off()
+        row[0].set_ylabel("true class")
+    for axes in grid[-1]:
+        axes.set_xlabel("predicted class")
+    return figure
+
+
+def _confusion_panel(axes: Axes, given: ClassPredictions) -> None:
+    counts = counts_of(given)
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    names = [*given.classes, "unknown"][: len(counts)]
+    axes.set_xticks(range(len(given.classes)), given.classes, rotation=30, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    totals = counts.sum(1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    if not counts.sum():
+        corner_text(axes, "no item with a label", "upper left")
+        return
+    for (row, column), count in np.ndenumerate(counts):
+        share = shares[row, column]
+        text = "–" if np.isnan(share) else f"{share:.0%}\n{count:.0f}"
+        axes.text(
+            column, row, text, ha="center", va="center", fontsize=8, linespacing=1.2,
+            color="white" if share > 0.55 else "#1c2127",
+            weight="bold" if row == column else "normal",
+        )  # fmt: skip
+
+
+def counts_of(given: ClassPredictions) -> FloatArray:
+    """Count labelled items by true class (rows) and predicted class, ``[K or K + 1, K]``.
+
+    The last row is there only where some items belong to no known class.
+    """
+    labelled = given.truth >= 0
+    rows = len(given.classes) + int((given.truth == len(given.classes)).any())
+    counts = np.zeros((rows, len(given.classes)))
+    np.add.at(counts, (given.truth[labelled], given.probability[labelled].argmax(1)), 1)
+    return counts
+
+
+def _curves(
+    predictions: Sequence[ClassPredictions],
+    title: str,
+    draw: Callable[[Axes, IntArray, FloatArray, str, str], None],
+    across: str,
+    height: float,
+) -> tuple[Figure, list[Axes]]:
+    """Draw one curve per network; ``draw`` gets truth, probabilities, colour and name."""
+    predictions = drawn(predictions)
+    colours = _colours(predictions)
+
+    def panel(axes: Axes, given: Sequence[ClassPredictions]) -> int:
+        items = 0
+        for each in given:
+            truth, probability = _known(each)
+            if len(truth):
+                items = max(items, len(truth))
+                draw(axes, truth, probability, colours[each.model], _name(each.model))
+        diagonal(axes)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", xlabel=across)
+        if not items:
+            corner_text(axes, "no item with a known class", "upper left")
+        return items
+
+    return suite_panels(predictions, title, panel, panel=(3.5, height), share=False)
+
+
+@matplotlib.rc_context(STYLE)
+def roc_figure(predictions: Sequence[ClassPredictions]) -> Figure:
     """Draw ROC curves of all networks, one panel per suite.
 
     Args:
         predictions: one record per model and suite, of one split. Any model that is
             not a baseline is drawn, so that several experiments can share a figure.
-        mock: whether to stamp the figure MOCK.
-        oracle: whether to stamp the figure ORACLE.
     """
-    predictions = drawn(predictions)
-    suites, models = suites_of(predictions), models_of(predictions)
-    colours = _colours(models)
-    figure, grid = panels(1, len(suites), "ROC curves", mock=mock, oracle=oracle, panel=(3.5, 3.55))
-    for axes, suite in zip(grid[0], suites, strict=True):
-        items = 0
-        for each in _of_suite(predictions, suite, models):
-            truth, probability = known_items(each)
-            if not len(truth):
-                continue
-            items = max(items, len(truth))
-            area = number("auc", float(CLASS_METRICS["auc"](truth, probability)))
-            axes.plot(
-                FALSE_POSITIVES, roc_curve(truth, probability), color=colours[each.model],
-                label=f"{_name(each.model)}, AUC {area}",
-            )  # fmt: skip
-        axes.plot([0, 1], [0, 1], color="#444444", linewidth=0.9, linestyle="--", zorder=1)
-        _frame(axes, suite, items, "share of others taken for a class")
-        if items:
+    across = "share of others taken for a class"
+    figure, row = _curves(predictions, "ROC curves", _roc, across, height=3.55)
+    for axes in row:
+        if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="lower right")
-    grid[0][0].set_ylabel("share of a class found")
+    row[0].set_ylabel("share of a class found")
     return figure
 
 
-def _frame(axes: Axes, suite: tuple[str, str], items: int, across: str) -> None:
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", xlabel=across)
-    axes.set_title(f"{suite[0]} ({suite[1]}), n = {items}")
-    if not items:
-        say(axes, "no item with a known class", "upper left")
+def _roc(axes: Axes, truth: IntArray, probability: FloatArray, colour: str, name: str) -> None:
+    area = number("auc", float(CLASS_METRICS["auc"](truth, probability)))
+    curve = roc_curve(truth, probability)
+    axes.plot(FALSE_POSITIVES, curve, color=colour, label=f"{name}, AUC {area}")
+
+
+def roc_curve(truth: IntArray, probability: FloatArray) -> FloatArray:
+    """Return the true-positive rate at :data:`FALSE_POSITIVES`, averaged over classes.
+
+    Each class is compared with all others; classes without items, or without others, do not
+    count.
+    """
+    # Imported here: it takes long, and most runs have no classes.
+    from sklearn.metrics import roc_curve as of_two
+
+    curves = []
+    for k, score in enumerate(probability.T):
+        positive = truth == k
+        if positive.any() and not positive.all():
+            false, true, _ = of_two(positive, score, drop_intermediate=False)
+            curves.append(np.interp(FALSE_POSITIVES, false, true))
+    return np.asarray(np.mean(curves, 0)) if curves else np.full(len(FALSE_POSITIVES), np.nan)
 
 
 @matplotlib.rc_context(STYLE)
-def reliability_figure(
-    predictions: Sequence[ClassPredictions], *, mock: bool, oracle: bool = False
-) -> Figure:
+def reliability_figure(predictions: Sequence[ClassPredictions]) -> Figure:
     """Draw how often predictions are right, by how sure they are.
 
     Args:
         predictions: one record per model and suite, of one split.
-        mock: whether to stamp the figure MOCK.
-        oracle: whether to stamp the figure ORACLE.
     """
-    predictions = drawn(predictions)
-    suites, models = suites_of(predictions), models_of(predictions)
-    colours = _colours(models)
-    figure, grid = panels(
-        1, len(suites), "Reliability of class probabilities", mock=mock, oracle=oracle,
-        panel=(3.5, 4.0),
-    )  # fmt: skip
-    for axes, suite in zip(grid[0], suites, strict=True):
-        items = 0
-        for each in _of_suite(predictions, suite, models):
-            truth, probability = known_items(each)
-            if len(truth):
-                items = max(items, len(truth))
-                _reliability(axes, truth, probability, colours[each.model], _name(each.model))
-        axes.plot([0, 1], [0, 1], color="#444444", linewidth=0.9, linestyle="--", zorder=1)
-        _frame(axes, suite, items, "confidence")
-        if items:
+    title = "Reliability of class probabilities"
+    figure, row = _curves(predictions, title, _reliability, "confidence", height=4.0)
+    for axes in row:
+        if axes.get_legend_handles_labels()[0]:
             # Below the panel: inside it, the bins of few items would lie under the text.
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
-            say(axes, "too sure", "lower right")
-    grid[0][0].set_ylabel("share that is right")
+            corner_text(axes, "too sure", "lower right")
+    row[0].set_ylabel("share that is right")
     return figure
 
 
@@ -175,49 +224,36 @@ def _reliability(
     )
     error = number("ece", float(CLASS_METRICS["ece"](truth, probability)))
     steady = counts[used] >= FEWEST
-    label = f"{name}, ECE {error}"
-    axes.plot(x[steady], y[steady], color=colour, linewidth=1.0, label=label)
+    axes.plot(x[steady], y[steady], color=colour, linewidth=1.0, label=f"{name}, ECE {error}")
     axes.scatter(x, y, s=8 + 160 * counts[used] / counts.sum(), color=colour, alpha=0.6, zorder=3)
 
 
 @matplotlib.rc_context(STYLE)
-def proportions_figure(
-    predictions: Sequence[ClassPredictions], *, mock: bool, oracle: bool = False
-) -> Figure:
-    """Draw how often each class occurs, and how often each network says so.
+def proportions_figure(predictions: Sequence[ClassPredictions]) -> Figure:
+    """Draw how often each class occurs, and how often each network predicts it.
 
     Items of unknown class are left out; without any label, only predictions are drawn.
 
     Args:
         predictions: one record per model and suite, of one split.
-        mock: whether to stamp the figure MOCK.
-        oracle: whether to stamp the figure ORACLE.
     """
     predictions = drawn(predictions)
-    suites, models = suites_of(predictions), models_of(predictions)
-    classes = predictions[0].classes
-    colours = _colours(models)
-    figure, grid = panels(
-        1, len(suites), "Class proportions: true and predicted", mock=mock, oracle=oracle,
-        panel=(max(3.5, 0.95 * len(classes)), 3.0), share=True,
-    )  # fmt: skip
-    entries: dict[str, Artist] = {}
-    for axes, suite in zip(grid[0], suites, strict=True):
-        given = _of_suite(predictions, suite, models)
+    classes, colours = predictions[0].classes, _colours(predictions)
+
+    def panel(axes: Axes, given: Sequence[ClassPredictions]) -> None:
+        width = 0.8 / (len(given) + 1)
         for place, (name, colour, shares) in enumerate(_shares(given, colours)):
-            width = 0.8 / (len(given) + 1)
-            axes.bar(
-                np.arange(len(classes)) + (place - len(given) / 2) * width, shares, width,
-                color=colour, label=name, zorder=3,
-            )  # fmt: skip
+            middle = np.arange(len(classes)) + (place - len(given) / 2) * width
+            axes.bar(middle, shares, width, color=colour, label=name, zorder=3)
         axes.set_xticks(range(len(classes)), classes, rotation=20 if len(classes) > 3 else 0)
-        axes.set_title(f"{suite[0]} ({suite[1]})")
         axes.grid(visible=False, axis="x")
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        found = zip(*axes.get_legend_handles_labels(), strict=True)
-        entries |= {label: artist for artist, label in found}
-    grid[0][0].set_ylabel("share of items")
-    figure.legend(entries.values(), entries, loc="outside lower center", ncols=len(entries) or 1)
+
+    size = (max(3.5, 0.95 * len(classes)), 3.0)
+    title = "Class proportions: true and predicted"
+    figure, row = suite_panels(predictions, title, panel, panel=size)
+    row[0].set_ylabel("share of items")
+    shared_legend(figure, row)
     return figure
 
 
@@ -225,14 +261,64 @@ def _shares(
     given: Sequence[ClassPredictions], colours: dict[str, str]
 ) -> list[tuple[str, str, FloatArray]]:
     """Return name, colour and shares ``[K]`` of the truth and of every network."""
-    truth, probability = known_items(given[0])
-    drawn_: list[tuple[str, str, FloatArray]] = []
+    truth, probability = _known(given[0])
+    found: list[tuple[str, str, FloatArray]] = []
     if len(truth):
-        drawn_.append(("true", "#444444", true_shares(confusion(truth, probability))))
+        found.append(("true", "#444444", true_shares(confusion(truth, probability))))
     for each in given:
-        unknown = each.truth == len(each.classes)
-        said = each.probability[~unknown]
-        shares = predicted_shares(confusion(said.argmax(1), said))
-        colour = colours.get(each.model, BLUE)
-        drawn_.append((f"predicted by {_name(each.model)}", colour, shares))
-    return drawn_
+        kept = each.probability[each.truth != len(each.classes)]
+        shares = predicted_shares(confusion(kept.argmax(1), kept))
+        found.append((f"predicted by {_name(each.model)}", colours[each.model], shares))
+    return found
+
+
+@matplotlib.rc_context(STYLE)
+def novelty_figure(predictions: Sequence[ClassPredictions]) -> Figure:
+    """Draw which share of the items has a novelty above any value, one panel per network.
+
+    Items of unknown class have a line of their own, where there are labels.
+
+    Args:
+        predictions: one record per model and suite, of one split; those of unknown novelty
+            are left out.
+
+    Raises:
+        ValueError: nothing is left to draw.
+    """
+    given = drawn([each for each in predictions if each.novelty is not None])
+    models = models_of(given)
+    title = "Novelty: distance from what was taught"
+    figure, (row,) = panels(1, len(models), title, panel=(4.4, 3.2), share=True)
+    for axes, model in zip(row, models, strict=True):
+        colours = iter(SUITE_COLOURS * len(given))
+        for each in (each for each in given if each.model == model):
+            _novelty_lines(axes, each, next(colours))
+        axes.axvline(1, color=GREY, linestyle=":", label="above: called unknown")
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_ylim(0, 1.02)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.set(title=_name(model), xlabel="novelty")
+    row[0].set_ylabel("share of items above it")
+    handles, labels = row[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
+    return figure
+
+
+def _novelty_lines(axes: Axes, given: ClassPredictions, colour: str) -> None:
+    """Draw items of unknown class, and the others."""
+    assert given.novelty is not None
+    unknown = given.truth == len(given.classes)
+    title = f"{given.suite} ({given.role})"
+    known = f"{title}, known classes" if unknown.any() else title
+    for rows, name in ((unknown, f"{title}, unknown class"), (~unknown, known)):
+        if rows.any():
+            values = np.sort(np.maximum(given.novelty[rows], 1e-3))
+            share = 1 - np.arange(len(values)) / len(values)
+            new = rows is unknown
+            axes.step(
+                values, share, color=ORANGE if new else colour, label=name, where="pre",
+                zorder=4 if new else 3,
+            )  # fmt: skip

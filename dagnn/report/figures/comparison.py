@@ -1,31 +1,30 @@
-"""Groups of runs side by side: every seed a dot, the mean with its spread."""
+"""Figures of a comparison: groups of runs side by side, and the suite × suite matrix."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from dagnn.evaluation.table import MODEL, PREDICTORS, SOURCE_ONLY
-from dagnn.evaluation.wording import label
+from dagnn.evaluation.wording import label, number
+from dagnn.report.comparison.matrix import Matrix
 from dagnn.report.comparison.runs import Group
 from dagnn.report.comparison.summary import Summary, places, summarise, task_of_groups
-from dagnn.report.figures.style import BLUE, GREY, ORANGE, STYLE, panels
+from dagnn.report.figures.style import BLUE, GREY, ORANGE, STYLE, panels, stamp
 from dagnn.tasks import METRICS
 
 LINE = 0.23
 """Height of one line in inches."""
+# Light is good, so dark cells call for attention.
+COLOURS = {"low": "YlOrBr", "high": "YlOrBr_r"}
 
-
-@dataclass(frozen=True)
-class _Line:
-    """One line of the figure: a heading without metrics, or a predictor of a group."""
-
-    text: str
-    metrics: dict[str, Summary]
-    colour: str = BLUE
+_Line = tuple[str, dict[str, Summary], str]
+"""Text, metrics and colour of one line: a predictor of a group, or a heading without metrics."""
 
 
 @matplotlib.rc_context(STYLE)
@@ -46,22 +45,20 @@ def comparison_figure(groups: Sequence[Group], parameter: str) -> Figure:
     if not lines:
         raise ValueError(f"No group has a measured {parameter}.")
     shown = task_of_groups(groups).panels
-    figure, grid = panels(
-        1, len(shown), f"Comparison · {label(parameter)}",
+    title, size = f"Comparison · {label(parameter)}", (2.7, LINE * len(lines) + 0.7)
+    figure, (row,) = panels(1, len(shown), title, panel=size)
+    for axes, metric in zip(row, shown, strict=True):
+        _panel(axes, lines, metric)
+        axes.set_yticks(range(len(lines)), [""] * len(lines))
+    row[0].set_yticks(range(len(lines)), [text for text, *_ in lines])
+    for text, (_, metrics, _) in zip(row[0].get_yticklabels(), lines, strict=True):
+        if not metrics:
+            text.set_fontweight("bold")
+    return stamp(
+        figure,
         mock=any(run.mock for group in groups for run in group.runs),
         oracle=any(group.oracle for group in groups),
-        panel=(2.7, LINE * len(lines) + 0.7),
-    )  # fmt: skip
-    for axes, metric in zip(grid[0], shown, strict=True):
-        _panel(axes, lines, metric)
-    first = grid[0][0]
-    first.set_yticks(range(len(lines)), [line.text for line in lines])
-    for text, line in zip(first.get_yticklabels(), lines, strict=True):
-        if not line.metrics:
-            text.set_fontweight("bold")
-    for axes in grid[0][1:]:
-        axes.set_yticks(range(len(lines)), [""] * len(lines))
-    return figure
+    )
 
 
 def _lines(groups: Sequence[Group], parameter: str) -> list[_Line]:
@@ -72,18 +69,16 @@ def _lines(groups: Sequence[Group], parameter: str) -> list[_Line]:
         suite, role, _, name = place
         if name != parameter:
             continue
-        found.append(_Line(f"{suite} ({role})", {}))
-        prior = next((s[place][guess] for _, s in summaries if guess in s.get(place, {})),
-                     None)  # fmt: skip
-        if prior is not None:
-            found.append(_Line(PREDICTORS[guess], prior, GREY))
+        found.append((f"{suite} ({role})", {}, BLUE))
+        guesses = [s[place][guess] for _, s in summaries if guess in s.get(place, {})]
+        if guesses:
+            found.append((PREDICTORS[guess], guesses[0], GREY))
         for group, summary in summaries:
             models = summary.get(place, {})
             if SOURCE_ONLY in models:
-                text = f"{group.label} · source-only"
-                found.append(_Line(text, models[SOURCE_ONLY], ORANGE))
+                found.append((f"{group.label} · source-only", models[SOURCE_ONLY], ORANGE))
             if MODEL in models:
-                found.append(_Line(group.label, models[MODEL]))
+                found.append((group.label, models[MODEL], BLUE))
     return found
 
 
@@ -95,11 +90,11 @@ def _panel(axes: Axes, lines: Sequence[_Line], metric: str) -> None:
     better = METRICS[metric].better
     if isinstance(better, float):
         axes.axvline(better, color="#444444", linewidth=0.9, linestyle="--", zorder=1)
-    for height, line in enumerate(lines):
-        if not line.metrics and height:
+    for height, (_, metrics, colour) in enumerate(lines):
+        if not metrics and height:
             axes.axhline(height - 0.5, color="#cccccc", linewidth=0.7)
-        if metric in line.metrics:
-            _draw(axes, height, line.metrics[metric], line.colour)
+        if metric in metrics:
+            _draw(axes, height, metrics[metric], colour)
     if METRICS[metric].format.endswith("%"):
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     if metric == "chi2" and axes.get_xlim()[1] > 30:
@@ -109,8 +104,9 @@ def _panel(axes: Axes, lines: Sequence[_Line], metric: str) -> None:
 def _draw(axes: Axes, height: int, found: Summary, colour: str) -> None:
     if math.isnan(found.mean):
         return
-    ends = (found.mean - found.sd, found.mean + found.sd) if found.n > 1 else (
-        found.low, found.high)  # fmt: skip
+    ends = found.low, found.high
+    if found.n > 1:
+        ends = found.mean - found.sd, found.mean + found.sd
     if not any(map(math.isnan, ends)):
         axes.plot(ends, (height, height), color=colour, linewidth=1.6, solid_capstyle="butt")
     if found.n > 1:
@@ -121,3 +117,93 @@ def _draw(axes: Axes, height: int, found: Summary, colour: str) -> None:
     # A single seed is drawn hollow: it is not a mean of anything.
     face = colour if found.n > 1 else "white"
     axes.plot(found.mean, height, "o", color=colour, markerfacecolor=face, markersize=5.5)
+
+
+@matplotlib.rc_context(STYLE)
+def matrix_figure(matrices: Sequence[Matrix]) -> Figure:
+    """Draw matrices of one parameter, one row of panels each; a frame marks same-suite cells.
+
+    Args:
+        matrices: recipes and predictors to set one below the other, on one colour scale.
+    """
+    rows, columns = (
+        max(len(getattr(each, side)) for each in matrices) for side in ("rows", "suites")
+    )
+    shown = matrices[0].task.matrix
+    title = f"Suite × suite · {label(matrices[0].parameter)}"
+    size = (max(3.4, 1.0 * columns + 0.9), max(1.9, 0.62 * rows + 1.0))
+    figure, grid = panels(len(matrices), len(shown), title, panel=size)
+    for place, metric in enumerate(shown):
+        scale = _matrix_scale(matrices, metric)
+        for axes, matrix in zip([row[place] for row in grid], matrices, strict=True):
+            _matrix_panel(axes, matrix, metric, scale)
+            axes.set_title(f"{METRICS[metric].label} · {matrix.name}")
+            if place == 0:
+                axes.set_ylabel("trained on")
+                axes.set_yticklabels([" +\n".join(sources) for sources in matrix.rows])
+    for axes in grid[-1]:
+        axes.set_xlabel("measured on")
+    return stamp(
+        figure,
+        mock=any(each.mock for each in matrices),
+        oracle=any(each.oracle for each in matrices),
+    )
+
+
+def _colours(metric: str) -> str:
+    return COLOURS[str(METRICS[metric].better)]
+
+
+def _matrix_scale(matrices: Sequence[Matrix], metric: str) -> Normalize:
+    values = [
+        cell[metric].mean for each in matrices for cell in each.cells.values() if metric in cell
+    ]
+    known = [value for value in values if np.isfinite(value)] or [0.0]
+    # A network that fails altogether has an R² of any size; it must not wash out the rest.
+    low = max(min(known), -0.5) if metric == "r2" else min(known)
+    return Normalize(low, max(max(known), low + 1e-9))
+
+
+def _matrix_panel(axes: Axes, matrix: Matrix, metric: str, scale: Normalize) -> None:
+    values = np.full((len(matrix.rows), len(matrix.suites)), np.nan)
+    for (sources, suite), cell in matrix.cells.items():
+        if metric in cell:
+            values[matrix.rows.index(sources), matrix.suites.index(suite)] = cell[metric].mean
+    axes.imshow(values, cmap=_colours(metric), norm=scale, aspect="auto", alpha=0.85)
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.set_xticks(range(len(matrix.suites)), matrix.suites)
+    axes.set_yticks(range(len(matrix.rows)), [""] * len(matrix.rows))
+    for row, sources in enumerate(matrix.rows):
+        for column, suite in enumerate(matrix.suites):
+            cell = matrix.cells.get((sources, suite), {})
+            _write(axes, column, row, cell, metric, scale)
+            if cell and matrix.is_same_suite(sources, suite):
+                box = Rectangle(
+                    (column - 0.48, row - 0.46), 0.96, 0.92, fill=False, edgecolor="#333333",
+                    linewidth=1.1,
+                )  # fmt: skip
+                axes.add_patch(box)
+
+
+def _write(
+    axes: Axes, column: int, row: int, cell: dict[str, Summary], metric: str, scale: Normalize
+) -> None:
+    if metric not in cell:
+        axes.text(column, row, "–", ha="center", va="center", color="#999999")
+        return
+    found = cell[metric]
+    red, green, blue, _ = matplotlib.colormaps[_colours(metric)](scale(found.mean))
+    # The colour is laid over white at 0.85; dark grounds take white letters.
+    bright = 0.15 + 0.85 * (0.299 * red + 0.587 * green + 0.114 * blue)
+    colour = "#1c2127" if bright > 0.55 else "white"
+    up = 0.12 if found.n > 1 else 0.0
+    axes.text(
+        column, row - up, number(metric, found.mean), ha="center", va="center", color=colour,
+        weight="bold",
+    )  # fmt: skip
+    if found.n > 1:
+        axes.text(
+            column, row + 0.22, found.spread(), ha="center", va="center", color=colour,
+            fontsize=7.5,
+        )  # fmt: skip
