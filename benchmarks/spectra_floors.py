@@ -10,7 +10,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from dagnn.records import FloatArray, Predictions
 from dagnn.run.calibrate import Surrogate
 from dagnn.run.prepared import Prepared, SuiteData
-from dagnn.trust.variance import excess, fit_variance
+from dagnn.trust.error_bars import excess, fit_variance
 
 
 def gaussian_process(

@@ -26,9 +26,14 @@ from dagnn.run.trained import predict_all
 from dagnn.stored import read_json, reading
 from dagnn.tasks import CLASSIFICATION, Task, task_of
 from dagnn.training import Checkpoint
-from dagnn.trust.influence import influences
-from dagnn.trust.temperature import Temperature
-from dagnn.trust.variance import FEWEST, VarianceScale, excess, fit_variance
+from dagnn.trust.error_bars import (
+    FEWEST,
+    Temperature,
+    VarianceScale,
+    excess,
+    fit_variance,
+    influences,
+)
 
 NO_ITEMS = np.array([], dtype=np.int64)
 

@@ -38,7 +38,7 @@ from dagnn.run.trained import Trained, adapt, apply_novelty, read_familiar, unca
 from dagnn.tasks import CLASSIFICATION, AnyPredictions, task_of
 from dagnn.tasks.prior import Prior
 from dagnn.training import Checkpoint
-from dagnn.trust.variance import VarianceScale
+from dagnn.trust.error_bars import VarianceScale
 
 
 def named_by(files: Sequence[Path], domains: Sequence[str]) -> str | None:

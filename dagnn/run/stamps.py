@@ -8,7 +8,7 @@ from dagnn.config import Experiment
 from dagnn.report.comparison.runs import ALARM, STRESS_TEST, Stamp
 from dagnn.run.ranges import alarm_text, stored_intervals
 from dagnn.tasks import AnyPredictions
-from dagnn.trust.unfamiliar import class_alarms
+from dagnn.trust.class_alarms import class_alarms
 
 _CAPITALS = re.compile(r"([A-Z][A-Z ]+): (.*)", re.DOTALL)
 
