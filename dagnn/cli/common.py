@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn, ParamSpec
 
 from typer import Option
 
-from dagnn.console import log
+from dagnn.console import log, print_line
 from dagnn.errors import DagnnError, Interrupted, UsageError
 
 Params = ParamSpec("Params")
@@ -73,10 +73,8 @@ def guarded(verb: Callable[Params, None]) -> Callable[Params, None]:
 
 
 def _fail(message: str, code: int) -> None:
-    console = log()
-    if code != Interrupted.exit_code:  # who pressed Ctrl-C has made no error
-        console.print("[bold red]Error:[/] ", end="")
-    console.print(message, markup=False, highlight=False, soft_wrap=True)
+    # Who pressed Ctrl-C has made no error.
+    print_line(log(), message, "[bold red]Error:[/]" * (code != Interrupted.exit_code))
     raise SystemExit(code)
 
 

@@ -7,7 +7,7 @@ import typer
 from typer import Option
 
 from dagnn.cli.common import Config, DataFolder, Names, Override, guarded, names
-from dagnn.console import log, screen
+from dagnn.console import log, print_line, screen
 
 
 @guarded
@@ -17,7 +17,7 @@ def doctor() -> None:
 
     console = screen()
     for line in doctor_lines():
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 @guarded

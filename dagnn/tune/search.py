@@ -12,7 +12,7 @@ from shlex import quote
 import torch
 from rich.console import Console
 
-from dagnn.console import log
+from dagnn.console import log, print_line
 from dagnn.errors import DagnnError, Interrupted
 from dagnn.run.data import locate_data
 from dagnn.run.selection import require_buildable
@@ -29,7 +29,7 @@ from dagnn.tune.storage import (
     storage_errors,
 )
 from dagnn.tune.study import Study, read_study
-from dagnn.tune.worker import SharedData, Worker, count_finished
+from dagnn.tune.worker import Worker, count_finished
 from dagnn.workers import without_main
 
 PATIENCE_S = 20.0
@@ -92,23 +92,21 @@ def tune(
         require_same_folder(folder, study)
         joined = join_study(study, open_storage(folder, storage, heartbeat))
         remember(folder, study, storage)
-    console.print(
+    print_line(
+        console,
         f"{study.name}: {len(study.space.keys)} keys, {study.trials()} trials, minimising "
         f"{', '.join(study.objectives)}; {count_finished(joined)} are done. {folder.path}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
     )
     place = locate_data(study.experiment, mock, console).absolute()
-    shared = SharedData(place, console)
-    prepared = shared.of(study.experiment)
+    worker = Worker(study, joined, folder, place, console)
+    prepared = worker.data(study.experiment)
     require_same_data(joined, {suite.name: suite.loaded.fingerprint for suite in prepared.suites})
     # Keys of data are as good as the experiment's here.
     study.require_edges(lambda experiment: require_buildable(experiment, prepared))
     try:
         with storage_errors(folder, storage):
             if jobs == 1:
-                Worker(study, joined, folder, shared, console).work()
+                worker.work()
             else:
                 _start_workers(jobs, study, folder.path, storage, heartbeat, place)
     except (KeyboardInterrupt, Interrupted) as interruption:
@@ -128,11 +126,8 @@ def tune(
                 f"Interrupted. All trials are finished and kept in {folder.path}; the same command "
                 "draws the report."
             ) from interruption
-        for line in (
-            f"Report: {report}",
-            f"Next: dagnn tune best {quote(str(folder.path))} --out best.yaml",
-        ):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, f"Report: {report}")
+        print_line(console, f"Next: dagnn tune best {quote(str(folder.path))} --out best.yaml")
     return StudyResult(folder.path, outcomes, report)
 
 
@@ -173,11 +168,11 @@ def _work_in_process(
     try:
         with storage_errors(folder, url):
             joined = join_study(study, open_storage(folder, url, heartbeat))
-            Worker(study, joined, folder, SharedData(place, console), console).work()
+            Worker(study, joined, folder, place, console).work()
     except (KeyboardInterrupt, Interrupted):
         raise SystemExit(130) from None
     except DagnnError as error:
-        console.print(f"A worker ended: {error}", markup=False, highlight=False, soft_wrap=True)
+        print_line(console, f"A worker ended: {error}")
         raise SystemExit(error.exit_code) from None
 
 

@@ -5,7 +5,6 @@ import math
 import os
 import socket
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,21 +17,14 @@ from optuna.trial import Trial, TrialState
 from rich.console import Console
 
 from dagnn.config import Experiment
+from dagnn.console import print_line
 from dagnn.errors import Interrupted, NonFiniteLossError, UsageError
 from dagnn.records import EpochRecord
 from dagnn.run.assemble import reads_target
 from dagnn.run.prepared import Prepared
 from dagnn.run.selection import prepare_once, target_items, target_scores, train_prepared
 from dagnn.training import Callback, Plan
-from dagnn.tune.outcomes import (
-    ERROR,
-    MOCK,
-    SCORES,
-    SECONDS,
-    WORKER,
-    outcome_of,
-    write_sealed,
-)
+from dagnn.tune.outcomes import ERROR, MOCK, SCORES, SECONDS, WORKER, outcome_of, write_sealed
 from dagnn.tune.storage import StudyFolder, first_number, give_up
 from dagnn.tune.study import Study, no_experimental_warnings
 
@@ -52,33 +44,6 @@ def count_finished(joined: optuna.Study) -> int:
         trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or ERROR in trial.user_attrs
         for trial in joined.get_trials(deepcopy=False)
     )
-
-
-class SharedData:
-    """Data prepared once for all trials that read them alike.
-
-    Args:
-        place: data folder.
-        console: where reading is reported.
-    """
-
-    def __init__(self, place: Path, console: Console) -> None:
-        self.place = place
-        self.console = console
-        self._known: OrderedDict[str, Prepared] = OrderedDict()
-
-    def of(self, experiment: Experiment) -> Prepared:
-        """Return the data of an experiment, read only if no trial had the same."""
-        data = experiment.data.model_dump(mode="json", exclude={"workers", "path"})
-        guard = experiment.loss.prior_guard and reads_target(experiment)
-        suites = experiment.source, experiment.target
-        key = json.dumps([data, suites, experiment.seed, guard])
-        if key not in self._known:
-            self._known[key] = prepare_once(experiment, self.place, self.console)
-            if len(self._known) > KEPT_DATA:
-                self._known.popitem(last=False)
-        self._known.move_to_end(key)
-        return self._known[key]
 
 
 class Progress(Callback):
@@ -125,25 +90,29 @@ class Worker:
         study: what is searched.
         joined: the study in its storage.
         folder: of the study.
-        data: shared by all trials.
-        console: where finished trials are reported.
+        place: data folder.
+        console: where reading and finished trials are reported.
     """
 
     def __init__(
-        self,
-        study: Study,
-        joined: optuna.Study,
-        folder: StudyFolder,
-        data: SharedData,
-        console: Console,
+        self, study: Study, joined: optuna.Study, folder: StudyFolder, place: Path, console: Console
     ) -> None:
-        self.study = study
-        self.joined = joined
-        self.folder = folder
-        self.data = data
-        self.console = console
+        self.study, self.joined, self.folder = study, joined, folder
+        self.place, self.console = place, console
+        self._data: dict[str, Prepared] = {}
         self._number = -1  # of the running trial
         self._given_up = False
+
+    def data(self, experiment: Experiment) -> Prepared:
+        """Return the data of an experiment, read only if no recent trial had the same."""
+        data = experiment.data.model_dump(mode="json", exclude={"workers", "path"})
+        guard = experiment.loss.prior_guard and reads_target(experiment)
+        key = json.dumps([data, experiment.source, experiment.target, experiment.seed, guard])
+        found = self._data.pop(key, None) or prepare_once(experiment, self.place, self.console)
+        self._data[key] = found  # the latest is the last
+        if len(self._data) > KEPT_DATA:
+            del self._data[next(iter(self._data))]
+        return found
 
     def work(self) -> None:
         """Run trials until the budget is spent and no other worker is running one.
@@ -165,10 +134,10 @@ class Worker:
             if not running:
                 return
             if not waiting:
-                self.console.print(
+                print_line(
+                    self.console,
                     "Waiting for the trials of other workers; one that is silent for four "
                     "heartbeats is given up.",
-                    soft_wrap=True,
                 )
             waiting = True
             time.sleep(POLL_S)
@@ -223,7 +192,7 @@ class Worker:
             experiment = self.study.variation(self.study.space.suggest(trial))
             trial.set_user_attr(WORKER, f"{trial.number}-{socket.gethostname()}-{os.getpid()}")
             place.mkdir(parents=True, exist_ok=True)
-            data = experiment.data.model_copy(update={"path": self.data.place})
+            data = experiment.data.model_copy(update={"path": self.place})
             name = f"{self.study.name}-trial-{first}"
             named = experiment.model_copy(update={"name": name, "data": data})
             # A worker that was given up while its machine slept may still be writing there.
@@ -240,19 +209,16 @@ class Worker:
 
     def _train(self, trial: Trial, experiment: Experiment, place: Path) -> list[float]:
         """Train and score a variation, and write its scores on target labels into a sealed file."""
-        prepared = self.data.of(experiment)
+        prepared = self.data(experiment)
         watched = None if self.study.file.pruner.name == "none" else trial
         shown = f"trial {trial.number}"
         with self.console.status(shown) as status:
             progress = Progress(
                 watched, self.study.file.prune_on, lambda text: status.update(f"{shown}: {text}")
             )
+            reverse = "reverse_error" in self.study.scores
             trained = train_prepared(
-                experiment,
-                prepared,
-                place,
-                callbacks=[progress],
-                reverse="reverse_error" in self.study.scores,
+                experiment, prepared, place, callbacks=[progress], reverse=reverse
             )
         seen = trained.network, prepared
         write_sealed(place, target_scores(*seen), target_items(*seen))
@@ -274,10 +240,5 @@ class Worker:
         elif outcome.state != "complete":
             text = f"failed: {(outcome.reason or 'lost its worker').splitlines()[0]}"
         seconds = 0.0 if math.isnan(outcome.seconds) else outcome.seconds
-        self.console.print(
-            f"trial {number:3d}  {text}  "
-            f"[{seconds:.1f} s, {count_finished(self.joined)}/{self.study.trials()}]",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        done = f"{count_finished(self.joined)}/{self.study.trials()}"
+        print_line(self.console, f"trial {number:3d}  {text}  [{seconds:.1f} s, {done}]")
