@@ -7,9 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from dagnn.errors import UsageError
-from dagnn.losses.ramps import ganin
 from dagnn.losses.samples import require_samples
-from dagnn.losses.term import DomainTerm
+from dagnn.losses.term import DomainTerm, ganin
 from dagnn.nn import mlp, reverse_gradient
 from dagnn.records import Pair
 
@@ -68,6 +67,8 @@ class DANN(DomainTerm):
         'ganin'
     """
 
+    options = ("factor",)
+
     def __init__(
         self,
         width: int,
@@ -106,7 +107,3 @@ class DANN(DomainTerm):
     def strength(self, progress: float) -> float:
         """Return λ at a training progress in [0, 1]."""
         return ganin(progress) if isinstance(self.factor, str) else self.factor
-
-    def extra_repr(self) -> str:
-        """Tell the reversal."""
-        return f"factor={self.factor}"

@@ -2,8 +2,7 @@
 
 from torch import Tensor
 
-from dagnn.losses.samples import require_samples
-from dagnn.losses.scale import SMALLEST_SHARE, safe_denominator
+from dagnn.losses.samples import SMALLEST_SHARE, require_samples, safe_denominator
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 
@@ -71,6 +70,7 @@ class CORAL(DomainTerm):
 
     positive = True
     vectorises = True
+    options = ("normalize",)
 
     def __init__(self, normalize: bool = True) -> None:
         super().__init__()
@@ -84,7 +84,3 @@ class CORAL(DomainTerm):
         """
         source, target = pair.source.latent, pair.target.latent
         return coral(source, target, normalize=self.normalize).to(source.dtype)
-
-    def extra_repr(self) -> str:
-        """Tell the form."""
-        return f"normalize={self.normalize}"

@@ -1,7 +1,5 @@
-"""Fisher losses: latents of one class close together, classes far apart."""
+"""Fisher loss: latents of one class close together, classes far apart."""
 
-import math
-from abc import abstractmethod
 from typing import Literal
 
 import torch
@@ -66,20 +64,40 @@ def scatters(
     return within * several, between * several
 
 
-class FisherTerm(DomainTerm):
-    """What both forms share: the scatters of the labelled source latents.
+def trace_ratio(within: Tensor, between: Tensor) -> Tensor:
+    """Return ``tr S_w / tr S_b``, at most a million, and zero where both are zero."""
+    total = between + SMALLEST_SHARE * within
+    return within / torch.where(total > 0, total, torch.ones_like(total))
+
+
+class Fisher(DomainTerm):
+    r"""The ratio ``tr S_w / tr S_b`` of :func:`scatters` on labelled source latents.
+
+    It does not change when all latents are multiplied by one factor, so it
+    neither grows nor shrinks them. Zero where a batch has fewer than two classes.
 
     Args:
         width: latent width ``W``.
         classes: number of classes ``K``.
         centres: ``batch`` for the class means of each batch (default), or ``learned``
             for one free vector per class.
+
+    Raises:
+        UsageError: the centres are none of the known ones.
+
+    References:
+        Zhang et al. 2020 (Fisher loss); Ćiprijanović et al. 2021, arXiv:2103.01373.
+
+    Example:
+        >>> Fisher(width=8, classes=3)
+        Fisher(centres=batch)
     """
 
     needs_classes = True
     pairwise = False
     needs_target = False
     vectorises = True
+    options = ("centres",)
     learned: nn.Parameter | None
 
     def __init__(
@@ -91,89 +109,8 @@ class FisherTerm(DomainTerm):
         self.learned = nn.Parameter(torch.randn(classes, width)) if centres == "learned" else None
 
     def forward(self, pair: Pair) -> Tensor:
-        """Return the value for source latents ``[B, W]`` of classes ``[B]``."""
+        """Return the ratio for source latents ``[B, W]`` of classes ``[B]``."""
         classes = class_scores(pair.source.prediction).shape[1]
         belongs = membership(pair.labels, classes)
-        value = self.value(*scatters(pair.source.latent, belongs, self.learned))
+        value = trace_ratio(*scatters(pair.source.latent, belongs, self.learned))
         return value.to(pair.source.latent.dtype)
-
-    @abstractmethod
-    def value(self, within: Tensor, between: Tensor) -> Tensor:
-        """Make one number of both traces."""
-
-
-class Fisher(FisherTerm):
-    r"""The trace ratio ``tr S_w / tr S_b`` of :func:`scatters`.
-
-    It does not change when all latents are multiplied by one factor, so it
-    neither grows nor shrinks them. Zero where a batch has fewer than two classes.
-
-    Args:
-        width: latent width ``W``.
-        classes: number of classes ``K``.
-        centres: ``batch`` or ``learned``.
-
-    References:
-        Zhang et al. 2020 (Fisher loss); Ćiprijanović et al. 2021, arXiv:2103.01373.
-
-    Example:
-        >>> Fisher(width=8, classes=3)
-        Fisher(centres=batch)
-    """
-
-    def value(self, within: Tensor, between: Tensor) -> Tensor:
-        """Return the ratio, at most a million."""
-        total = between + SMALLEST_SHARE * within
-        return within / torch.where(total > 0, total, torch.ones_like(total))
-
-    def extra_repr(self) -> str:
-        """Tell the centres."""
-        return f"centres={self.centres}"
-
-
-class FisherDifference(FisherTerm):
-    r"""The trace difference ``tr S_w − λ tr S_b`` of :func:`scatters`.
-
-    As published it falls without end when the latent grows. With ``normalize`` it
-    is divided by ``tr S_w + tr S_b`` (gradient included) and lies in [−λ, 1].
-
-    Args:
-        width: latent width ``W``.
-        classes: number of classes ``K``.
-        centres: ``batch`` or ``learned``.
-        separation: ``λ``.
-        normalize: measure in units of the total scatter (default); false is the
-            published form.
-
-    Raises:
-        ValueError: the separation is not positive.
-
-    References:
-        Zhang et al. 2020 (Fisher loss); Ćiprijanović et al. 2021, arXiv:2103.01373.
-    """
-
-    def __init__(
-        self,
-        width: int,
-        classes: int,
-        centres: Literal["batch", "learned"] = "batch",
-        separation: float = 1.0,
-        normalize: bool = True,
-    ) -> None:
-        super().__init__(width, classes, centres)
-        if not 0 < separation < math.inf:
-            raise ValueError(f"The separation of Fisher must be positive, got {separation}.")
-        self.separation = separation
-        self.normalize = normalize
-
-    def value(self, within: Tensor, between: Tensor) -> Tensor:
-        """Return the difference."""
-        difference = within - self.separation * between
-        if not self.normalize:
-            return difference
-        total = within + between
-        return difference / torch.where(total > 0, total, torch.ones_like(total))
-
-    def extra_repr(self) -> str:
-        """Tell centres, separation and units."""
-        return f"centres={self.centres}, separation={self.separation:g}, normalize={self.normalize}"

@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dagnn.losses.samples import require_samples
-from dagnn.losses.scale import standardised
+from dagnn.losses.samples import require_samples, standardised
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 
@@ -187,6 +186,7 @@ class DareGram(DomainTerm):
     """
 
     positive = True
+    options = ("threshold", "angle", "scale", "normalize")
 
     def __init__(
         self,
@@ -214,10 +214,3 @@ class DareGram(DomainTerm):
             normalize=self.normalize,
         )
         return value.to(source.dtype)
-
-    def extra_repr(self) -> str:
-        """Tell threshold, factors and units."""
-        return (
-            f"threshold={self.threshold:g}, angle={self.angle:g}, scale={self.scale:g}, "
-            f"normalize={self.normalize}"
-        )

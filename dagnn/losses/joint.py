@@ -13,8 +13,7 @@ from dagnn.losses.mmd import (
     require_estimable,
     squared_distances,
 )
-from dagnn.losses.samples import require_samples
-from dagnn.losses.scale import standardised
+from dagnn.losses.samples import require_samples, standardised
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Logits, Moments, Pair
 
@@ -104,6 +103,7 @@ class JointAlignment(DomainTerm):
     """
 
     vectorises = True
+    options = ("estimator", "widths", "detach", "source_labels")
 
     def __init__(
         self,
@@ -148,13 +148,6 @@ class JointAlignment(DomainTerm):
             prediction.mean if isinstance(prediction, Moments) else prediction.logits.softmax(-1)
         )
         return labels.detach() if self.detach else labels
-
-    def extra_repr(self) -> str:
-        """Tell estimator and labels."""
-        return (
-            f"estimator={self.estimator}, widths={self.widths}, detach={self.detach}, "
-            f"source_labels={self.source_labels}"
-        )
 
 
 def _true_labels(prediction: Moments | Logits, labels: Tensor) -> Tensor:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from dagnn.errors import UsageError, nearest
-from dagnn.losses.samples import require_samples
-from dagnn.losses.scale import standardised
+from dagnn.losses.samples import require_samples, standardised
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 
@@ -128,7 +127,7 @@ def mmd(
     """Return the squared maximum mean discrepancy of two samples.
 
     With the median heuristic the samples are first put in units of their common
-    spread (:func:`~dagnn.losses.scale.standardised`, gradient included). That leaves
+    spread (:func:`~dagnn.losses.samples.standardised`, gradient included). That leaves
     the value as it is, and takes from the gradient the component along a common
     factor of both latents, which a detached median has.
 

@@ -2,8 +2,7 @@
 
 from torch import Tensor
 
-from dagnn.losses.samples import require_samples
-from dagnn.losses.scale import SMALLEST_SHARE, safe_denominator
+from dagnn.losses.samples import SMALLEST_SHARE, require_samples, safe_denominator
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 

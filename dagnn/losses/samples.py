@@ -1,8 +1,22 @@
-"""What the samples of a loss have to be; broadcasting would hide what they are not."""
+"""Two samples of latents: what a loss may be applied to, and their common scale.
 
+A distance between latents shrinks with the latents themselves, so a network can
+lower it by making its latent small. Dividing by a *detached* scale hides this
+from the value and leaves it in the gradient, which then points inwards and
+collapses the latent. Here the gradient flows through the scale as well: the
+quotient is unchanged when both latents are multiplied by one factor, hence its
+gradient has no component along that factor (Euler's theorem for functions of
+degree zero), and only a relative change of the domains can lower it.
+"""
+
+import torch
 from torch import Tensor
 
 from dagnn.errors import UsageError
+
+# Squared spread, relative to the squared distance from the origin, below which
+# points count as coinciding: what rounding leaves of single-precision numbers.
+SMALLEST_SHARE = 1e-12
 
 
 def require_samples(
@@ -63,3 +77,57 @@ def require_alike(loss: str, prediction: Tensor, truth: Tensor) -> None:
             f"{list(prediction.shape)} and truth {list(truth.shape)}. One parameter of B items is "
             "[B, 1]."
         )
+
+
+def safe_denominator(square: Tensor, magnitude: Tensor) -> Tensor:
+    """Return a squared scale that can be divided by, of the same degree as ``square``.
+
+    A scale that is only rounding error would turn noise into a distance, so the
+    magnitude of the points adds a tiny share; where all is zero it becomes one.
+
+    Args:
+        square: squared spread, any shape, not negative.
+        magnitude: mean square of the points, same shape.
+
+    Example:
+        >>> safe_denominator(torch.tensor([4.0, 0.0]), torch.tensor([1.0, 0.0])).tolist()
+        [4.0, 1.0]
+    """
+    total = square + SMALLEST_SHARE * magnitude
+    return torch.where(total > 0, total, torch.ones_like(total))
+
+
+def standardised(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Return both samples about their common mean, in units of their common spread.
+
+    .. math:: z \to (z - m) / r, \quad m = \tfrac12 (\bar s + \bar t), \quad
+              r^2 = \tfrac12 (\langle \lVert s - m \rVert^2 \rangle
+                            + \langle \lVert t - m \rVert^2 \rangle)
+
+    Both domains count the same whatever their number of items. One number
+    ``r`` serves all features, so the shape of the clouds is kept.
+
+    Args:
+        source: ``[n, W]``.
+        target: ``[m, W]``.
+
+    Returns:
+        Source and target in double precision, with gradients through ``m`` and ``r``.
+
+    Example:
+        >>> near, far = standardised(torch.zeros(3, 1), torch.full((2, 1), 8.0))
+        >>> print(f"{near[0].item():.6f} {far[0].item():.6f}")
+        -1.000000 1.000000
+    """
+    source, target = source.double(), target.double()
+    centre = (source.mean(0) + target.mean(0)) / 2
+    magnitude = (mean_square(source) + mean_square(target)) / 2
+    source, target = source - centre, target - centre
+    square = (mean_square(source) + mean_square(target)) / 2
+    scale = safe_denominator(square, magnitude).sqrt()
+    return source / scale, target / scale
+
+
+def mean_square(points: Tensor) -> Tensor:
+    """Return the mean squared length of points ``[n, W]``, a scalar."""
+    return points.square().sum(1).mean()

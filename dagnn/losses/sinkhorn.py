@@ -5,8 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from dagnn.losses.samples import require_samples
-from dagnn.losses.scale import standardised
+from dagnn.losses.samples import require_samples, standardised
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 
@@ -110,7 +109,7 @@ def sinkhorn_divergence(
     half the squared Wasserstein distance, for ``blur → ∞`` half the squared
     distance of the means. It goes with the square of the latent. With
     ``normalize`` both samples are first put in units of their common spread
-    (:func:`~dagnn.losses.scale.standardised`, gradient included), so that it
+    (:func:`~dagnn.losses.samples.standardised`, gradient included), so that it
     lies in [0, 2], the blur is a share of that spread, and a smaller latent
     does not lower it.
 
@@ -176,6 +175,7 @@ class Sinkhorn(DomainTerm):
 
     positive = True
     vectorises = True
+    options = ("blur", "iterations", "normalize")
 
     def __init__(self, blur: float = 0.5, iterations: int = 20, normalize: bool = True) -> None:
         super().__init__()
@@ -195,7 +195,3 @@ class Sinkhorn(DomainTerm):
             source, target, blur=self.blur, iterations=self.iterations, normalize=self.normalize
         )
         return value.to(source.dtype)
-
-    def extra_repr(self) -> str:
-        """Tell blur, iterations and units."""
-        return f"blur={self.blur:g}, iterations={self.iterations}, normalize={self.normalize}"

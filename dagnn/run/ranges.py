@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from dagnn.config import Experiment
 from dagnn.console import busy
-from dagnn.losses.window import Window
+from dagnn.losses import Window
 from dagnn.records import Dataset, FloatArray
 from dagnn.run.assemble import Assembly, reads_target, training_batch
 from dagnn.run.prepared import Prepared, SuiteData, summaries_of, truth_of

@@ -54,7 +54,6 @@ MEAN_BLIND = ["coral"]  # unchanged by a shift, so tested with a stretch
 # compare the domains.
 CLASS_TERMS = {
     "fisher": "source",
-    "fisher_difference": "source",
     "entropy": "target",
     "entropy_separation": "target",
     "clustering": "both",
@@ -62,7 +61,7 @@ CLASS_TERMS = {
 }
 # Lowest where the classes are decided and lie apart. Entropy separation has a second low, for the
 # undecided; neighbours are fewest for the scattered.
-SEPARATING = ["fisher", "fisher_difference", "entropy", "clustering"]
+SEPARATING = ["fisher", "entropy", "clustering"]
 SIZES = {"width": 4, "classes": CLASSES, "items": 600}
 
 

@@ -10,7 +10,8 @@ from torch import nn
 
 from dagnn.data.domains import Domains, Stream
 from dagnn.errors import UsageError
-from dagnn.losses import DANN, Objective, TaskLoss, domain_cross_entropy
+from dagnn.losses import DANN, Objective, TaskLoss
+from dagnn.losses.adversarial import domain_cross_entropy
 from dagnn.nn import reverse_gradient
 from dagnn.records import Moments, Output
 from dagnn.training import TrainSettings, fit

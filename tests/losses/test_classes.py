@@ -8,8 +8,8 @@ from latents import make_class_pair, make_pair, samples
 from torch.nn import functional
 
 from dagnn.errors import UsageError
-from dagnn.losses import CrossEntropy, SelfTunedObjective, Sinkhorn, balanced_weights, cross_entropy
-from dagnn.losses.classes import membership
+from dagnn.losses import CrossEntropy, SelfTunedObjective, Sinkhorn
+from dagnn.losses.classes import balanced_weights, cross_entropy, membership
 from dagnn.records import Logits
 
 

@@ -7,14 +7,8 @@ import pytest
 import torch
 from latents import make_class_pair, samples
 
-from dagnn.losses import (
-    AdaptiveClustering,
-    CrossEntropy,
-    Neighbourhood,
-    Objective,
-    adaptive_clustering,
-)
-from dagnn.losses.clustering import alike
+from dagnn.losses import AdaptiveClustering, CrossEntropy, Neighbourhood, Objective
+from dagnn.losses.clustering import adaptive_clustering, alike
 from dagnn.records import Logits, Output
 
 

@@ -6,7 +6,8 @@ import torch
 from latents import make_pair, samples
 
 from dagnn.errors import UsageError
-from dagnn.losses import CORAL, coral
+from dagnn.losses import CORAL
+from dagnn.losses.coral import coral
 
 
 @pytest.mark.parametrize("normalize", [True, False])

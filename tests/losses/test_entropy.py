@@ -8,7 +8,8 @@ from latents import make_class_pair, samples
 from scipy.stats import entropy
 
 from dagnn.errors import UsageError
-from dagnn.losses import EntropySeparation, TargetEntropy, entropies
+from dagnn.losses import EntropySeparation, TargetEntropy
+from dagnn.losses.entropy import entropies
 
 
 def test_entropies_agree_with_scipy():

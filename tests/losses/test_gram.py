@@ -7,8 +7,8 @@ import pytest
 import torch
 from latents import make_pair, samples
 
-from dagnn.losses import DareGram, dare_gram
-from dagnn.losses.gram import components, truncated_inverse
+from dagnn.losses import DareGram
+from dagnn.losses.gram import components, dare_gram, truncated_inverse
 
 # Four points on the axes: no mean, covariances diag(2, ½).
 CROSS = torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]], dtype=torch.float64)

@@ -9,7 +9,9 @@ from latents import make_class_pair, make_pair, samples
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 
 from dagnn.errors import UsageError
-from dagnn.losses import JointAlignment, joint_mmd, mmd
+from dagnn.losses import JointAlignment
+from dagnn.losses.joint import joint_mmd
+from dagnn.losses.mmd import mmd
 from dagnn.records import Logits, Output
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 from dagnn.errors import UsageError
 from dagnn.losses import MMD
 from dagnn.losses.mmd import PUBLISHED_BANDWIDTHS, median_bandwidths, squared_distances
-from dagnn.losses.scale import standardised
+from dagnn.losses.samples import standardised
 
 
 def reference(source, target, bandwidths, estimator: str) -> float:

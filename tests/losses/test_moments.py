@@ -5,7 +5,8 @@ import pytest
 import torch
 from latents import make_pair, samples
 
-from dagnn.losses import MomentAlignment, moment_distance
+from dagnn.losses import MomentAlignment
+from dagnn.losses.moments import moment_distance
 
 
 def test_agrees_with_numpy():

@@ -30,7 +30,7 @@ DISTANCES = {
     dare_gram: 1,
 }
 # These read the source alone, or nothing.
-WITHOUT_TARGET = {"none", "statistics", "fisher", "fisher_difference"}
+WITHOUT_TARGET = {"none", "statistics", "fisher"}
 
 
 @pytest.mark.parametrize("distance", DISTANCES)

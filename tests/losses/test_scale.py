@@ -3,7 +3,7 @@
 import torch
 from latents import samples
 
-from dagnn.losses.scale import safe_denominator, standardised
+from dagnn.losses.samples import safe_denominator, standardised
 
 
 def test_standardised_samples_have_no_common_mean_and_unit_spread():

@@ -52,13 +52,13 @@ def settled(value: float, task: TaskLoss | None = None, weight: float = 1.0) -> 
 
 
 def test_total_by_hand():
-    term = Weighted(MMD("biased"), 0.7, "linear")
+    term = Weighted(MMD("biased"), 0.7, "ganin")
     objective = SelfTunedObjective(MomentsLoss(), {"mmd": term})
     objective.log_eta["mmd"].data.fill_(0.3)
     terms = objective(PAIR)
     square = 0.25 + math.exp(0.6)
     bracket = terms.domain["mmd"] / (2 * square) + math.log(square) / 2
-    torch.testing.assert_close(terms.total, terms.task + 0.7 * 0.5 * bracket)
+    torch.testing.assert_close(terms.total, terms.task + 0.7 * math.tanh(2.5) * bracket)
     torch.testing.assert_close(terms.domain["mmd"], MMD("biased")(PAIR))
 
 

@@ -9,8 +9,9 @@ from latents import make_pair, samples
 from scipy.optimize import linear_sum_assignment
 
 from dagnn.errors import UsageError
-from dagnn.losses import Sinkhorn, sinkhorn_divergence
-from dagnn.losses.scale import standardised
+from dagnn.losses import Sinkhorn
+from dagnn.losses.samples import standardised
+from dagnn.losses.sinkhorn import sinkhorn_divergence
 
 
 def plain_transport(first: np.ndarray, second: np.ndarray, blur: float) -> float:

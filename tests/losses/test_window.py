@@ -7,7 +7,7 @@ import torch
 from latents import make_pair
 
 from dagnn.losses import MMD, GaussianNLL, MomentAlignment, Objective, PerMember
-from dagnn.losses.window import FEWEST, Window
+from dagnn.losses.objective import FEWEST, Window
 from dagnn.records import Moments, Output
 
 

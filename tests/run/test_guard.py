@@ -11,7 +11,7 @@ from rich.console import Console
 from tiny_spectra import load, write_spectra
 
 from dagnn import run
-from dagnn.losses.window import Window
+from dagnn.losses.objective import Window
 from dagnn.run.assemble import assemble
 from dagnn.run.data import prepare
 from dagnn.run.folder import RunFolder

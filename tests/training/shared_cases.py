@@ -39,7 +39,7 @@ from dagnn.losses import (
     PerMember,
     SelfTunedObjective,
 )
-from dagnn.losses.window import Window
+from dagnn.losses.objective import Window
 from dagnn.models import (
     ClassHead,
     Ensemble,
