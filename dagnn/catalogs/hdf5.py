@@ -61,14 +61,6 @@ def _not_hdf5(path: Path) -> NotHDF5Error:
     return NotHDF5Error(f"{path} is not an HDF5 file: {looks}. Download it again.")
 
 
-def _truncated(path: Path, reason: object) -> TruncatedFileError:
-    size = path.stat().st_size
-    return TruncatedFileError(
-        f"{path} ({size:,} bytes) is truncated or damaged: {reason}. "
-        "Download it again and compare its size with the server's."
-    )
-
-
 def _explained(path: Path, error: Exception) -> DataError:
     """Return the error that says what keeps a file from being read, and what helps."""
     text = str(error).strip("'\"")
@@ -100,7 +92,10 @@ def _explained(path: Path, error: Exception) -> DataError:
             f"{path} could not be read: {os.strerror(number)}. Check the disk or the network, and "
             "try again."
         )
-    return _truncated(path, text)
+    return TruncatedFileError(
+        f"{path} ({path.stat().st_size:,} bytes) is truncated or damaged: {text}. "
+        "Download it again and compare its size with the server's."
+    )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """One catalogue, a file or its chunks, as a :class:`Catalog`: selected, wrapped, checked."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,7 @@ def catalog_files(path: str | Path | Sequence[Path]) -> tuple[Path, ...]:
 
 
 def _count(header: Header, spellings: Iterable[str]) -> int | None:
-    found = next((header[name] for name in spellings if name in header), None)
-    return None if found is None else int(found)
+    return next((int(header[name]) for name in spellings if name in header), None)
 
 
 def _read_field(file: h5py.File, field: Field) -> NDArray[Any]:
@@ -115,35 +114,30 @@ def _read_field(file: h5py.File, field: Field) -> NDArray[Any]:
     return np.asarray(chosen * field.factor if field.factor != 1.0 else chosen)
 
 
-def _check_shape(path: Path, name: str, dataset: str, values: NDArray[Any]) -> None:
-    """Refuse a column with another number of components than its rows have."""
-    row = (3,) if COLUMNS[name].vector else ()
-    if values.shape[1:] != row or not values.ndim:
-        raise MismatchError(
-            f"{dataset!r} in {path} has shape {values.shape}; {name} takes "
-            f"{'three numbers' if row else 'one number'} for every subhalo. Correct the field in "
-            "the suite's YAML (`column` picks one of several), or fetch the file again."
-        )
-
-
-def _check_rows(path: Path, columns: Columns, expected: int | None) -> None:
-    """Refuse columns of different lengths, and of another length than the header states."""
+def _check_shapes(
+    path: Path, columns: Columns, fields: Mapping[str, Field], expected: int | None
+) -> None:
+    """Refuse columns of other shapes than their rows need, or the header states."""
+    for name, values in columns.items():
+        row = (3,) if COLUMNS[name].vector else ()
+        if values.shape[1:] != row or not values.ndim:
+            raise MismatchError(
+                f"{fields[name].dataset!r} in {path} has shape {values.shape}; {name} takes "
+                f"{'three numbers' if row else 'one number'} for every subhalo. Correct the field "
+                "in the suite's YAML (`column` picks one of several), or fetch the file again."
+            )
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise MismatchError(
             f"The columns of {path} have different lengths: {listed}. Fetch the file again."
         )
-    rows = next(iter(lengths.values()))
+    rows = n_rows(columns)
+    counts = f"{path} holds {rows} subhaloes where its header says {expected}"
     if expected is not None and rows < expected:
-        raise TruncatedFileError(
-            f"{path} holds {rows} subhaloes where its header says {expected}. Fetch it again."
-        )
+        raise TruncatedFileError(f"{counts}. Fetch it again.")
     if expected is not None and rows > expected:
-        raise MismatchError(
-            f"{path} holds {rows} subhaloes where its header says {expected}: "
-            "header and columns come from different catalogues."
-        )
+        raise MismatchError(f"{counts}: header and columns come from different catalogues.")
 
 
 def _read_file(path: Path, suite: Suite, names: Sequence[str]) -> tuple[Header, Columns]:
@@ -156,9 +150,7 @@ def _read_file(path: Path, suite: Suite, names: Sequence[str]) -> tuple[Header, 
         if no_datasets and not expected:
             return header, {}
         columns = {name: _read_field(file, suite.fields[name]) for name in names}
-    for name, values in columns.items():
-        _check_shape(path, name, suite.fields[name].dataset, values)
-    _check_rows(path, columns, expected)
+    _check_shapes(path, columns, suite.fields, expected)
     return header, columns
 
 
@@ -242,16 +234,6 @@ def _needed_columns(names: Sequence[str], suite: Suite) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("position", "star_particles", "stellar_mass", *names)))
 
 
-def _suite_of(suite: str | Suite | None, first: Path) -> tuple[Suite, tuple[str, ...]]:
-    if suite is not None:
-        return find_suite(suite), ()
-    guess = guess_suite(first)
-    if guess is not None:
-        return guess, ()
-    text = f"The path {first} names no known suite: the standard SUBFIND fields are read."
-    return generic_suite(), (text,)
-
-
 def read_catalog(
     path: str | Path | Sequence[Path],
     suite: str | Suite | None = None,
@@ -286,7 +268,12 @@ def read_catalog(
     """
     files = catalog_files(path)
     first = files[0]
-    known, warnings = _suite_of(suite, first)
+    warnings: tuple[str, ...] = ()
+    known = guess_suite(first) if suite is None else find_suite(suite)
+    if known is None:
+        known = generic_suite()
+        text = f"The path {first} names no known suite: the standard SUBFIND fields are read."
+        warnings = (text,)
     header, subhalos = read_raw(files, known, _needed_columns(columns, known))
     box, z, odd = box_and_redshift(first, header, known, box_size, redshift)
     selection = selection or Selection()

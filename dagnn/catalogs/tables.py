@@ -149,10 +149,7 @@ def read_table(path: str | Path) -> ParameterTable:
         spellings=named,
         repeated=repeated,
     )
-    if header is None:
-        _check_headerless(table)
-    elif SEED not in header:
-        _check_seedless(table, rows)
+    _check_columns(table, rows, header)
     return table
 
 
@@ -165,7 +162,7 @@ def _check_row(line: Line, n_numbers: int, path: Path) -> None:
             "because row numbers are not trusted."
         )
     # A blank inside a cell comes from separators that are mixed with decimal commas.
-    wrong = next((cell for cell in cells if not _is_value(cell)), None)
+    wrong = next((cell for cell in cells if to_number(cell) is None and not is_missing(cell)), None)
     if len(cells) != n_numbers or wrong is not None or not name or re.search(r"\s", name):
         comma = re.search(r"[0-9],[0-9]", line.text) and re.search(r"[\s;|\"]", line.text)
         hint = " Decimal commas are not read: write 0.3, not 0,3." if comma else ""
@@ -174,10 +171,6 @@ def _check_row(line: Line, n_numbers: int, path: Path) -> None:
             f"{path}, line {line.number}: expected a name and {n_numbers} numbers, "
             f"got {line.text[:80]!r}.{culprit}{hint}"
         )
-
-
-def _is_value(cell: str) -> bool:
-    return to_number(cell) is not None or is_missing(cell)
 
 
 def _seed_is_last(rows: Sequence[Line]) -> bool:
@@ -239,41 +232,39 @@ def _seeds(rows: Sequence[Line], column: int, path: Path) -> NDArray[np.int64]:
     )
 
 
-def _check_headerless(table: ParameterTable) -> None:
-    """Refuse values that cannot be of the parameters that stand first by convention."""
-    for column in range(min(2, len(table.columns))):
-        wrong = _impossible(table, column)
-        if wrong:
+def _check_columns(
+    table: ParameterTable, rows: Sequence[Line], header: Sequence[str] | None
+) -> None:
+    """Refuse impossible values where the meaning of a column is not certain.
+
+    Without a header, the first two parameters stand first by convention; a header without a seed
+    may have as many words as columns although one is a seed without a word.
+    """
+    for column, name in enumerate(table.columns):
+        certain = column > 1 if header is None else SEED in header
+        if header is not None and not certain:
+            certain = not all(_WHOLE.fullmatch(row.cells[column + 1]) for row in rows)
+        known = PARAMETERS.get(name)
+        if certain or known is None:
+            continue
+        values = table.rows[:, column]
+        place = position_in_range(values, known.low, known.high, known.log)
+        wrong = np.flatnonzero(is_far_outside(place))
+        if not len(wrong):
+            continue
+        shown = f"{values[wrong[0]]:g} for {table.names[wrong[0]]}"
+        if header is None:
             raise TableError(
                 f"{table.path} has no header, and its column {column + 2}, which should then be "
-                f"{table.columns[column]}, holds {wrong}. Name the columns in a first line such as "
+                f"{name}, holds {shown}. Name the columns in a first line such as "
                 "'#Name Omega_m sigma_8 ... seed'."
             )
-
-
-def _check_seedless(table: ParameterTable, rows: Sequence[Line]) -> None:
-    """Refuse a header with as many words as columns of which one is a seed without a word."""
-    for column, spelling in enumerate(table.spellings):
-        whole = all(_WHOLE.fullmatch(row.cells[column + 1]) for row in rows)
-        wrong = _impossible(table, column) if whole else ""
-        if wrong:
-            raise TableError(
-                f"{table.path}: the header can be read in two ways. Either column {column + 2} is "
-                f"{spelling}, though it holds {wrong}; or it is the seed, which the header does "
-                "not name, and another word names no column. Name every column, the seed too."
-            )
-
-
-def _impossible(table: ParameterTable, column: int) -> str:
-    """Return a value that is far outside the prior of its column, and whose it is."""
-    known = PARAMETERS.get(table.columns[column])
-    if known is None:
-        return ""
-    values = table.rows[:, column]
-    wrong = np.flatnonzero(
-        is_far_outside(position_in_range(values, known.low, known.high, known.log))
-    )
-    return f"{values[wrong[0]]:g} for {table.names[wrong[0]]}" if len(wrong) else ""
+        raise TableError(
+            f"{table.path}: the header can be read in two ways. Either column {column + 2} is "
+            f"{table.spellings[column]}, though it holds {shown}; or it is the seed, which the "
+            "header does not name, and another word names no column. Name every column, the seed "
+            "too."
+        )
 
 
 # Header attribute and absolute tolerance of the parameters that headers state. Headers and
