@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -23,7 +22,6 @@ Given = Mapping[tuple[str, ...], str]
 _NO_YAML = re.compile(r"\{suite\}|\{\w+\}.|\*|#")
 Override = str | tuple[str, Any]
 """``key=value`` in YAML, or a dotted key and its value."""
-NOTHING_GIVEN: Given = MappingProxyType({})
 
 
 def load_experiment(
@@ -62,7 +60,7 @@ def experiment_from(tree: Mapping[str, Any], where: str = "experiment") -> Exper
 
 
 def validated(
-    model: type[Model], tree: Mapping[str, Any], what: str, given: Given = NOTHING_GIVEN
+    model: type[Model], tree: Mapping[str, Any], what: str, given: Given | None = None
 ) -> Model:
     """Make a record from a plain mapping; the error names every invalid field.
 
@@ -75,7 +73,15 @@ def validated(
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(_explain(error, what, model, given)) from None
+        flagged, in_file = [], []
+        for item in error.errors():
+            text, flag = _explain(dict(item), model), _flag_of(item["loc"], given or {})
+            if flag:
+                flagged.append(f"{flag}: {text}")
+            else:
+                in_file.append(f"  {text}")
+        head = [f"{what} does not validate:"] if in_file else []
+        raise ConfigError("\n".join([*flagged, *head, *in_file])) from None
 
 
 def find_yaml(
@@ -96,9 +102,9 @@ def find_yaml(
     path = Path(source)
     if path.is_file():
         return path, ""
-    places = [beside / path.parent] if beside else []
-    if not beside and (path.suffix == ".yaml" or len(path.parts) > 1):
-        places.append(path.parent)
+    places = []
+    if beside or path.suffix == ".yaml" or len(path.parts) > 1:
+        places.append((beside or Path()) / path.parent)
     if path.suffix in ("", ".yaml") and len(path.parts) <= 2:
         places.append(resource_folder(folder))
     words = path.stem.split("_")
@@ -191,19 +197,6 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> tuple[str, ...]:
     return (*parents, last)
 
 
-def _explain(error: ValidationError, what: str, model: type[BaseModel], given: Given) -> str:
-    """Describe every error with its origin: the command line, or the file."""
-    ours: list[str] = []
-    theirs: list[str] = []
-    for item in error.errors():
-        place, flag = _explain_one(dict(item), model), _flag_of(item["loc"], given)
-        if flag:
-            ours.append(f"{flag}: {place}")
-        else:
-            theirs.append(f"  {place}")
-    return "\n".join([*ours, *([f"{what} does not validate:", *theirs] if theirs else [])])
-
-
 def _flag_of(loc: Sequence[str | int], given: Given) -> str:
     """Return how the command line gave a key, one above it or one below; empty if it did not."""
     path = tuple(map(str, loc))
@@ -216,7 +209,8 @@ def _flag_of(loc: Sequence[str | int], given: Given) -> str:
     return ""
 
 
-def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
+def _explain(item: dict[str, Any], model: type[BaseModel]) -> str:
+    """Describe one error, with the nearest valid key."""
     path = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"unknown key {path!r}. {_nearest_key(item['loc'], model)}"
