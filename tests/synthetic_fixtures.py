@@ -3,7 +3,7 @@
 import pytest
 from synthetic_predictions import PRIORS, synthetic
 
-from dagnn.evaluation.table import evaluate
+from dagnn.evaluation.measure import evaluate
 from dagnn.records import EpochRecord
 
 

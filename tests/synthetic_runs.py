@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from synthetic_predictions import PRIORS, synthetic
 
-from dagnn.evaluation.table import evaluate
+from dagnn.evaluation.measure import evaluate
 from dagnn.report.comparison.runs import FinishedRun
 
 

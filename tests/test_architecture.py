@@ -49,7 +49,6 @@ TOO_MANY_IMPORTS: set[str] = {
 TOO_LONG_CHAINS: set[str] = {
     "catalogs",
     "data",
-    "mocks",
     "models",
     "robustness",
     "run",

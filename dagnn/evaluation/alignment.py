@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
 from dagnn.evaluation.discrimination import area_under_curve, held_out_scores
+from dagnn.evaluation.measure import bootstrap_weights, percentile_interval
 from dagnn.records import FloatArray, IntArray
 
 Groups = tuple[Sequence[str], Sequence[str]]

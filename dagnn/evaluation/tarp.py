@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dagnn.evaluation.bootstrap import bootstrap_weights
+from dagnn.evaluation.measure import bootstrap_weights
 from dagnn.records import FloatArray, Predictions
 from dagnn.tasks.prior import Prior
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from dagnn.evaluation.table import HELD_OUT, MODEL, PREDICTORS, blocks
+from dagnn.evaluation.measure import HELD_OUT, MODEL, PREDICTORS, blocks
 from dagnn.evaluation.wording import number, with_interval
 from dagnn.records import Result
 from dagnn.report.lines import Lines, Section

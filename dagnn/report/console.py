@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.evaluation.table import HELD_OUT, ORACLE, PREDICTORS, Block, blocks
+from dagnn.evaluation.measure import HELD_OUT, ORACLE, PREDICTORS, Block, blocks
 from dagnn.evaluation.wording import heading, with_interval
 from dagnn.records import Result
 from dagnn.tasks import ALL_CLASSES, REGRESSION, task_of_results

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from dagnn.evaluation.paired import Difference, common_items, compare
-from dagnn.evaluation.table import MODEL, SOURCE_ONLY, Block, blocks, gap_closed
-from dagnn.evaluation.verdicts import (
+from dagnn.evaluation.measure import MODEL, SOURCE_ONLY, Block, blocks, gap_closed
+from dagnn.evaluation.paired import (
     FEWEST_TO_DECIDE,
+    Difference,
+    common_items,
+    compare,
     difference_with_interval,
     no_pair,
     same_items,
@@ -82,7 +84,7 @@ def headline(
         results: rows of the results table.
         predictions: behind them, with their groups. A verdict is the paired difference of
             two predictors on the same items; where these are not stored there is none, and
-            of fewer than :data:`~dagnn.evaluation.verdicts.FEWEST_TO_DECIDE` independent
+            of fewer than :data:`~dagnn.evaluation.paired.FEWEST_TO_DECIDE` independent
             items that is said in the place of every verdict.
         oracle: whether target labels chose the checkpoint.
         seed: of the resampling behind the differences.

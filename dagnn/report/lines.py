@@ -7,7 +7,7 @@ from typing import NamedTuple
 from dagnn.evaluation.alignment import Alignment
 from dagnn.evaluation.beyond import BeyondPrior
 from dagnn.evaluation.calibration import Calibration
-from dagnn.evaluation.table import PREDICTORS
+from dagnn.evaluation.measure import PREDICTORS
 from dagnn.evaluation.wording import plain
 from dagnn.tasks.regression import limits
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dagnn.evaluation.table import PREDICTORS, blocks
+from dagnn.evaluation.measure import PREDICTORS, blocks
 from dagnn.evaluation.wording import with_interval
 from dagnn.files import write_text
 from dagnn.records import Result

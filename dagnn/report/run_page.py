@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from dagnn.evaluation.alignment import Alignment
 from dagnn.evaluation.calibration import Calibration
-from dagnn.evaluation.table import PREDICTORS, Block, blocks, gap_closed
+from dagnn.evaluation.measure import PREDICTORS, Block, blocks, gap_closed
 from dagnn.evaluation.wording import number, plain
 from dagnn.files import write_text
 from dagnn.records import Result

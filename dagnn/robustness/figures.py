@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch
 from matplotlib.ticker import PercentFormatter
 
-from dagnn.evaluation.table import PREDICTORS
+from dagnn.evaluation.measure import PREDICTORS
 from dagnn.records import FloatArray, IntArray
 from dagnn.report.figures.style import (
     BLUE,

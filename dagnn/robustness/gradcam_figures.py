@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import matplotlib
 from matplotlib.figure import Figure
 
-from dagnn.evaluation.table import PREDICTORS
+from dagnn.evaluation.measure import PREDICTORS
 from dagnn.records import FloatArray
 from dagnn.report.figures.style import STYLE, corner_text, panels
 from dagnn.robustness.figures import of_members, show_image

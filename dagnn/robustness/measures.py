@@ -12,8 +12,8 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from dagnn.errors import UsageError, nearest
+from dagnn.evaluation.measure import PREDICTORS
 from dagnn.evaluation.storage import write_table
-from dagnn.evaluation.table import PREDICTORS
 from dagnn.report.lines import Lines, Section
 from dagnn.robustness.images import Look, look_at
 from dagnn.tasks.classification_metrics import balanced_accuracy

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from dagnn.evaluation.table import PREDICTORS
+from dagnn.evaluation.measure import PREDICTORS
 from dagnn.records import FloatArray
 from dagnn.robustness.attacks import Attacked
 from dagnn.robustness.examination import Flips

@@ -9,7 +9,7 @@ import torch
 from dagnn.config import Experiment, build
 from dagnn.data.modalities import MODALITIES
 from dagnn.evaluation.baselines import SummaryTable, summary_baselines
-from dagnn.evaluation.table import evaluate
+from dagnn.evaluation.measure import evaluate
 from dagnn.records import FloatArray, Predictions, Result
 from dagnn.run.prepared import Prepared, SuiteData, by_suite, first_of_each_split
 from dagnn.tasks import AnyPredictions, task_of

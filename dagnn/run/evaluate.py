@@ -10,7 +10,7 @@ from dagnn.config import Experiment
 from dagnn.console import log
 from dagnn.data.inputs import Inputs
 from dagnn.errors import MissingDataError
-from dagnn.evaluation.table import MODEL, ORACLE, SOURCE_ONLY
+from dagnn.evaluation.measure import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
 from dagnn.run.calibrate import apply_scale, on_target_labels, read_scale
 from dagnn.run.data import (

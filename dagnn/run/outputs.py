@@ -18,6 +18,7 @@ from dagnn.evaluation.alignment import Alignment, alignments
 from dagnn.evaluation.beyond import BeyondPrior, beyond_prior
 from dagnn.evaluation.calibration import calibrations
 from dagnn.evaluation.latent import latent_maps
+from dagnn.evaluation.measure import DRAWN, HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.evaluation.storage import (
     NO_PRIORS,
     Priors,
@@ -26,7 +27,6 @@ from dagnn.evaluation.storage import (
     write_predictions,
     write_results,
 )
-from dagnn.evaluation.table import DRAWN, HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.files import atomic_path
 from dagnn.records import EpochRecord, Result
 from dagnn.report.class_lines import unknown_sentences

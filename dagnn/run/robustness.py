@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dagnn.config import Experiment
-from dagnn.evaluation.table import HELD_OUT
+from dagnn.evaluation.measure import HELD_OUT
 from dagnn.models import Network
 from dagnn.robustness.attacks import Evolution
 from dagnn.robustness.examination import Examination

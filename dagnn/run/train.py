@@ -11,8 +11,8 @@ from dagnn.config import Experiment
 from dagnn.console import busy, log
 from dagnn.data.inputs import Inputs
 from dagnn.errors import DagnnError, Interrupted
+from dagnn.evaluation.measure import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.evaluation.storage import read_predictions, read_results
-from dagnn.evaluation.table import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import Result

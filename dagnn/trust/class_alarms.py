@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dagnn.evaluation.table import HELD_OUT, MODEL
+from dagnn.evaluation.measure import HELD_OUT, MODEL
 from dagnn.records import ClassPredictions, FloatArray
 from dagnn.tasks import AnyPredictions, of_classes
 from dagnn.tasks.classification_metrics import called_unknown

@@ -14,10 +14,15 @@ from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from dagnn.errors import UsageError, nearest
-from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
-from dagnn.evaluation.paired import Difference, sign_probability
+from dagnn.evaluation.measure import bootstrap_weights, percentile_interval
+from dagnn.evaluation.paired import (
+    Difference,
+    no_pair,
+    same_items,
+    sign_probability,
+    verdict_sentence,
+)
 from dagnn.evaluation.selection_scores import chosen, rank_sum
-from dagnn.evaluation.verdicts import no_pair, same_items, verdict_sentence
 from dagnn.files import write_text
 from dagnn.records import FloatArray
 from dagnn.stored import read_json, reading

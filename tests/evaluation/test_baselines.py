@@ -7,7 +7,7 @@ import pytest
 
 from dagnn.errors import MissingDataError
 from dagnn.evaluation.baselines import SummaryTable, summary_baselines
-from dagnn.evaluation.table import evaluate
+from dagnn.evaluation.measure import evaluate
 from dagnn.tasks.prior import Prior
 from dagnn.tasks.regression_metrics import REGRESSION_METRICS as METRICS
 from dagnn.tasks.task import BASELINES

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from dagnn.evaluation.bootstrap import bootstrap_weights, percentile_interval
+from dagnn.evaluation.measure import bootstrap_weights, percentile_interval
 
 
 def test_every_resample_has_as_many_items():

@@ -7,8 +7,8 @@ import pytest
 from synthetic_predictions import PRIORS, synthetic
 
 from dagnn.errors import MismatchError
+from dagnn.evaluation.measure import evaluate
 from dagnn.evaluation.paired import paired_bootstrap, sign_probability
-from dagnn.evaluation.table import evaluate
 from dagnn.tasks.regression_metrics import REGRESSION_METRICS as METRICS
 
 

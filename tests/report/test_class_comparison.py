@@ -9,8 +9,8 @@ from synthetic_classes import CLASSES, synthetic_classes
 from test_report import Page
 
 from dagnn.errors import MismatchError
+from dagnn.evaluation.measure import evaluate
 from dagnn.evaluation.paired import paired_bootstrap
-from dagnn.evaluation.table import evaluate
 from dagnn.report.comparison.differences import to_first, to_no_adaptation
 from dagnn.report.comparison.notes import comparability
 from dagnn.report.comparison.page import comparison_figures, write_comparison

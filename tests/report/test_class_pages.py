@@ -8,8 +8,8 @@ from rich.console import Console
 from synthetic_classes import CLASSES, synthetic_classes
 from test_report import Page
 
+from dagnn.evaluation.measure import evaluate
 from dagnn.evaluation.storage import read_results, write_results
-from dagnn.evaluation.table import evaluate
 from dagnn.report.class_lines import class_sections, unknown_sentences
 from dagnn.report.console import console_table
 from dagnn.report.figures.classes import confusion_figure

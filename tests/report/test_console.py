@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from synthetic_predictions import PRIORS, synthetic
 
-from dagnn.evaluation.table import evaluate
+from dagnn.evaluation.measure import evaluate
 from dagnn.evaluation.wording import number
 from dagnn.report.console import console_table
 

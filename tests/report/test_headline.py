@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from synthetic_predictions import PRIORS, synthetic
 
-from dagnn.evaluation.paired import paired_bootstrap
-from dagnn.evaluation.table import evaluate
-from dagnn.evaluation.verdicts import difference, verdict, verdict_sentence
+from dagnn.evaluation.measure import evaluate
+from dagnn.evaluation.paired import difference, paired_bootstrap, verdict, verdict_sentence
 from dagnn.records import Result
 from dagnn.report.headline import headline, independent_items
 from dagnn.tasks import REGRESSION

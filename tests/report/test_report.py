@@ -7,7 +7,7 @@ from synthetic_predictions import PRIORS
 
 from dagnn.evaluation.alignment import alignments
 from dagnn.evaluation.calibration import calibrations
-from dagnn.evaluation.table import blocks, gap_closed
+from dagnn.evaluation.measure import blocks, gap_closed
 from dagnn.report.figures.parameters import truth_figure
 from dagnn.report.headline import headline
 from dagnn.report.run_page import CAPTIONS, write_report

@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 from dagnn import run
 from dagnn.cli import app
 from dagnn.errors import DataError, MismatchError, UsageError
-from dagnn.evaluation.paired import paired_bootstrap
+from dagnn.evaluation.paired import difference_with_interval, paired_bootstrap
 from dagnn.evaluation.storage import read_predictions, read_results
-from dagnn.evaluation.verdicts import difference_with_interval
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import summary
 from dagnn.tasks.prior import Prior

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as reference
 from synthetic_classes import synthetic_classes
 
-from dagnn.evaluation.bootstrap import bootstrap_weights
+from dagnn.evaluation.measure import bootstrap_weights
 from dagnn.tasks.classification_metrics import (
     BY_CLASS,
     CLASS_METRICS,

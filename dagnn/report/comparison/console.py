@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.evaluation.table import MODEL, SOURCE_ONLY
+from dagnn.evaluation.measure import MODEL, SOURCE_ONLY
 from dagnn.evaluation.wording import heading, plain
 from dagnn.report.comparison.rows import Row, rows
 from dagnn.report.comparison.runs import Group

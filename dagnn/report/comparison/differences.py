@@ -8,9 +8,8 @@ from typing import Literal
 import numpy as np
 from scipy.stats import t as student
 
-from dagnn.evaluation.paired import Difference, common_items, compare
-from dagnn.evaluation.table import HELD_OUT, MODEL, SOURCE_ONLY
-from dagnn.evaluation.verdicts import direction, verdict
+from dagnn.evaluation.measure import HELD_OUT, MODEL, SOURCE_ONLY
+from dagnn.evaluation.paired import Difference, common_items, compare, direction, verdict
 from dagnn.report.comparison.runs import FinishedRun, Group
 from dagnn.report.comparison.summary import mean_and_sd
 from dagnn.tasks import CLASSIFICATION, REGRESSION, AnyPredictions

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dagnn.evaluation.table import HELD_OUT, MODEL, PREDICTORS, SOURCE_ONLY
+from dagnn.evaluation.measure import HELD_OUT, MODEL, PREDICTORS, SOURCE_ONLY
 from dagnn.report.comparison.runs import FinishedRun, Group, Settings, differing
 from dagnn.report.comparison.stamps import marks
 from dagnn.report.comparison.summary import Summary

@@ -5,8 +5,8 @@ from dataclasses import replace
 from itertools import combinations
 
 from dagnn.evaluation.beyond import BeyondPrior, beyond_prior
+from dagnn.evaluation.measure import HELD_OUT, MODEL
 from dagnn.evaluation.paired import common_items
-from dagnn.evaluation.table import HELD_OUT, MODEL
 from dagnn.evaluation.wording import plain
 from dagnn.report.comparison.runs import FinishedRun, Group
 from dagnn.tasks import AnyPredictions, task_of

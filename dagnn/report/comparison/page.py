@@ -8,8 +8,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from dagnn.evaluation.table import DRAWN, MODEL, PREDICTORS, SOURCE_ONLY
-from dagnn.evaluation.verdicts import difference
+from dagnn.evaluation.measure import DRAWN, MODEL, PREDICTORS, SOURCE_ONLY
+from dagnn.evaluation.paired import difference
 from dagnn.evaluation.wording import number, plain
 from dagnn.files import write_text
 from dagnn.report.comparison.differences import (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dagnn.evaluation.table import MODEL, PREDICTORS
+from dagnn.evaluation.measure import MODEL, PREDICTORS
 from dagnn.report.comparison.runs import Group
 from dagnn.report.comparison.stamps import marks
 from dagnn.report.comparison.summary import Measured, Place, Summary

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dagnn.evaluation.table import MODEL
+from dagnn.evaluation.measure import MODEL
 from dagnn.report.comparison.runs import ALARM, Group, Stamp
 from dagnn.tasks.task import BASELINES
 

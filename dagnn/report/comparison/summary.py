@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dagnn.evaluation.table import HELD_OUT, MODEL, blocks
+from dagnn.evaluation.measure import HELD_OUT, MODEL, blocks
 from dagnn.evaluation.wording import number
 from dagnn.records import Result
 from dagnn.report.comparison.runs import Group

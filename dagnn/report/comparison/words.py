@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from dagnn.evaluation.table import MODEL, SOURCE_ONLY
-from dagnn.evaluation.verdicts import no_pair, same_items, verdict_sentence
+from dagnn.evaluation.measure import MODEL, SOURCE_ONLY
+from dagnn.evaluation.paired import no_pair, same_items, verdict_sentence
 from dagnn.evaluation.wording import number, plain
 from dagnn.report.comparison.differences import (
     Change,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from dagnn.evaluation.table import PREDICTORS
+from dagnn.evaluation.measure import PREDICTORS
 from dagnn.evaluation.wording import number
 from dagnn.records import ClassPredictions, FloatArray, IntArray
 from dagnn.report.figures.style import (

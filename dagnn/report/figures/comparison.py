@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from dagnn.evaluation.table import MODEL, PREDICTORS, SOURCE_ONLY
+from dagnn.evaluation.measure import MODEL, PREDICTORS, SOURCE_ONLY
 from dagnn.evaluation.wording import label, number
 from dagnn.report.comparison.matrix import Matrix
 from dagnn.report.comparison.runs import Group

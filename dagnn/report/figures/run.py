@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from dagnn.evaluation.latent import LatentMap
-from dagnn.evaluation.table import PREDICTORS
+from dagnn.evaluation.measure import PREDICTORS
 from dagnn.evaluation.wording import label
 from dagnn.records import EpochRecord
 from dagnn.report.figures.classes import (

@@ -14,7 +14,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dagnn.evaluation.table import DRAWN, PREDICTORS, ROLES
+from dagnn.evaluation.measure import DRAWN, PREDICTORS, ROLES
 from dagnn.evaluation.wording import heading
 from dagnn.files import atomic_path
 from dagnn.records import ClassPredictions, Predictions

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic_classes import CLASSES, synthetic_classes
 
-from dagnn.evaluation.table import blocks, evaluate, gap_closed
+from dagnn.evaluation.measure import blocks, evaluate, gap_closed
 from dagnn.tasks import CLASSIFICATION
 from dagnn.tasks.classification import class_frequencies
 from dagnn.tasks.classification_metrics import BY_CLASS, CLASS_METRICS, OPEN_METRICS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic_predictions import PRIORS, synthetic
 
-from dagnn.evaluation.table import PREDICTORS, Block, blocks, evaluate, gap_closed
+from dagnn.evaluation.measure import PREDICTORS, Block, blocks, evaluate, gap_closed
 from dagnn.records import Result
 from dagnn.tasks import REGRESSION
 from dagnn.tasks.regression_metrics import REGRESSION_METRICS as METRICS
