@@ -10,8 +10,8 @@ from speed_data import make_dataset
 from speed_peers import MetaEncoder
 from torch_geometric.loader import DataLoader
 
-from dagnn.data.domains import Domains, Stream
 from dagnn.data.galaxies import GalaxyGraphs
+from dagnn.data.streams import Domains, Stream
 from dagnn.losses import MMD, GaussianNLL, Objective
 from dagnn.models import GraphEncoder, MomentsHead, Network
 from dagnn.training import TrainSettings

@@ -12,8 +12,7 @@ from dagnn.catalogs.layouts import existing, find_layouts
 from dagnn.catalogs.reader import catalog_files
 from dagnn.catalogs.suites import find_suite
 from dagnn.data.image_files import read_blocks
-from dagnn.data.image_paths import find_images
-from dagnn.data.survey_search import find_surveys
+from dagnn.data.image_paths import find_images, find_surveys
 from dagnn.errors import UsageError
 from dagnn.files import atomic_path, entries, matching, write_text
 from dagnn.run.compare import runs_inside

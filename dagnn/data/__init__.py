@@ -1,12 +1,21 @@
 """Datasets in memory, their splits, and the streams that training draws from."""
 
-from dagnn.data.domains import Domains, Stream
+from collections.abc import Callable
+
+from dagnn.data.catalogues import Galaxies
 from dagnn.data.galaxies import GalaxyGraphs, load_galaxies
 from dagnn.data.images import Images
-from dagnn.data.modalities import MODALITIES
-from dagnn.data.spectra import Spectra, load_spectra
+from dagnn.data.requests import Modality
+from dagnn.data.spectra import PowerSpectra, Spectra
 from dagnn.data.splits import Split, split_groups, split_items
+from dagnn.data.streams import Domains, Stream
 from dagnn.data.surveys import SurveyImages
+
+MODALITIES: dict[str, Callable[..., Modality]] = {
+    "galaxies": Galaxies,
+    "spectra": PowerSpectra,
+    "images": SurveyImages,
+}
 
 __all__ = [
     "MODALITIES",
@@ -18,7 +27,6 @@ __all__ = [
     "Stream",
     "SurveyImages",
     "load_galaxies",
-    "load_spectra",
     "split_groups",
     "split_items",
 ]

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, device
 from torch_geometric.data import Batch, Data, InMemoryDataset
+from torch_geometric.utils import scatter
 
 from dagnn.catalogs.catalog import COLUMNS
-from dagnn.data.graph_summaries import snapshot_means
-from dagnn.data.truth import checked_truth, truth_groups
+from dagnn.data.requests import checked_truth, truth_groups
 from dagnn.errors import EmptyCatalogError, MismatchError
 from dagnn.graphs.build import Graph, graph_of, join_snapshots
 from dagnn.graphs.features import NODE_FEATURES
@@ -310,3 +310,29 @@ def _rows(first: Tensor, counts: Tensor, total: int) -> Tensor:
     new_first = counts.cumsum(0) - counts
     offset = (first - new_first).repeat_interleave(counts, output_size=total)
     return offset + torch.arange(total, device=offset.device)
+
+
+def snapshot_means(data: Any, node: Tensor, edge: Tensor, snapshots: int) -> tuple[Tensor, Tensor]:
+    """Average node features and degrees over the galaxies of every snapshot.
+
+    Args:
+        data: flat ``x [N, F + S]`` (``[N, F]`` for one snapshot, see
+            :func:`dagnn.graphs.join_snapshots`) and ``edge_index [2, E]``, local to graphs.
+        node: first node of every graph ``[n + 1]``.
+        edge: first edge of every graph ``[n + 1]``.
+        snapshots: ``S``.
+
+    Returns:
+        Means ``[n, S, F]``, edges per galaxy ``[n, S]``.
+    """
+    galaxies, edges = node.diff(), edge.diff()
+    graphs = len(galaxies)
+    part = torch.arange(graphs, device=node.device).repeat_interleave(galaxies) * snapshots
+    features = data.x.shape[1] - (snapshots if snapshots > 1 else 0)
+    if snapshots > 1:
+        part = part + data.x[:, features:].argmax(1)
+    mean = scatter(data.x[:, :features], part, 0, graphs * snapshots, "mean")
+    receiver = data.edge_index[1] + node[:-1].repeat_interleave(edges)
+    arriving = part[receiver].bincount(minlength=graphs * snapshots)
+    degree = arriving / part.bincount(minlength=graphs * snapshots)
+    return mean.view(graphs, snapshots, features), degree.view(graphs, snapshots)

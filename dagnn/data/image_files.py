@@ -1,29 +1,34 @@
-"""Files of images read as they are: .npy, .npz, HDF5, and folders of pictures."""
+"""Files of images read as they are: .npy, .npz, HDF5, pictures, and folders of pictures."""
 
 import re
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.catalogs.hdf5 import datasets_in, open_hdf5, read_values
-from dagnn.data.image_paths import ARCHIVES, part_of
-from dagnn.data.pictures import PICTURES, read_pictures
+from dagnn.data.pixels import brightness, kinds_of, require_one_scale, scaled, texts
 from dagnn.errors import (
     DagnnError,
     DataError,
+    MismatchError,
     MissingDataError,
     MissingFieldError,
+    MissingPackageError,
     TruncatedFileError,
     UsageError,
 )
 from dagnn.files import entries
 from dagnn.stored import read_npy, read_text, reason, require_intact
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Array = NDArray[Any]
 
@@ -35,6 +40,10 @@ _GROUPS = ("groups", "group", "group_ids", "group_id", "galaxy_id", "object_ids"
 _IDS = ("ids", "id", "item_ids", "object_ids", "object_id")
 _PARTS = ("split", "splits", "part", "parts", "subset")
 _SPELLINGS = {"train": ("train",), "valid": ("valid", "val"), "test": ("test",)}
+
+
+_PART = re.compile(r"(?<![a-z])(train|valid|val|test)(?:ing|ation|idation)?(?![a-z])")
+_FULL = {"val": "valid"}
 
 
 @dataclass(frozen=True)
@@ -150,6 +159,17 @@ def name_inside(path: Path, suite: str | None) -> str | None:
             "trained on it; else save them as a file of their own."
         )
     return there[0] if there else None
+
+
+def part_of(name: str) -> str:
+    """Return the part of a split that a file name speaks of, or nothing.
+
+    Example:
+        >>> part_of("images_Y10_train.npy"), part_of("val"), part_of("latest.npz")
+        ('train', 'valid', '')
+    """
+    found = _PART.search(name.casefold())
+    return _FULL.get(found[1], found[1]) if found else ""
 
 
 def _affixes(archive: Mapping[str, Any]) -> list[str]:
@@ -280,12 +300,6 @@ def _find(keys: Sequence[str], wanted: Sequence[str], affix: str | None) -> str 
     return None
 
 
-def texts(values: Array) -> list[str]:
-    """Return entries as text, whatever they were stored as."""
-    flat = values.reshape(-1).tolist()
-    return [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in flat]
-
-
 def _folder(path: Path) -> list[Block]:
     """Read a folder per class, or a folder per part that holds them."""
     folders = [entry for entry in entries(path) if entry.is_dir()]
@@ -301,3 +315,110 @@ def _folder(path: Path) -> list[Block]:
     labels = [folder.name for folder, of_one in zip(where, files, strict=True) for _ in of_one]
     ids = np.array([str(file.relative_to(path.parent).with_suffix("")) for file in flat])
     return [Block(path, read_pictures(flat), np.array(labels) if folders else None, ids=ids)]
+
+
+ARCHIVES = (".npz", ".h5", ".hdf5")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".bmp")
+# What Pillow raises of damaged files, beside OSError.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    struct.error,
+)
+_ORIENTATION = 274
+_ON_ITS_SIDE = (5, 6, 7, 8)
+
+
+def read_pictures(files: Sequence[Path]) -> NDArray[Any]:
+    """Read equally large pictures, ``[n, H, W, C]``; grey ones have one channel.
+
+    Pictures of one depth keep it; of several depths they are float32 from 0 to 1, each by the
+    full range of its own type.
+
+    Raises:
+        MismatchError: they differ in size, or lie on different scales of brightness.
+        TruncatedFileError: one ends early.
+        DataError: one is no picture, is several, or is transparent somewhere.
+        MissingPackageError: pillow is not installed.
+    """
+    pictures: list[NDArray[Any]] = []
+    for file in files:
+        picture = _read(file)
+        if pictures and picture.shape[:2] != pictures[0].shape[:2]:
+            raise MismatchError(
+                f"{file} has {picture.shape[0]}×{picture.shape[1]} pixels, {files[0].name} has "
+                f"{pictures[0].shape[0]}×{pictures[0].shape[1]}. Pictures of one survey must be "
+                "equally large; cut or resample them first."
+            )
+        pictures.append(picture)
+    if len({(picture.dtype.kind, picture.dtype.itemsize) for picture in pictures}) > 1:
+        kinds = frozenset().union(*(kinds_of(picture[None]) for picture in pictures))
+        require_one_scale(kinds, f"Pictures in {files[0].parent}")
+        pictures = [brightness(scaled(picture)) for picture in pictures]
+    if all(picture.ndim == 2 for picture in pictures):
+        return np.stack(pictures)[..., None]
+    return np.stack([p if p.ndim == 3 else np.repeat(p[..., None], 3, -1) for p in pictures])
+
+
+def _read(file: Path) -> NDArray[Any]:
+    """Read one picture upright, grey ``[H, W]`` in its own depth or colour ``[H, W, 3]``."""
+    try:
+        from PIL import Image, ImageOps, UnidentifiedImageError
+    except ImportError as error:
+        raise MissingPackageError(
+            "Reading pictures needs pillow: pip install pillow. Arrays (.npy, .npz, .h5) do not."
+        ) from error
+    try:
+        with Image.open(file) as picture:
+            frames = getattr(picture, "n_frames", 1)
+            if frames > 1:
+                raise DataError(
+                    f"{file} holds {frames} pictures (an animation, or pages). Save each as a "
+                    "file of its own."
+                )
+            if picture.format == "TIFF" and picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE:
+                # Pillow 13 garbles those that are not compressed.
+                raise DataError(f"{file} is stored on its side. Save it upright, or as PNG.")
+            picture.load()  # before it is turned: TIFF is turned while it loads
+            return _pixels(ImageOps.exif_transpose(picture), file)
+    except UnidentifiedImageError as error:
+        raise DataError(f"{file} is not a picture that can be read.") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{file} is too large to be a picture of a galaxy: {error}") from error
+    except _BROKEN as error:
+        raise TruncatedFileError(f"{file} is truncated or damaged ({error}).") from error
+
+
+def _pixels(picture: "Image", file: Path) -> NDArray[Any]:
+    deep = picture.mode.startswith(("I", "F"))
+    hidden = _transparent(picture, deep)
+    if hidden:
+        raise DataError(
+            f"{file} is transparent at {hidden} of {picture.width * picture.height} pixels, whose "
+            "brightness nobody knows. Put it on a background first (convert A.png -background "
+            "black -flatten B.png), or leave it out."
+        )
+    if deep:
+        values = np.asarray(picture)
+        # Some versions of Pillow widen 16-bit PNG to 32 bits; PNG has no more than 16.
+        return values.astype(np.uint16) if file.suffix.lower() == ".png" else values
+    return np.asarray(picture.convert("L" if picture.mode in ("1", "L", "LA", "La") else "RGB"))
+
+
+def _transparent(picture: "Image", deep: bool) -> int:
+    """Return how many pixels are not wholly opaque."""
+    if deep:
+        clear = picture.info.get("transparency")
+        return 0 if clear is None else int((np.asarray(picture) == clear).sum())
+    if (
+        "A" not in picture.getbands()
+        and "a" not in picture.getbands()
+        and ("transparency" not in picture.info)
+    ):
+        return 0
+    return int((np.asarray(picture.convert("RGBA").getchannel("A")) < 255).sum())

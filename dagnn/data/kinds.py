@@ -10,12 +10,10 @@ from typing import IO
 import numpy as np
 
 from dagnn.catalogs.hdf5 import open_hdf5
+from dagnn.data.requests import CATALOGUES, IMAGES, SPECTRA
 from dagnn.errors import DataError
 from dagnn.files import entries
 
-CATALOGUES = "galaxy catalogues (HDF5, such as groups_090.hdf5)"
-SPECTRA = "galaxy power spectra (.npy [boxes, wavenumbers], such as Pk_galaxies_*.npy)"
-IMAGES = "images (.npz, .npy or HDF5 [images, channels, height, width], PNG or JPEG)"
 TEXT = "text"
 
 _STARTS = {b"\x89PNG": IMAGES, b"\xff\xd8\xff": IMAGES}

@@ -1,14 +1,16 @@
-"""Files of galaxy power spectra: found, read, checked, rebinned."""
+"""Files of galaxy power spectra: found, named, read, checked, rebinned."""
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.catalogs.suites import Suite
+from dagnn.catalogs.suites import Suite, known_suites
 from dagnn.errors import ConfigError, DataError, MismatchError, MissingDataError, TruncatedFileError
 from dagnn.records import FloatArray
 from dagnn.stored import read_npy, reading
@@ -16,7 +18,12 @@ from dagnn.stored import read_npy, reading
 # Folders below the data folder that may hold the files (PS_files: CosmoGraphNet).
 _FOLDERS = ("", "PS_files")
 _MAGIC = b"\x93NUMPY"
-_WAVENUMBERS = "k_values.txt"
+WAVENUMBERS = "k_values.txt"
+LOG_BELOW, LOG_FALLS, LOG_SHARE = 15.0, (1.1, 5.0), 0.9
+"""A logarithm of power is below this, and falls with wavenumber by a factor between these, in at
+least this share of spectra."""
+RISES = 3.0
+"""Factor by which k³P(k) rises at least, where P(k) falls."""
 SAME_REDSHIFT = 0.006
 """Redshifts as near as this are one snapshot, rounded."""
 
@@ -139,11 +146,6 @@ def read_power(path: Path) -> FloatArray:
     return np.atleast_2d(power.astype(np.float64))
 
 
-def has_wavenumbers(power_file: Path) -> bool:
-    """Return whether ``k_values.txt`` lies beside a file of spectra."""
-    return power_file.with_name(_WAVENUMBERS).is_file()
-
-
 def read_wavenumbers(power_file: Path) -> FloatArray:
     """Read the wavenumbers ``[K]`` in h/Mpc from ``k_values.txt`` beside a file of spectra.
 
@@ -151,7 +153,7 @@ def read_wavenumbers(power_file: Path) -> FloatArray:
         MissingDataError: the file is absent.
         DataError: it does not hold increasing positive numbers.
     """
-    path = power_file.with_name(_WAVENUMBERS)
+    path = power_file.with_name(WAVENUMBERS)
     if not path.is_file():
         raise MissingDataError(
             f"{path} is absent: it gives the wavenumber (h/Mpc) of every column of "
@@ -248,3 +250,127 @@ def rebin(
     average = np.zeros((len(wavenumbers), bins))
     average[np.arange(len(wavenumbers)), which] = 1 / np.bincount(which, minlength=bins)[which]
     return np.asarray(log_power @ average)
+
+
+_NAME = re.compile(r"Pk_galaxies_(.+)_([A-Za-z0-9]+)_(\d+)_kmax=[\d.]+\.npy")
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the name of a file of spectra says.
+
+    Attributes:
+        suite: whose they are.
+        set: simulation set.
+        snapshot: number in the old numbering.
+    """
+
+    suite: Suite
+    set: str
+    snapshot: int
+
+    @property
+    def redshift(self) -> float:
+        """Redshift of the snapshot."""
+        return self.suite.old_redshift(self.snapshot)
+
+    @property
+    def title(self) -> str:
+        """Suite and set."""
+        return f"{self.suite.name} {self.set}"
+
+
+def named_in(file: Path) -> Named | None:
+    """Return what a name says, or None where it is no name that training looks for.
+
+    Example:
+        >>> named_in(Path("Pk_galaxies_SIMBA_LH_33_kmax=20.0.npy")).redshift
+        0.0
+    """
+    found = _NAME.fullmatch(file.name)
+    for suite in known_suites().values() if found else ():
+        if found and found[1] in suite.spellings and int(found[3]) < len(suite.snapshots.old):
+            return Named(suite, found[2], int(found[3]))
+    return None
+
+
+def require_redshifts(files: Sequence[Path], redshifts: Sequence[float]) -> None:
+    """Refuse files whose names say another redshift than is read.
+
+    Args:
+        files: as many consecutive ones as redshifts form an input.
+        redshifts: that they should have; the nearest snapshot of a suite will do.
+
+    Raises:
+        MismatchError: a file has another one.
+    """
+    for file, asked in zip(files, cycle(redshifts), strict=False):
+        named = named_in(Path(file))
+        if named is None:
+            continue
+        there = [
+            named.suite.old_redshift(number) for number in range(len(named.suite.snapshots.old))
+        ]
+        nearest = min(there, key=lambda redshift: abs(redshift - asked))
+        if abs(named.redshift - nearest) > SAME_REDSHIFT:
+            raise MismatchError(
+                f"{file} is at redshift {named.redshift:.3f}, by its name, where {nearest:.3f} is "
+                "expected. Give the file of that snapshot, in the order of data.redshifts."
+            )
+
+
+def own_wavenumbers(power: FloatArray, file: Path) -> FloatArray:
+    """Read the wavenumbers of a file of spectra ``[n, K]``, and see that they can be its own.
+
+    Raises:
+        MismatchError: their number is not ``K``.
+        DataError: they cannot be read.
+    """
+    k = read_wavenumbers(file)
+    if power.shape[1] != len(k):
+        raise MismatchError(
+            f"{file} has {power.shape[1]} columns, k_values.txt beside it lists {len(k)} "
+            f"wavenumbers, {k[0]:.4g} to {k[-1]:.4g} h/Mpc. Put the k_values.txt of these spectra "
+            "there; where a folder has files of several kmax, data.kmax chooses."
+        )
+    return k
+
+
+def require_power(power: FloatArray, file: Path) -> None:
+    """Refuse positive numbers that are the logarithm of a power already.
+
+    Galaxy power on these scales is tens to thousands of (Mpc/h)³ and falls by more than a
+    decade; its logarithm, to base 10 or e, falls by a factor of few and is smaller than 15.
+
+    Args:
+        power: positive numbers ``[n, K]``.
+        file: where they are from.
+
+    Raises:
+        DataError: they look like a logarithm.
+    """
+    if power.shape[1] < 3 or power.max() > LOG_BELOW:
+        return
+    falls = _fall(power)
+    if (falls > LOG_FALLS[0]).mean() >= LOG_SHARE and np.median(falls) < LOG_FALLS[1]:
+        raise DataError(
+            f"{file}: values from {power.min():.3g} to {power.max():.3g} look like a logarithm of "
+            "power already. Expected galaxy power P(k) in (Mpc/h)³, which is tens to thousands: "
+            "save the power itself, 10**values of log10."
+        )
+
+
+def rising_notes(power: Sequence[FloatArray], files: Sequence[Path]) -> list[str]:
+    """Note power that rises with wavenumber, which P(k) of galaxies does not on these scales."""
+    return [
+        f"{file.name}: power rises with wavenumber, as k³P(k) does; galaxy power P(k) in (Mpc/h)³ "
+        "falls. Check what the file holds"
+        for rows, file in zip(power, files, strict=True)
+        if rows.shape[1] > 2 and (_fall(rows) < 1 / RISES).mean() > LOG_SHARE
+    ]
+
+
+def _fall(power: FloatArray) -> FloatArray:
+    """Return the power at the lowest third of wavenumbers over that at the highest ``[n]``."""
+    third = power.shape[1] // 3
+    return np.asarray(power[:, :third].mean(1) / power[:, -third:].mean(1))

@@ -6,38 +6,50 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, device
 
+from dagnn.catalogs.cache import Shard
 from dagnn.catalogs.layouts import find_table
-from dagnn.catalogs.suites import Suite, find_suite
+from dagnn.catalogs.suites import find_suite
 from dagnn.catalogs.tables import ParameterTable, read_labels, read_table
-from dagnn.data.inputs import Inputs, same_wavenumbers
 from dagnn.data.power import (
     SAME_REDSHIFT,
+    SPACINGS,
+    WAVENUMBERS,
+    available_redshifts,
     find_power,
-    has_wavenumbers,
     kmax_of,
     kmax_there,
+    own_wavenumbers,
     read_power,
-    read_wavenumbers,
     rebin,
+    require_power,
+    require_redshifts,
+    rising_notes,
 )
-from dagnn.data.truth import checked_truth, truth_groups
-from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError
+from dagnn.data.requests import (
+    SPECTRA,
+    Inputs,
+    Loaded,
+    Request,
+    Simulations,
+    checked_truth,
+    common_suite,
+    few,
+    same_wavenumbers,
+    truth_groups,
+)
+from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError, nearest
 from dagnn.parameters import Scaling
 from dagnn.records import Coverage, FloatArray
 
-LOG_BELOW, LOG_FALLS, LOG_SHARE = 15.0, (1.1, 5.0), 0.9
-"""A logarithm of power is below this, and falls with wavenumber by a factor between these, in at
-least this share of spectra."""
 FEWEST_FOR_LEVEL = 10
 """Spectra from which their typical power is known well enough to compare it."""
-RISES = 3.0
-"""Factor by which k³P(k) rises at least, where P(k) falls."""
 BEYOND = 1.05
 """Factor by which wavenumbers may lie beyond the largest that a file's name gives."""
 
@@ -67,11 +79,6 @@ class Spectra:
         scaling: names and priors of the ``P`` parameters.
         groups: items with equal group share one truth; by default items whose
             truth is equal, and every item of unknown truth for itself.
-        dropped: names of simulations left out because a power was not positive
-            and finite.
-        notes: what a person should know about how they were read.
-        coverage: how many spectra there are, and why some are not used; None of loose files.
-        inputs: bins and wavenumbers, which another network's must equal.
 
     Attributes:
         domain: number of the domain, which every batch carries; None until it is set.
@@ -88,10 +95,6 @@ class Spectra:
         truth: ArrayLike,
         scaling: Scaling,
         groups: Sequence[str] | None = None,
-        dropped: Sequence[str] = (),
-        notes: Sequence[str] = (),
-        coverage: Coverage | None = None,
-        inputs: Inputs | None = None,
     ) -> None:
         self.x = torch.as_tensor(np.array(x, dtype=np.float32))
         if len(self.x) == 0:
@@ -100,10 +103,6 @@ class Spectra:
         self.ids = tuple(ids)
         self.groups = tuple(groups) if groups is not None else truth_groups(ids, self.y)
         self.scaling = scaling
-        self.dropped = tuple(dropped)
-        self.notes = tuple(notes)
-        self.coverage = coverage
-        self.inputs = inputs or Inputs()
         self.domain: int | None = None
         self._scaled = scaling.to_unit(self.y).float()
 
@@ -154,98 +153,206 @@ class Spectra:
 
     def __repr__(self) -> str:
         names = ", ".join(self.scaling.names)
-        lost = f", {len(self.dropped)} dropped" if self.dropped else ""
-        return f"Spectra({len(self)} spectra of {self.x.shape[1]} features{lost}; {names})"
+        return f"Spectra({len(self)} spectra of {self.x.shape[1]} features; {names})"
 
 
-def load_spectra(
-    suite: str | Suite,
-    data: Path | str,
-    redshifts: Sequence[float] = (0.0,),
-    parameters: Sequence[str] | Scaling = ("Omega_m",),
-    bins: int | None = 20,
-    spacing: str = "log",
-    set: str = "LH",  # noqa: A002 - what CAMELS calls it
-    volume: str = "L25n256",
-    limit: int | None = None,
-    labelled: bool = True,
-    kmax: float | None = None,
-) -> Spectra:
-    """Load the power spectra of a suite with the truth from its parameter table.
-
-    Row ``i`` of a file belongs to simulation ``{set}_{i}``. Features are
-    ``log10 P`` in (Mpc/h)³, rebinned in wavenumber, one redshift after the other.
-    A simulation with a power that is not positive and finite at any redshift is
-    left out and listed in ``dropped``.
+class PowerSpectra(Simulations):
+    """Galaxy power spectra as summary vectors.
 
     Args:
-        suite: any spelling of a suite's name.
-        data: data folder.
-        redshifts: snapshots that form one input, in this order.
-        parameters: what is inferred; a scaling brings priors of its own.
-        bins: bins per redshift; None keeps the columns of the file.
+        bins: bins of wavenumber per redshift; None keeps every column of the file.
         spacing: of the bins, see :data:`dagnn.data.power.SPACINGS`.
-        set: simulation set, for example ``LH``.
-        volume: for example ``L25n256``.
-        limit: at most this many simulations, the first ones.
-        labelled: whether a missing parameter table is an error; otherwise every row of the
-            files is taken and its truth is NaN.
-        kmax: largest wavenumber of the files in h/Mpc, where there are several; None takes the
-            largest.
-
-    Raises:
-        MissingDataError: a file is absent; the message lists what is there.
-        TruncatedFileError: a file is shorter than its header says.
-        MismatchError: a file has fewer rows than the table has simulations of the set.
-        TableError: labels lie far outside the suite's prior.
-        DataError: a file holds something else, or no usable spectrum is left.
+        kmax: largest wavenumber of the files in h/Mpc, where a folder has files of several;
+            None takes the largest that all suites of a run have, or that its network was
+            trained on.
     """
-    data, suite = Path(data), find_suite(suite)
-    scaling = Scaling.of(parameters)
-    table = _table(suite, data, set, volume, labelled)
-    numbers = _numbers(table, set) if table else None
-    found = [find_power(data, suite, z, set, kmax) for z in redshifts]
-    files = [file for file, _ in found]
-    every = np.arange(len(read_power(files[0]))) if numbers is None else numbers
-    rows = every[:limit]
-    wanted = [f"{set}_{row}" for row in rows]
-    power = [_rows_of(file, rows) for file in files]
-    usable = np.all([(np.isfinite(p) & (p > 0)).all(1) for p in power], axis=0)
-    ids = [name for name, good in zip(wanted, usable, strict=True) if good]
-    dropped = [name for name, good in zip(wanted, usable, strict=True) if not good]
-    if not ids:
-        raise DataError(f"{files[0]}: no spectrum is positive and finite everywhere.")
-    columns, inputs = _inputs([p[usable] for p in power], files, bins, spacing)
-    notes = []
-    for file, redshift in zip(files, redshifts, strict=True):
-        notes += _chosen(file, kmax_there(data, suite, redshift, set))
-    notes += [
-        *_unequal(inputs),
-        *rising_notes([p[usable] for p in power], files),
-        *[
-            f"z={asked:g} is read from the snapshot at z={there:.2f}"
-            for asked, (_, there) in zip(redshifts, found, strict=True)
-            if abs(asked - there) > SAME_REDSHIFT
-        ],
-    ]
-    truth = np.full((len(ids), len(scaling.names)), np.nan)
-    if table is not None:
-        truth, odd = read_labels(table, ids, scaling.names, suite)
-        notes += [*odd, *_surplus(files[0], table, set, limit)]
-    left_out = {
-        "power not positive and finite": tuple(dropped),
-        "beyond the limit": tuple(f"{set}_{row}" for row in every[len(rows) :]),
-    }
-    return Spectra(
-        columns,
-        ids,
-        truth,
-        scaling,
-        dropped=dropped,
-        notes=notes,
-        coverage=Coverage(len(every), left_out, item="spectra"),
-        inputs=inputs,
-    )
+
+    reads = SPECTRA
+
+    def __init__(
+        self, bins: int | None = 20, spacing: str = "log", kmax: float | None = None
+    ) -> None:
+        if bins is not None and bins < 1:
+            raise ValueError(f"bins must be at least 1, or null; got {bins}")
+        if spacing not in SPACINGS:
+            raise ValueError(f"unknown spacing {spacing!r}. {nearest(spacing, SPACINGS)}")
+        self.bins = bins
+        self.spacing = spacing
+        self.kmax = kmax
+
+    def redshifts(
+        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
+    ) -> tuple[float, ...]:
+        """Return the redshifts that there are files of."""
+        return available_redshifts(find_suite(suite), data, set_name, self.kmax)
+
+    def shared_options(self, requests: Sequence[Request], trained: Inputs) -> dict[str, Any]:
+        """Return the largest wavenumber, where files of several are there and none is set."""
+        there = [
+            kmax_there(request.data, find_suite(request.suite), redshift, request.set)
+            for request in requests
+            for redshift in request.redshifts
+        ]
+        if self.kmax is not None or all(len(each) < 2 for each in there):
+            return {}
+        own = {kmax for kmax in trained.kmax.values() if kmax}
+        common = own if len(own) == 1 else set.intersection(*(each for each in there if each))
+        return {"kmax": max(common)} if common else {}
+
+    def find(self, request: Request) -> None:
+        """See that a suite has spectra at every redshift."""
+        suite = find_suite(request.suite)
+        for redshift in request.redshifts:
+            find_power(request.data, suite, redshift, request.set, self.kmax)
+
+    def prepare(self, request: Request, shard: Shard) -> None:
+        """See that a suite's files are there; each is read at once."""
+        if request.labelled:
+            suite = find_suite(request.suite)
+            find_table(suite, request.data, request.set, request.volume)
+        self.find(request)
+
+    def load(self, request: Request) -> Loaded:
+        """Read a suite's spectra with the truth from its parameter table.
+
+        Row ``i`` of a file belongs to simulation ``{set}_{i}``. Features are ``log10 P`` in
+        (Mpc/h)³, rebinned in wavenumber, one redshift after the other. A simulation with a
+        power that is not positive and finite at any redshift is left out.
+
+        Raises:
+            MissingDataError: a file is absent; the message lists what is there.
+            TruncatedFileError: a file is shorter than its header says.
+            MismatchError: a file has fewer rows than the table has simulations of the set.
+            TableError: labels lie far outside the suite's prior.
+            DataError: a file holds something else, or no usable spectrum is left.
+        """
+        data, suite, set_name = request.data, find_suite(request.suite), request.set
+        table = None
+        try:
+            table = read_table(find_table(suite, data, set_name, request.volume))
+        except MissingDataError:
+            if request.labelled:
+                raise
+        listed = None if table is None else _numbers(table, set_name)
+        found = [find_power(data, suite, z, set_name, self.kmax) for z in request.redshifts]
+        files = [file for file, _ in found]
+        every = np.arange(len(read_power(files[0]))) if listed is None else listed
+        rows = every[: request.limit]
+        power = [_rows_of(file, rows) for file in files]
+        usable = np.all([_positive(p) for p in power], axis=0)
+        ids = [f"{set_name}_{row}" for row in rows[usable]]
+        dropped = [f"{set_name}_{row}" for row in rows[~usable]]
+        if not ids:
+            raise DataError(f"{files[0]}: no spectrum is positive and finite everywhere.")
+        power = [p[usable] for p in power]
+        columns, inputs = self._features(power, files)
+        notes = [f"left out {name}: power not positive and finite" for name in dropped]
+        notes = list(few(notes))
+        for file, redshift in zip(files, request.redshifts, strict=True):
+            notes += _chosen(file, kmax_there(data, suite, redshift, set_name))
+        notes += [*_unequal(inputs), *rising_notes(power, files)]
+        notes += [
+            f"z={wanted:g} is read from the snapshot at z={there:.2f}"
+            for wanted, (_, there) in zip(request.redshifts, found, strict=True)
+            if abs(wanted - there) > SAME_REDSHIFT
+        ]
+        truth = np.full((len(ids), len(request.scaling.names)), np.nan)
+        if table is not None and listed is not None:
+            truth, odd = read_labels(table, ids, request.scaling.names, suite)
+            notes += odd
+            there = len(read_power(files[0]))
+            if request.limit is None and there != len(listed):
+                notes.append(
+                    f"{files[0].name} has {there} rows, {table.path.name} lists {len(listed)} "
+                    f"{set_name} simulations"
+                )
+        left_out = {
+            "power not positive and finite": tuple(dropped),
+            "beyond the limit": tuple(f"{set_name}_{row}" for row in every[len(rows) :]),
+        }
+        spectra = Spectra(columns, ids, truth, request.scaling)
+        return Loaded(
+            spectra,
+            False,
+            spectra.fingerprint,
+            tuple(notes),
+            coverage=Coverage(len(every), left_out, item="spectra"),
+            inputs=inputs,
+        )
+
+    def read(self, files: Sequence[Path], request: Request) -> Loaded:
+        """Read loose files of spectra; as many consecutive ones as redshifts form an input.
+
+        Args:
+            files: ``.npy`` files ``[n, K]`` or ``[K]``, with ``k_values.txt`` beside them.
+            request: gives redshifts and what is inferred.
+
+        Raises:
+            UsageError: the number of files is not a multiple of that of the redshifts.
+            MismatchError: files of one input have different numbers of rows.
+            DataError: a file is absent or broken, or a power is not positive.
+        """
+        require_redshifts(files, request.redshifts)
+        together = len(request.redshifts)
+        if not files or len(files) % together:
+            raise UsageError(
+                f"One input is made of {together} files, one per redshift; got {len(files)} files."
+            )
+        names: list[str] = []
+        notes: list[str] = []
+        blocks: list[FloatArray] = []
+        made: list[Inputs] = []
+        for start in range(0, len(files), together):
+            own = [Path(file) for file in files[start : start + together]]
+            power = _complete(own)
+            features, inputs = self._features(power, own)
+            blocks.append(features)
+            made.append(inputs)
+            notes += [*_unequal(inputs), *rising_notes(power, own)]
+            inputs.require_same(made[0], str(own[0]), str(files[0]))
+            names += [f"{own[0].stem}[{row}]" for row in range(len(features))]
+        unknown = np.full((len(names), len(request.scaling.names)), np.nan)
+        # Files without wavenumbers could not be compared with the others: then none are known.
+        inputs = next((each for each in made if not all(each.grid.values())), made[0])
+        spectra = Spectra(np.concatenate(blocks), names, unknown, request.scaling)
+        return Loaded(spectra, False, "", tuple(notes), suite=common_suite(files), inputs=inputs)
+
+    def _features(
+        self, power: Sequence[FloatArray], files: Sequence[Path]
+    ) -> tuple[FloatArray, Inputs]:
+        """Return the features of several redshifts side by side, and what they stand for.
+
+        Raises:
+            DataError: power looks like a logarithm.
+            MismatchError: a file has another number of columns than wavenumbers.
+        """
+        bins, spacing = self.bins, self.spacing
+        columns, names = [], [f"redshift {number}" for number in range(1, len(files) + 1)]
+        grid: dict[str, list[float]] = {}
+        for name, rows, file in zip(names, power, files, strict=True):
+            require_power(rows, file)
+            k = (
+                own_wavenumbers(rows, file)
+                if bins is not None or file.with_name(WAVENUMBERS).is_file()
+                else None
+            )
+            grid[name] = [] if k is None else k.tolist()
+            log_power = np.log10(rows)
+            columns.append(
+                log_power if bins is None or k is None else rebin(log_power, k, bins, spacing)
+            )
+        inputs = Inputs(
+            {"bins": bins, **({} if bins is None else {"spacing": spacing})},
+            grid,
+            {name: kmax_of(file) for name, file in zip(names, files, strict=True)},
+            {name: str(file) for name, file in zip(names, files, strict=True)},
+            {
+                name: float(np.median(np.log10(rows)))
+                for name, rows in zip(names, power, strict=True)
+                if len(rows) >= FEWEST_FOR_LEVEL
+            },
+        )
+        return np.concatenate(columns, 1), inputs
 
 
 def _chosen(file: Path, there: Collection[float]) -> list[str]:
@@ -276,22 +383,6 @@ def _unequal(inputs: Inputs) -> list[str]:
     ]
 
 
-def rising_notes(power: Sequence[FloatArray], files: Sequence[Path]) -> list[str]:
-    """Note power that rises with wavenumber, which P(k) of galaxies does not on these scales."""
-    return [
-        f"{file.name}: power rises with wavenumber, as k³P(k) does; galaxy power P(k) in (Mpc/h)³ "
-        "falls. Check what the file holds"
-        for rows, file in zip(power, files, strict=True)
-        if rows.shape[1] > 2 and (_fall(rows) < 1 / RISES).mean() > LOG_SHARE
-    ]
-
-
-def _fall(power: FloatArray) -> FloatArray:
-    """Return the power at the lowest third of wavenumbers over that at the highest ``[n]``."""
-    third = power.shape[1] // 3
-    return np.asarray(power[:, :third].mean(1) / power[:, -third:].mean(1))
-
-
 def _surplus(file: Path, table: ParameterTable, set_name: str, limit: int | None) -> list[str]:
     """Say so where a file has more rows than the table has simulations."""
     rows, listed = len(read_power(file)), len(_numbers(table, set_name))
@@ -300,80 +391,24 @@ def _surplus(file: Path, table: ParameterTable, set_name: str, limit: int | None
     return [f"{file.name} has {rows} rows, {table.path.name} lists {listed} {set_name} simulations"]
 
 
-def _table(
-    suite: Suite, data: Path, set_name: str, volume: str, labelled: bool
-) -> ParameterTable | None:
-    """Return the parameter table; None where spectra that need no labels have none."""
-    try:
-        return read_table(find_table(suite, data, set_name, volume))
-    except MissingDataError:
-        if labelled:
-            raise
-        return None
+def _positive(power: FloatArray) -> NDArray[np.bool_]:
+    return np.asarray((np.isfinite(power) & (power > 0)).all(1), dtype=bool)
 
 
-def read_spectra(
-    files: Sequence[Path],
-    parameters: Sequence[str] | Scaling = ("Omega_m",),
-    bins: int | None = 20,
-    redshifts: int = 1,
-    spacing: str = "log",
-) -> Spectra:
-    """Read loose files of spectra whose truth is unknown.
-
-    Args:
-        files: ``.npy`` files ``[n, K]`` or ``[K]``, with ``k_values.txt`` beside them.
-        parameters: what a network will infer.
-        bins: as in :func:`load_spectra`.
-        redshifts: how many consecutive files form one input.
-        spacing: as in :func:`load_spectra`.
-
-    Raises:
-        UsageError: the number of files is not a multiple of ``redshifts``.
-        MismatchError: files of one input have different numbers of rows.
-        DataError: a file is absent or broken, or a power is not positive.
-    """
-    if not files or len(files) % redshifts:
-        raise UsageError(
-            f"One input is made of {redshifts} files, one per redshift; got {len(files)} files."
-        )
-    names: list[str] = []
-    blocks = []
-    made: list[Inputs] = []
-    notes: list[str] = []
-    for start in range(0, len(files), redshifts):
-        block, inputs, odd = _one_input(
-            [Path(file) for file in files[start : start + redshifts]], bins, spacing
-        )
-        blocks.append(block)
-        made.append(inputs)
-        notes += odd
-        inputs.require_same(made[0], str(files[start]), str(files[0]))
-        names += [f"{Path(files[start]).stem}[{row}]" for row in range(len(block))]
-    scaling = Scaling.of(parameters)
-    unknown = np.full((len(names), len(scaling.names)), np.nan)
-    # Files without wavenumbers could not be compared with the others: then none are known.
-    inputs = next((each for each in made if not all(each.grid.values())), made[0])
-    return Spectra(np.concatenate(blocks), names, unknown, scaling, notes=notes, inputs=inputs)
-
-
-def _one_input(
-    files: Sequence[Path], bins: int | None, spacing: str
-) -> tuple[FloatArray, Inputs, list[str]]:
-    """Read the files of one input: features side by side, their wavenumbers, what is odd."""
+def _complete(files: Sequence[Path]) -> list[FloatArray]:
+    """Read the files of one input, every row of which must be usable."""
     power = [read_power(file) for file in files]
     if len({len(p) for p in power}) > 1:
         sizes = ", ".join(f"{file.name}: {len(p)}" for file, p in zip(files, power, strict=True))
         raise MismatchError(f"The files of one input have different numbers of rows ({sizes}).")
     for file, p in zip(files, power, strict=True):
-        bad = np.flatnonzero(~(np.isfinite(p) & (p > 0)).all(1))
+        bad = np.flatnonzero(~_positive(p))
         if len(bad):
             raise DataError(
                 f"{file}: power is not positive and finite in rows {bad[:5].tolist()} ({len(bad)} "
                 f"of {len(p)}). Expected P(k) in (Mpc/h)³, not its logarithm."
             )
-    features, inputs = _inputs(power, files, bins, spacing)
-    return features, inputs, [*_unequal(inputs), *rising_notes(power, files)]
+    return power
 
 
 def _numbers(table: ParameterTable, set: str) -> NDArray[np.int64]:  # noqa: A002
@@ -398,77 +433,3 @@ def _rows_of(file: Path, rows: NDArray[np.int64]) -> FloatArray:
             f"number of simulations to {len(power)}."
         )
     return power[rows]
-
-
-def _inputs(
-    power: Sequence[FloatArray], files: Sequence[Path], bins: int | None, spacing: str
-) -> tuple[FloatArray, Inputs]:
-    """Return the features of several redshifts side by side, and what they stand for.
-
-    Raises:
-        DataError: power looks like a logarithm.
-        MismatchError: a file has another number of columns than wavenumbers.
-    """
-    columns, names = [], [f"redshift {number}" for number in range(1, len(files) + 1)]
-    grid: dict[str, list[float]] = {}
-    for name, rows, file in zip(names, power, files, strict=True):
-        require_power(rows, file)
-        k = own_wavenumbers(rows, file) if bins is not None or has_wavenumbers(file) else None
-        grid[name] = [] if k is None else k.tolist()
-        log_power = np.log10(rows)
-        columns.append(
-            log_power if bins is None or k is None else rebin(log_power, k, bins, spacing)
-        )
-    inputs = Inputs(
-        {"bins": bins, **({} if bins is None else {"spacing": spacing})},
-        grid,
-        {name: kmax_of(file) for name, file in zip(names, files, strict=True)},
-        {name: str(file) for name, file in zip(names, files, strict=True)},
-        {
-            name: float(np.median(np.log10(rows)))
-            for name, rows in zip(names, power, strict=True)
-            if len(rows) >= FEWEST_FOR_LEVEL
-        },
-    )
-    return np.concatenate(columns, 1), inputs
-
-
-def own_wavenumbers(power: FloatArray, file: Path) -> FloatArray:
-    """Read the wavenumbers of a file of spectra ``[n, K]``, and see that they can be its own.
-
-    Raises:
-        MismatchError: their number is not ``K``.
-        DataError: they cannot be read.
-    """
-    k = read_wavenumbers(file)
-    if power.shape[1] != len(k):
-        raise MismatchError(
-            f"{file} has {power.shape[1]} columns, k_values.txt beside it lists {len(k)} "
-            f"wavenumbers, {k[0]:.4g} to {k[-1]:.4g} h/Mpc. Put the k_values.txt of these spectra "
-            "there; where a folder has files of several kmax, data.kmax chooses."
-        )
-    return k
-
-
-def require_power(power: FloatArray, file: Path) -> None:
-    """Refuse positive numbers that are the logarithm of a power already.
-
-    Galaxy power on these scales is tens to thousands of (Mpc/h)³ and falls by more than a
-    decade; its logarithm, to base 10 or e, falls by a factor of few and is smaller than 15.
-
-    Args:
-        power: positive numbers ``[n, K]``.
-        file: where they are from.
-
-    Raises:
-        DataError: they look like a logarithm.
-    """
-    if power.shape[1] < 3 or power.max() > LOG_BELOW:
-        return
-    falls = _fall(power)
-    if (falls > LOG_FALLS[0]).mean() >= LOG_SHARE and np.median(falls) < LOG_FALLS[1]:
-        raise DataError(
-            f"{file}: values from {power.min():.3g} to {power.max():.3g} look like a logarithm of "
-            "power already. Expected galaxy power P(k) in (Mpc/h)³, which is tens to thousands: "
-            "save the power itself, 10**values of log10."
-        )

@@ -1,4 +1,4 @@
-"""Surveys of images: names resolve to files, labels to classes."""
+"""Surveys of images: names resolve to files, files to one table, labels to classes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,36 +6,43 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from dagnn.catalogs.cache import Shard
-from dagnn.catalogs.tables import ParameterTable
-from dagnn.data.identical import about_identical
-from dagnn.data.image_arrays import LAYOUTS, channels_first, label_names, resized, usable
 from dagnn.data.image_files import Block, name_inside, read_array, read_blocks
 from dagnn.data.image_paths import (
     GROUP_WORDS,
     LABEL_WORDS,
     find_beside,
     find_images,
+    find_surveys,
     siblings,
 )
-from dagnn.data.images import Images
-from dagnn.data.inputs import Inputs
-from dagnn.data.kinds import IMAGES
+from dagnn.data.images import Images, about_identical
 from dagnn.data.mocking import skies
-from dagnn.data.requests import Loaded, Mocks, Request
-from dagnn.data.survey_search import find_surveys
-from dagnn.data.survey_table import UNWANTED, Survey, cut_groups, join_blocks, keep_usable
-from dagnn.data.truth import NO_PARAMETERS, Truth
-from dagnn.errors import ConfigError, DagnnError, DataError, MismatchError, UsageError, nearest
-from dagnn.parameters import Scaling
+from dagnn.data.pixels import (
+    LAYOUTS,
+    about_depth,
+    brightness,
+    channels_first,
+    kinds_of,
+    label_names,
+    require_one_scale,
+    resized,
+    texts,
+    usable,
+)
+from dagnn.data.requests import IMAGES, Inputs, Loaded, Mocks, Modality, Request, Truth
+from dagnn.errors import DagnnError, DataError, MismatchError, UsageError, nearest
 from dagnn.records import Coverage, IntArray
 
 Array = NDArray[Any]
 
+# Class number of an image whose class is not requested.
+UNWANTED = -2
 
-class SurveyImages:
+
+class SurveyImages(Modality):
     """Images of galaxies with their classes; a suite is any survey that has files.
 
     Args:
@@ -133,10 +140,6 @@ class SurveyImages:
             )
         return Truth(classes=tuple(found))
 
-    def prior(self, suite: str, parameter: str) -> tuple[float, float]:
-        """Refuse: images are asked for classes."""
-        raise ConfigError(f"Images have classes, not parameters such as {parameter}.")
-
     def mocks(self, suites: Sequence[str], boxes: int) -> Mocks:
         """Return the mock sky that has these surveys."""
         return skies([self.name(suite) for suite in suites], self.mock_images)
@@ -152,29 +155,9 @@ class SurveyImages:
         except DagnnError:
             return False
 
-    def redshifts(
-        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
-    ) -> tuple[float, ...]:
-        """Return nothing: images are not snapshots."""
-        return ()
-
-    def table(
-        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
-    ) -> ParameterTable | None:
-        """Return nothing: images have no parameters."""
-        return None
-
     def find(self, request: Request) -> None:
         """See that a survey is there."""
         find_images(request.data, self.name(str(request.suite)), self.images)
-
-    def prepare(self, request: Request, shard: Shard) -> None:
-        """See that a survey is there; its images are read from a few files at once."""
-        self.find(request)
-
-    def shared_options(self, requests: Sequence[Request], trained: Inputs) -> dict[str, Any]:
-        """Return nothing: the configuration sets every option."""
-        return {}
 
     def load(self, request: Request) -> Loaded:
         """Read the images of a survey.
@@ -186,55 +169,66 @@ class SurveyImages:
         name = self.name(str(request.suite))
         classes = request.classes or self.truth([name], [], [], request.data).classes
         blocks = self._blocks(name, request.data)
-        every = self._survey(blocks)
-        survey = sampled = every.sample(request.limit)
-        numbers = self._numbers(survey.labels, classes, name)
-        survey, numbers, notes = keep_usable(survey, numbers, len(classes), request.labelled, name)
-        dataset = Images(
-            survey.pixels, survey.ids.tolist(), numbers, classes, survey.groups.tolist()
-        )
-        notes += [*survey.notes, *cut_groups(dataset.groups, survey.parts.tolist())]
-        notes += about_identical(dataset.ids, survey.labels.tolist(), dataset.contents)
-        notes += _about_labels(blocks, survey, request.labelled)
-        notes += _about_unknown(survey.labels[numbers == len(classes)])
+        pixels, table, notes = self._joined(blocks)
+        chosen = _sampled(len(table), request.limit)
+        if len(chosen) < len(table):
+            pixels = pixels[chosen]
+        sampled = table.iloc[chosen]
+        numbers = self._numbers(sampled["label"].to_numpy(), classes, name)
+        keep, left_out = _usable(pixels, numbers, len(classes), request.labelled, name)
+        if len(keep) < len(sampled):
+            pixels = pixels[keep]
+        used, numbers = sampled.iloc[keep], numbers[keep]
+        labels, parts = used["label"].tolist(), tuple(used["part"])
+        dataset = Images(pixels, used["id"].tolist(), numbers, classes, used["group"].tolist())
         if request.on_progress is not None:
             request.on_progress(len(dataset), len(dataset))
-        parts = tuple(survey.parts.tolist())
-        coverage = _coverage(every, sampled, survey)
+        unused = {
+            "beyond the limit": tuple(table["id"].drop(index=sampled.index)),
+            "not usable": tuple(sampled["id"].drop(index=used.index)),
+        }
         return Loaded(
             dataset,
-            survey.mock,
+            any(block.mock for block in blocks),
             dataset.fingerprint,
-            tuple(notes),
+            (
+                *left_out,
+                *notes,
+                *_cut_groups(dataset.groups, parts),
+                *about_identical(dataset.ids, labels, dataset.contents),
+                *_about_labels(blocks, labels, request.labelled),
+                *_about_unknown(used["label"][numbers == len(classes)].tolist()),
+            ),
             parts=parts,
-            coverage=coverage,
+            coverage=Coverage(len(table), unused, item="images"),
             inputs=self._inputs,
         )
 
-    def read(
-        self,
-        files: Sequence[Path],
-        scaling: Scaling = NO_PARAMETERS,
-        redshifts: Sequence[float] = (0.0,),
-        volume: str | None = None,
-        classes: Sequence[str] = (),
-        suite: str | None = None,
-    ) -> Loaded:
+    def read(self, files: Sequence[Path], request: Request) -> Loaded:
         """Read loose files; their labels, if they have any, are not read.
 
         Raises:
-            UsageError: an archive has images of several surveys, and ``suite`` is none of them.
+            UsageError: an archive has images of several surveys, and the request names none of
+                them.
         """
+        suite = str(request.suite) or None
         named = {file: name_inside(Path(file), suite) for file in files}
         blocks = [block for file in files for block in read_blocks(Path(file), named[file])]
-        survey = self._survey([Block(b.path, b.pixels, ids=b.ids, mock=b.mock) for b in blocks])
-        finite = usable(survey.pixels)
+        blocks = [Block(b.path, b.pixels, ids=b.ids, mock=b.mock) for b in blocks]
+        pixels, table, _ = self._joined(blocks)
+        finite = usable(pixels)
         if not finite.all():
-            raise DataError(f"{survey.ids[~finite][0]} has pixels that are not finite.")
-        dataset = Images(survey.pixels, survey.ids.tolist(), np.full(len(finite), -1), classes)
+            raise DataError(f"{table['id'][~finite].iloc[0]} has pixels that are not finite.")
+        unlabelled = np.full(len(table), -1)
+        dataset = Images(pixels, table["id"].tolist(), unlabelled, request.classes)
         names = set(named.values())
-        named_suite = names.pop() if len(names) == 1 else None
-        return Loaded(dataset, survey.mock, "", suite=named_suite, inputs=self._inputs)
+        return Loaded(
+            dataset,
+            any(block.mock for block in blocks),
+            "",
+            suite=names.pop() if len(names) == 1 else None,
+            inputs=self._inputs,
+        )
 
     @property
     def _inputs(self) -> Inputs:
@@ -265,9 +259,49 @@ class SurveyImages:
         names = block.names or numbered
         return label_names(block.labels, names, len(block.pixels), block.labels_path or block.path)
 
-    def _survey(self, blocks: Sequence[Block]) -> Survey:
+    def _joined(self, blocks: Sequence[Block]) -> tuple[Array, pd.DataFrame, list[str]]:
+        """Join what the files of one survey hold.
+
+        Returns:
+            Pixels ``[n, C, H, W]``; a table of id, label, group and part of every image, where
+            an empty label or part means none; and notes on the images as a whole.
+
+        Raises:
+            MismatchError: images differ in shape or in the scale of their brightness, or ids or
+                groups in number.
+        """
         pixels = [self._prepared(block) for block in blocks]
-        return join_blocks(blocks, pixels, [self._names_of(block) for block in blocks])
+        shapes = {p.shape[1:]: b.path for p, b in zip(pixels, blocks, strict=True)}
+        if len(shapes) > 1:
+            listed = ", ".join(f"{path.name} {list(shape)}" for shape, path in shapes.items())
+            raise MismatchError(
+                f"Images of one survey differ in shape ([channels, height, width]): {listed}. "
+                "data.size makes heights and widths equal; channels must be equal in the files."
+            )
+        kinds = frozenset().union(*(kinds_of(block.pixels) for block in blocks))
+        require_one_scale(kinds, " and ".join(dict.fromkeys(str(block.path) for block in blocks)))
+        if len({each.dtype for each in pixels}) > 1:
+            pixels = [brightness(each) for each in pixels]
+        table = pd.concat([self._table_of(block) for block in blocks], ignore_index=True)
+        # Images that share an id show one object, from several sides.
+        repeated = table.groupby("id").cumcount().astype(str)
+        if table["id"].duplicated().any():
+            table["id"] = table["id"] + "#" + repeated
+        joined = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
+        return joined, table, about_depth(kinds)
+
+    def _table_of(self, block: Block) -> pd.DataFrame:
+        ids = _one_per_image(block, "ids", block.ids)
+        ids = ids or [f"{block.path.stem}[{row}]" for row in range(len(block.pixels))]
+        return pd.DataFrame(
+            {
+                "id": ids,
+                "label": self._names_of(block).tolist(),
+                "group": _one_per_image(block, "groups", block.groups) or ids,
+                "part": list(block.parts) or [""] * len(ids),
+            },
+            dtype=object,
+        )
 
     def _prepared(self, block: Block) -> Array:
         pixels = channels_first(block.pixels, block.path, self.layout)
@@ -292,16 +326,6 @@ class SurveyImages:
         return found.astype(np.int64)
 
 
-def _coverage(every: Survey, sampled: Survey, used: Survey) -> Coverage:
-    """Count the images of a survey, and say why some are not used."""
-    chosen, kept = set(sampled.ids.tolist()), set(used.ids.tolist())
-    left_out = {
-        "beyond the limit": tuple(name for name in every.ids.tolist() if name not in chosen),
-        "not usable": tuple(name for name in sampled.ids.tolist() if name not in kept),
-    }
-    return Coverage(len(every.ids), left_out, item="images")
-
-
 def _looked_for(blocks: Sequence[Block]) -> str:
     """Say where labels were looked for, and not found."""
     path = blocks[0].path
@@ -309,27 +333,27 @@ def _looked_for(blocks: Sequence[Block]) -> str:
     return f"looked in {' and '.join([path.name, *beside])}"
 
 
-def _about_labels(blocks: Sequence[Block], survey: Survey, labelled: bool) -> list[str]:
-    """Say what missing labels and names mean for the report."""
-    known = int((survey.labels != "").sum())
+def _about_labels(blocks: Sequence[Block], labels: Sequence[str], labelled: bool) -> list[str]:
+    """Note what missing labels and names mean for the report."""
+    known = sum(label != "" for label in labels)
     if not known:
         return [
             f"no image has a label ({_looked_for(blocks)}), so nothing is measured on it; "
             "predictions.csv tells what its images are taken for"
         ]
     notes = []
-    if known < len(survey.labels) and not labelled:
-        notes.append(f"{len(survey.labels) - known} of {len(survey.labels)} images have no label")
-    if labelled and all(name.isdigit() for name in survey.labels.tolist() if name):
+    if known < len(labels) and not labelled:
+        notes.append(f"{len(labels) - known} of {len(labels)} images have no label")
+    if labelled and all(name.isdigit() for name in labels if name):
         notes.append("its classes are called by their numbers; data.classes names them in order")
     return notes
 
 
-def _about_unknown(labels: Array) -> list[str]:
-    """Name the classes that a network is not taught, of the images that are kept."""
-    if not len(labels):
+def _about_unknown(labels: Sequence[str]) -> list[str]:
+    """Name the classes of the images that are kept though no source has them."""
+    if not labels:
         return []
-    names = ", ".join(sorted(set(labels.tolist())))
+    names = ", ".join(sorted(set(labels)))
     return [f"unknown classes, which no source teaches: {names} ({len(labels)} of the images)"]
 
 
@@ -339,3 +363,67 @@ def _labels_in(file: Path, suite: str) -> Block:
         labels = read_array(file)
         return Block(file, labels, labels=labels)
     return read_blocks(file, suite)[0]
+
+
+def _sampled(images: int, limit: int | None) -> IntArray:
+    """Return the rows of at most ``limit`` images, the same ones each time.
+
+    Drawn at random: the first ones would share a class where a file is sorted by class.
+    """
+    if limit is None or limit >= images:
+        return np.arange(images)
+    return np.sort(np.random.default_rng(0).permutation(images)[:limit])
+
+
+def _one_per_image(block: Block, what: str, values: Array | None) -> list[str]:
+    if values is None:
+        return []
+    if values.size != len(block.pixels):
+        raise MismatchError(
+            f"{block.path}: {len(block.pixels)} images, but {values.size} {what}; one per image "
+            "is needed."
+        )
+    return texts(values)
+
+
+def _usable(
+    pixels: Array, numbers: IntArray, classes: int, labelled: bool, suite: str
+) -> tuple[IntArray, list[str]]:
+    """Return the images that can be used, and notes on how many cannot.
+
+    Args:
+        pixels: all images ``[n, C, H, W]``.
+        numbers: class of each ``[n]``; ``K``: unknown to the network, −1: no label,
+            −2: not requested.
+        classes: number of known classes ``K``.
+        labelled: whether only images of known class are of use.
+        suite: name of the survey, for the error message.
+
+    Raises:
+        DataError: none is usable.
+    """
+    finite = usable(pixels)
+    unwanted = numbers == UNWANTED
+    # Training on a source needs a known class.
+    mute = ((numbers == -1) | (numbers == classes)) & labelled
+    reasons = (
+        (~finite, "with pixels that are not finite"),
+        (unwanted, "of a class that is not asked for"),
+        (mute & finite, "without a known class to learn from"),
+    )
+    notes = [
+        f"left out {rows.sum()} of {len(rows)} images {why}" for rows, why in reasons if rows.any()
+    ]
+    keep = np.flatnonzero(finite & ~unwanted & ~mute)
+    if len(keep) == 0:
+        raise DataError(f"No image of {suite} can be used: {'; '.join(notes)}.")
+    return keep, notes
+
+
+def _cut_groups(groups: Sequence[str], survey_parts: Sequence[str]) -> list[str]:
+    """Warn where the files themselves put images of one object into several parts."""
+    parts: dict[str, set[str]] = {}
+    for group, part in zip(groups, survey_parts, strict=True):
+        parts.setdefault(group, set()).add(part)
+    cut = sum(len(of_one - {""}) > 1 for of_one in parts.values())
+    return [f"the files put {cut} objects into more than one part of the split"] if cut else []

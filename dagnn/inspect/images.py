@@ -10,13 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnn.data.identical import about_identical, digests, joined
-from dagnn.data.image_arrays import channels_first, label_names, usable
-from dagnn.data.image_depth import about_depth, clash, kinds_of
-from dagnn.data.image_files import Block, read_array, read_blocks, texts
-from dagnn.data.image_paths import GROUP_WORDS, LABEL_WORDS, find_beside, part_of
-from dagnn.data.pictures import PICTURES, read_pictures
-from dagnn.data.survey_search import Found, find_surveys, is_of_runs
+from dagnn.data.image_files import PICTURES, Block, part_of, read_array, read_blocks, read_pictures
+from dagnn.data.image_paths import (
+    GROUP_WORDS,
+    LABEL_WORDS,
+    Found,
+    find_beside,
+    find_surveys,
+    is_of_runs,
+)
+from dagnn.data.images import about_identical, digests, joined
+from dagnn.data.pixels import (
+    about_depth,
+    channels_first,
+    clash,
+    kinds_of,
+    label_names,
+    texts,
+    usable,
+)
 from dagnn.errors import DagnnError, MismatchError
 from dagnn.files import entries
 from dagnn.inspect.files import Fact, Inspection

@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 from dagnn.catalogs.layouts import find_table
 from dagnn.catalogs.suites import known_suites
 from dagnn.catalogs.tables import range_problems, read_table
-from dagnn.data.inputs import same_wavenumbers
-from dagnn.data.power import SAME_REDSHIFT, kmax_of, read_power, read_wavenumbers
-from dagnn.data.spectra import own_wavenumbers, require_power, rising_notes
-from dagnn.data.spectra_names import Named, named_in
+from dagnn.data.power import (
+    SAME_REDSHIFT,
+    Named,
+    kmax_of,
+    named_in,
+    own_wavenumbers,
+    read_power,
+    read_wavenumbers,
+    require_power,
+    rising_notes,
+)
+from dagnn.data.requests import same_wavenumbers
 from dagnn.errors import MissingDataError, TableError
 from dagnn.inspect.files import Fact, Inspection
 from dagnn.inspect.folders import DEFAULT_VOLUME, Sample, how_to_train, without_table

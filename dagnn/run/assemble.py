@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from dagnn.config import Component, Experiment, Term, build, check_options, lookup
-from dagnn.data.domains import Domains, Stream
-from dagnn.data.truth import Truth
+from dagnn.data.requests import Truth
+from dagnn.data.streams import Domains, Stream
 from dagnn.errors import UsageError
 from dagnn.losses import (
     OBJECTIVES,

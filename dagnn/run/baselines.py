@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from dagnn.config import Experiment, build
-from dagnn.data.modalities import MODALITIES
+from dagnn.data import MODALITIES
 from dagnn.evaluation.baselines import SummaryTable, summary_baselines
 from dagnn.evaluation.measure import evaluate
 from dagnn.records import FloatArray, Predictions, Result

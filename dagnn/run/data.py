@@ -16,14 +16,21 @@ from torch import Tensor
 from dagnn.catalogs.cache import default_cache
 from dagnn.config import Experiment
 from dagnn.console import log, progress_bar
-from dagnn.data.inputs import Inputs
-from dagnn.data.kinds import CATALOGUES, IMAGES, SPECTRA, other_kind
+from dagnn.data.images import together
+from dagnn.data.kinds import other_kind
 from dagnn.data.mocking import CACHES, universes
-from dagnn.data.modalities import Modality
-from dagnn.data.requests import Loaded, Mocks, Request
+from dagnn.data.requests import (
+    CATALOGUES,
+    IMAGES,
+    SPECTRA,
+    Inputs,
+    Loaded,
+    Mocks,
+    Modality,
+    Request,
+    Truth,
+)
 from dagnn.data.splits import PARTS, Split, split_items
-from dagnn.data.together import together
-from dagnn.data.truth import Truth
 from dagnn.errors import MismatchError, MissingDataError, UsageError, meant
 from dagnn.files import entries
 from dagnn.parameters import Scaling

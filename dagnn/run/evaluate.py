@@ -8,7 +8,7 @@ from rich.console import Console
 
 from dagnn.config import Experiment
 from dagnn.console import log
-from dagnn.data.inputs import Inputs
+from dagnn.data.requests import Inputs
 from dagnn.errors import MissingDataError
 from dagnn.evaluation.measure import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network

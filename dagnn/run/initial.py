@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from dagnn.config import Experiment
-from dagnn.data.inputs import Inputs
+from dagnn.data.requests import Inputs
 from dagnn.errors import CheckpointError
 from dagnn.models import Network
 from dagnn.run.assemble import make_network

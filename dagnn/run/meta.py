@@ -36,7 +36,7 @@ class _Experiment(BaseModel):
 
 
 class _Inputs(BaseModel, extra="forbid"):
-    """See :class:`dagnn.data.inputs.Inputs`."""
+    """See :class:`dagnn.data.requests.Inputs`."""
 
     settings: dict[StrictStr, Any] = {}
     grid: dict[StrictStr, list[FiniteFloat]] = {}

@@ -13,10 +13,9 @@ from rich.markup import escape
 
 from dagnn.catalogs.suites import guess_suite
 from dagnn.console import log, screen
-from dagnn.data.inputs import Inputs
+from dagnn.data.images import require_trained_scale
 from dagnn.data.kinds import kind_of
-from dagnn.data.modalities import Loaded, Modality
-from dagnn.data.together import require_trained_scale
+from dagnn.data.requests import Inputs, Loaded, Modality, Request
 from dagnn.errors import DataError, MismatchError, UsageError, nearest
 from dagnn.evaluation.beyond import beyond_prior
 from dagnn.evaluation.predict import predict as predict_items
@@ -235,9 +234,14 @@ def _read(trained: Trained, modality: Modality, files: Sequence[Path], suite: st
     meta, data = trained.checkpoint.meta, trained.experiment.data
     truth = stored_truth(meta)
     with wanted(files, modality.reads, f"the run {trained.folder.path}"):
-        loaded = modality.read(
-            files, truth.scaling, data.redshifts, data.volume, truth.classes, suite
+        request = Request(
+            suite or "",
+            scaling=truth.scaling,
+            classes=truth.classes,
+            volume=data.volume,
+            redshifts=tuple(data.redshifts),
         )
+        loaded = modality.read(files, request)
     whose = f"the run {trained.folder.path}"
     notes = loaded.inputs.require_same(Inputs.stored(meta), "these files", whose)
     if dict(loaded.dataset.sizes) != meta["sizes"]:

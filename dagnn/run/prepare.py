@@ -9,7 +9,7 @@ from rich.console import Console
 from dagnn.catalogs.cache import Shard, default_cache
 from dagnn.config import Experiment
 from dagnn.console import log, progress_bar
-from dagnn.data.modalities import Modality, Request
+from dagnn.data.requests import Modality, Request
 from dagnn.errors import MissingDataError
 from dagnn.run.assemble import check
 from dagnn.run.calibrate import other_redshifts

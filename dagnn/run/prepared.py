@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from dagnn.config import Experiment, build
-from dagnn.data.modalities import MODALITIES, Modality
-from dagnn.data.requests import Loaded
+from dagnn.data import MODALITIES
+from dagnn.data.requests import Loaded, Modality, Truth
 from dagnn.data.splits import PARTS, Split
-from dagnn.data.truth import Truth
 from dagnn.parameters import Scaling
 from dagnn.records import FloatArray
 from dagnn.tasks import AnyPredictions

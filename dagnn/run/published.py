@@ -8,7 +8,8 @@ from rich.console import Console
 
 from dagnn.catalogs.suites import guess_suite
 from dagnn.console import log
-from dagnn.data.modalities import Galaxies
+from dagnn.data.catalogues import Galaxies
+from dagnn.data.requests import Request
 from dagnn.errors import ConfigError, UsageError
 from dagnn.evaluation.predict import predict
 from dagnn.graphs.features import NODE_FEATURES
@@ -79,7 +80,7 @@ def predict_published(
     scaling = Scaling.of(parameters)
     galaxies = _reader(weights, network, scaling, radius, features, convention)
     with wanted(files, galaxies.reads, weights.name):
-        loaded = galaxies.read(files, scaling)
+        loaded = galaxies.read(files, Request(scaling=scaling, volume=""))
     dataset = loaded.dataset
     predictions = predict(
         network,

@@ -15,7 +15,7 @@ from torch import Tensor, device
 from torch.nn import functional
 
 from dagnn.config import Experiment
-from dagnn.data.inputs import Inputs
+from dagnn.data.requests import Inputs
 from dagnn.evaluation.alignment import domain_auc
 from dagnn.evaluation.predict import evaluating
 from dagnn.files import write_text

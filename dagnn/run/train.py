@@ -9,7 +9,7 @@ from rich.console import Console
 
 from dagnn.config import Experiment
 from dagnn.console import busy, log
-from dagnn.data.inputs import Inputs
+from dagnn.data.requests import Inputs
 from dagnn.errors import DagnnError, Interrupted
 from dagnn.evaluation.measure import DRAWN, MODEL, ORACLE, SOURCE_ONLY
 from dagnn.evaluation.storage import read_predictions, read_results

@@ -11,7 +11,8 @@ from dagnn.catalogs.checks import CHANCE, log_chance
 from dagnn.catalogs.collection import load_suite, prepare_boxes
 from dagnn.catalogs.reader import read_catalog
 from dagnn.catalogs.suites import find_suite, load_suite_file
-from dagnn.data.modalities import Galaxies
+from dagnn.data.catalogues import Galaxies
+from dagnn.data.requests import Request
 from dagnn.errors import ConfigError, ImplausibleError, MismatchError
 from dagnn.inspect import inspect_path
 from dagnn.parameters import Scaling
@@ -296,7 +297,7 @@ def test_loose_files_are_refused(root):
     scale(root, 0.5, [1])
     files = [root / FILE.format(k) for k in (0, 1)]
     with pytest.raises(ImplausibleError, match="LH_1"):
-        Galaxies().read(files, Scaling.of(["Omega_m"]))
+        Galaxies().read(files, Request(scaling=Scaling.of(["Omega_m"])))
 
 
 def test_inspecting_a_file_shows_problem_and_ranges(path):

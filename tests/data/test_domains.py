@@ -7,7 +7,7 @@ import torch
 from in_domain import InDomain
 from torch import Tensor
 
-from dagnn.data.domains import Domains, Stream
+from dagnn.data.streams import Domains, Stream
 from dagnn.errors import CheckpointError, DataError
 
 

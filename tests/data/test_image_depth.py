@@ -10,12 +10,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dagnn.cli import app
-from dagnn.data.identical import joined
 from dagnn.data.image_files import read_blocks
+from dagnn.data.images import joined, require_trained_scale, together
 from dagnn.data.requests import Request
 from dagnn.data.splits import split_groups
 from dagnn.data.surveys import SurveyImages
-from dagnn.data.together import require_trained_scale, together
 from dagnn.errors import DataError, MismatchError
 from dagnn.inspect.images import inspect_images
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dagnn.data.image_arrays import channels_first, label_names, resized
-from dagnn.data.image_files import read_blocks
-from dagnn.data.image_paths import find_images, part_of
+from dagnn.data.image_files import part_of, read_blocks
+from dagnn.data.image_paths import find_images
+from dagnn.data.pixels import channels_first, label_names, resized
 from dagnn.errors import (
     DataError,
     MismatchError,

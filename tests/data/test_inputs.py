@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dagnn.data.inputs import Inputs, same_wavenumbers
-from dagnn.data.modalities import Galaxies, PowerSpectra
+from dagnn.data.catalogues import Galaxies
+from dagnn.data.requests import Inputs, same_wavenumbers
+from dagnn.data.spectra import PowerSpectra
 from dagnn.data.surveys import SurveyImages
 from dagnn.errors import MismatchError
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dagnn.data.kinds import CATALOGUES, IMAGES, SPECTRA, TEXT, kind_of
+from dagnn.data.kinds import TEXT, kind_of
+from dagnn.data.requests import CATALOGUES, IMAGES, SPECTRA
 
 
 @pytest.fixture

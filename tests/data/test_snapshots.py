@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dagnn.catalogs.collection import load_suite
-from dagnn.data.modalities import Galaxies
+from dagnn.data.catalogues import Galaxies
 from dagnn.data.requests import Loaded, Request
 from dagnn.errors import ConfigError, MismatchError, MissingDataError, UsageError
 from dagnn.models import ENCODERS
@@ -18,6 +18,7 @@ BOX = 25000.0
 SNAPSHOTS = {90: 0.0, 73: 0.503}
 BOTH = (0.0, 0.5)
 SCALING = Scaling.of(["Omega_m"])
+LOOSE = Request(scaling=SCALING, redshifts=BOTH)
 
 
 def write_box(path: Path, redshift: float, galaxies: int, stars: int = 100) -> None:
@@ -160,7 +161,7 @@ def test_published_conventions_have_one_snapshot(data, convention):
         load(data, convention=convention)
     files = [box_path(data, 0, snapshot) for snapshot in SNAPSHOTS]
     with pytest.raises(ConfigError, match=convention):
-        Galaxies(0.1, convention=convention).read(files, SCALING, BOTH)
+        Galaxies(0.1, convention=convention).read(files, LOOSE)
 
 
 def test_one_snapshot_named_twice_is_refused(data):
@@ -170,7 +171,7 @@ def test_one_snapshot_named_twice_is_refused(data):
 
 def test_loose_files_come_in_inputs(data):
     files = [box_path(data, number, snapshot) for number in (0, 3) for snapshot in SNAPSHOTS]
-    read = Galaxies(0.1).read(files, SCALING, BOTH)
+    read = Galaxies(0.1).read(files, LOOSE)
     assert read.dataset.ids == (str(files[0]), str(files[2])) and read.suite == "simba"
     expected = load(data).dataset.batch(torch.tensor([0, 3]))
     assert torch.equal(read.dataset.batch(torch.arange(2)).x, expected.x)
@@ -182,11 +183,11 @@ def test_loose_files_in_another_order_are_refused(data):
 
     modality = Galaxies(0.1)
     with pytest.raises(UsageError, match="made of 2 files, one per redshift; got 3"):
-        modality.read([path(0, 90), path(0, 73), path(1, 90)], SCALING, BOTH)
+        modality.read([path(0, 90), path(0, 73), path(1, 90)], LOOSE)
     with pytest.raises(MismatchError, match=r"Redshift of .*_073.*0\.503 where 0\.000"):
-        modality.read([path(0, 73), path(0, 90)], SCALING, BOTH)
+        modality.read([path(0, 73), path(0, 90)], LOOSE)
     with pytest.raises(MismatchError, match="LH_0 and LH_1"):
-        modality.read([path(0, 90), path(1, 73)], SCALING, BOTH)
+        modality.read([path(0, 90), path(1, 73)], LOOSE)
 
 
 def test_redshifts_that_are_there(data):

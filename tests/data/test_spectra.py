@@ -1,14 +1,16 @@
 """Spectra: files found by name, rebinned, joined with the truth by simulation name."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from loaded_spectra import load_spectra, read_spectra
 
 from dagnn.catalogs.suites import find_suite
 from dagnn.data.power import find_power, log_bins, read_power, rebin
-from dagnn.data.spectra import Spectra, load_spectra, read_spectra
+from dagnn.data.spectra import Spectra
 from dagnn.errors import (
     ConfigError,
     DataError,
@@ -39,7 +41,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_truth_is_joined_by_name_and_power_by_number(data):
-    spectra = load_spectra("simba", data, bins=None)
+    spectra = load_spectra("simba", data, bins=None).dataset
     power = np.load(data / NOW)
     for i, name in enumerate(spectra.ids):
         number = int(name[3:])
@@ -49,13 +51,13 @@ def test_truth_is_joined_by_name_and_power_by_number(data):
 
 
 def test_several_redshifts_stand_side_by_side(data):
-    both = load_spectra("simba", data, redshifts=(0.0, 1.05), bins=4)
-    now, before = (load_spectra("simba", data, redshifts=(z,), bins=4) for z in (0.0, 1.05))
+    both = load_spectra("simba", data, redshifts=(0.0, 1.05), bins=4).dataset
+    now, before = (load_spectra("simba", data, redshifts=(z,), bins=4).dataset for z in (0.0, 1.05))
     assert torch.equal(both.x, torch.cat([now.x, before.x], 1))
 
 
 def test_batch_has_scaled_truth_and_carries_its_domain(data):
-    spectra = load_spectra("simba", data, parameters=("Omega_m", "sigma_8"), bins=5)
+    spectra = load_spectra("simba", data, parameters=("Omega_m", "sigma_8"), bins=5).dataset
     batch = spectra.in_domain(1).batch(torch.tensor([2, 0]))
     assert isinstance(batch, Batch)
     assert batch.domain == 1
@@ -66,9 +68,9 @@ def test_batch_has_scaled_truth_and_carries_its_domain(data):
 
 
 def test_limit_takes_the_first_simulations_of_the_table(data):
-    spectra = load_spectra("simba", data, bins=4, limit=2)
-    assert spectra.ids == ("LH_0", "LH_1")
-    told = str(spectra.coverage)
+    loaded = load_spectra("simba", data, bins=4, limit=2)
+    assert loaded.dataset.ids == ("LH_0", "LH_1")
+    told = str(loaded.coverage)
     assert told == "6 spectra found, 2 used; left out: 4 (beyond the limit: LH_2, LH_3, LH_4, ...)"
 
 
@@ -81,7 +83,7 @@ def test_labels_far_outside_the_prior_are_refused(data):
     assert raised.value.exit_code == 3
     with pytest.raises(TableError, match=r"LH_3 3\.09"):
         load_spectra("simba", data, bins=4, labelled=False)
-    assert len(load_spectra("simba", data, parameters=["sigma_8"], bins=4)) == 6
+    assert len(load_spectra("simba", data, parameters=["sigma_8"], bins=4).dataset) == 6
     table.write_text(content.replace("LH_3 0.25", "LH_3 0.52"))
     (note,) = load_spectra("simba", data, bins=4).notes
     assert "outside the prior of Omega_m, 0.1 to 0.5: LH_3 0.52" in note
@@ -105,10 +107,11 @@ def test_unusable_spectra_are_left_out_and_named(data):
     power = np.load(data / NOW)
     power[1, 3], power[4, 0] = np.nan, 0.0
     np.save(data / NOW, power)
-    spectra = load_spectra("simba", data, redshifts=(1.05, 0.0), bins=4)
-    assert set(spectra.dropped) == {"LH_1", "LH_4"}
-    assert len(spectra) == 4
-    assert "2 dropped" in repr(spectra)
+    loaded = load_spectra("simba", data, redshifts=(1.05, 0.0), bins=4)
+    assert loaded.dataset.ids == ("LH_0", "LH_2", "LH_3", "LH_5")
+    assert loaded.coverage is not None
+    assert loaded.coverage.left_out["power not positive and finite"] == ("LH_1", "LH_4")
+    assert loaded.notes[0] == "left out LH_1: power not positive and finite"
     np.save(data / NOW, power * np.nan)
     with pytest.raises(DataError, match="no spectrum is positive and finite"):
         load_spectra("simba", data, bins=4)
@@ -124,7 +127,7 @@ def test_file_with_fewer_rows_than_the_table_is_refused(data):
     np.save(data / NOW, np.load(data / NOW)[:4])
     with pytest.raises(MismatchError, match=r"has 4 rows.*up to number 5"):
         load_spectra("simba", data)
-    assert len(load_spectra("simba", data, bins=4, limit=4)) == 4
+    assert len(load_spectra("simba", data, bins=4, limit=4).dataset) == 4
 
 
 def test_truncated_and_foreign_files_are_told_apart(data):
@@ -147,7 +150,7 @@ def test_truncated_and_foreign_files_are_told_apart(data):
 
 def test_wavenumbers_are_needed_only_for_rebinning(data):
     (data / "k_values.txt").unlink()
-    assert load_spectra("simba", data, bins=None).x.shape == (6, len(K))
+    assert load_spectra("simba", data, bins=None).dataset.x.shape == (6, len(K))
     with pytest.raises(MissingDataError, match=r"k_values\.txt is absent"):
         load_spectra("simba", data, bins=4)
 
@@ -186,20 +189,21 @@ def test_impossible_number_of_bins_is_refused(bins):
 
 
 def test_loose_files_have_unknown_truth(data):
-    spectra = read_spectra([data / NOW, data / BEFORE], bins=4)
+    renamed = shutil.copy(data / BEFORE, data / "mine.npy")
+    spectra = read_spectra([data / NOW, renamed], bins=4).dataset
     assert len(spectra) == 12
-    assert spectra.ids[7] == f"{Path(BEFORE).stem}[1]"
+    assert spectra.ids[7] == "mine[1]"
     assert spectra.y.isnan().all()
     assert len(set(spectra.groups)) == 12
-    joint = read_spectra([data / NOW, data / BEFORE], bins=4, redshifts=2)
-    assert joint.x.shape == (6, 8)
+    joint = read_spectra([data / NOW, data / BEFORE], bins=4, redshifts=(0.0, 1.05))
+    assert joint.dataset.x.shape == (6, 8)
     with pytest.raises(UsageError, match="2 files, one per redshift; got 1"):
-        read_spectra([data / NOW], redshifts=2)
+        read_spectra([data / NOW], redshifts=(0.0, 1.05))
 
 
 def test_one_dimensional_file_is_one_spectrum(data):
     np.save(data / "mine.npy", np.ones(len(K)))
-    assert read_spectra([data / "mine.npy"], bins=None).x.tolist() == [[0.0] * len(K)]
+    assert read_spectra([data / "mine.npy"], bins=None).dataset.x.tolist() == [[0.0] * len(K)]
     np.save(data / "mine.npy", -np.ones(len(K)))
     with pytest.raises(DataError, match=r"rows \[0\]"):
         read_spectra([data / "mine.npy"], bins=None)
@@ -212,10 +216,11 @@ def test_empty_dataset_is_refused():
 
 @pytest.mark.parametrize("suite", ["tng", "simba"])
 def test_real_measurements_load_with_their_parameters(shared, suite):
-    spectra = load_spectra(suite, shared / "camels", redshifts=(0.0, 1.05))
+    loaded = load_spectra(suite, shared / "camels", redshifts=(0.0, 1.05))
+    spectra = loaded.dataset
     assert len(spectra) == 1000
     assert spectra.sizes == {"features": 40}
-    assert spectra.dropped == ()
+    assert loaded.coverage is not None and loaded.coverage.used == 1000
     assert 0.1 <= spectra.y.min() < 0.101
     # Clustering of galaxies follows the matter density;
     # a join of the wrong rows would show no correlation at all.
@@ -239,14 +244,14 @@ def test_a_number_that_means_another_redshift_today_is_not_taken_for_it(data):
 def test_a_redshift_between_the_old_snapshots_takes_the_nearest_and_says_so(data):
     exact = load_spectra("simba", data, redshifts=(1.05,), bins=4)
     near = load_spectra("simba", data, redshifts=(1.0,), bins=4)
-    assert torch.equal(exact.x, near.x)
+    assert torch.equal(exact.dataset.x, near.dataset.x)
     assert not exact.notes
     assert "z=1.0" in near.notes[0]
 
 
 def test_linear_bins_hold_equally_many_wavenumbers(data):
-    linear = load_spectra("simba", data, bins=4, spacing="linear")
-    log = load_spectra("simba", data, bins=4, spacing="log")
+    linear = load_spectra("simba", data, bins=4, spacing="linear").dataset
+    log = load_spectra("simba", data, bins=4, spacing="log").dataset
     assert linear.x.shape == log.x.shape
     assert not torch.equal(linear.x, log.x)
 
@@ -254,7 +259,7 @@ def test_linear_bins_hold_equally_many_wavenumbers(data):
 def test_an_unlabelled_suite_needs_no_table(data):
     for table in data.glob("CosmoAstroSeed*"):
         table.unlink()
-    spectra = load_spectra("simba", data, bins=4, labelled=False)
+    spectra = load_spectra("simba", data, bins=4, labelled=False).dataset
     assert len(spectra) == len(np.load(data / NOW))
     assert torch.isnan(spectra.y).all()
     with pytest.raises(MissingDataError):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dagnn.data.spectra_names import named_in, require_redshifts
+from dagnn.data.power import named_in, require_redshifts
 from dagnn.errors import MismatchError
 
 TODAY, EARLIER = (

@@ -8,8 +8,8 @@ from PIL import Image
 
 from dagnn.data import MODALITIES, SurveyImages, split_items
 from dagnn.data.image_paths import find_images
-from dagnn.data.modalities import Request
-from dagnn.data.together import together
+from dagnn.data.images import together
+from dagnn.data.requests import Request
 from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError
 
 NAMES = ["smooth", "featured", "edgeon", "odd"]
@@ -194,7 +194,7 @@ def test_images_with_pixels_that_are_not_finite_are_left_out(tmp_path):
     assert loaded.dataset.ids == ("sky[0]", "sky[1]", "sky[3]")
     assert loaded.notes[0] == "left out 1 of 4 images with pixels that are not finite"
     with pytest.raises(DataError, match=r"sky\[2\] has pixels"):
-        SurveyImages().read([tmp_path / "sky.npz"])
+        SurveyImages().read([tmp_path / "sky.npz"], Request())
 
 
 def test_mismatches_are_named(tmp_path, archives):
@@ -231,7 +231,7 @@ def test_names_are_forgiving_and_never_paths():
 
 def test_loose_files_have_no_labels(archives):
     files = [archives / "gz_sdss.npz", archives / "gz_decals.npz"]
-    loaded = SurveyImages().read(files, classes=("a", "b"))
+    loaded = SurveyImages().read(files, Request(classes=("a", "b")))
     assert len(loaded.dataset) == 11
     assert set(loaded.dataset.y.tolist()) == {-1}
     assert loaded.dataset.sizes["classes"] == 2
@@ -241,17 +241,17 @@ def test_a_loose_archive_of_several_surveys_is_read_by_name(tmp_path):
     file = tmp_path / "radio_first_nvss.npz"
     arrays = {f"{name}_images": np.full((3, 4, 4), n, np.uint8) for n, name in enumerate("ab", 1)}
     np.savez(file, **arrays)
-    loaded = SurveyImages().read([file], classes=("x", "y"), suite="b")
+    loaded = SurveyImages().read([file], Request("b", classes=("x", "y")))
     assert loaded.suite == "b" and loaded.dataset.pixels.unique().tolist() == [2]
-    for other in (None, "c"):
+    for other in ("", "c"):
         with pytest.raises(UsageError, match=r"holds images of a, b\. Say of which with --suite"):
-            SurveyImages().read([file], classes=("x", "y"), suite=other)
+            SurveyImages().read([file], Request(other, classes=("x", "y")))
     np.savez(file, images=arrays["a_images"], images_err=arrays["b_images"])
-    for suite in (None, "c"):
-        loaded = SurveyImages().read([file], classes=("x", "y"), suite=suite)
+    for suite in ("", "c"):
+        loaded = SurveyImages().read([file], Request(suite, classes=("x", "y")))
         assert loaded.suite is None and loaded.dataset.pixels.unique().tolist() == [1]
     np.savez(file, a_images=arrays["a_images"])
-    loaded = SurveyImages().read([file], classes=("x", "y"), suite="c")
+    loaded = SurveyImages().read([file], Request("c", classes=("x", "y")))
     assert loaded.suite == "a" and len(loaded.dataset) == 3
 
 

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dagnn.data.requests import Request
-from dagnn.data.survey_search import find_surveys
+from dagnn.data.image_paths import find_surveys
+from dagnn.data.requests import NO_PARAMETERS, Request
 from dagnn.data.surveys import SurveyImages
-from dagnn.data.truth import NO_PARAMETERS
 from dagnn.inspect import show
 from dagnn.inspect.images import inspect_images
 

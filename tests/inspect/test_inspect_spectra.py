@@ -5,10 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
+from loaded_spectra import load_spectra
 from typer.testing import CliRunner
 
 from dagnn.cli import app
-from dagnn.data.spectra import load_spectra
 from dagnn.errors import MismatchError
 from dagnn.inspect import inspect_path, show
 from dagnn.inspect.spectra import spectra_files

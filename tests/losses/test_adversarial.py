@@ -8,7 +8,7 @@ from in_domain import InDomain
 from latents import ADVERSARIAL, make_pair, make_term, samples
 from torch import nn
 
-from dagnn.data.domains import Domains, Stream
+from dagnn.data.streams import Domains, Stream
 from dagnn.errors import UsageError
 from dagnn.losses import DANN, Objective, TaskLoss
 from dagnn.losses.adversarial import domain_cross_entropy

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from loaded_spectra import load_spectra, read_spectra
 from tiny_spectra import load, write_suites
 
 from dagnn import run
-from dagnn.data.spectra import load_spectra, read_spectra
 from dagnn.errors import DataError, MismatchError
 from dagnn.training import load_checkpoint
 
@@ -131,7 +131,7 @@ def test_loose_files_of_one_call_are_at_the_same_wavenumbers(spectra: Path, tmp_
     files = [folder / NAME.format("SIMBA", "20.0") for folder in (spectra, data)]
     with pytest.raises(MismatchError, match="wavenumbers"):
         read_spectra(files, bins=4)
-    assert torch.isfinite(read_spectra(files[:1], bins=4).x).all()
+    assert torch.isfinite(read_spectra(files[:1], bins=4).dataset.x).all()
 
 
 def test_equal_wavenumbers_under_names_of_another_kmax_are_not_both_right(
@@ -211,7 +211,7 @@ def test_power_that_is_none_is_refused(changed: np.ndarray, tmp_path: Path) -> N
     scatter = np.random.default_rng(0).uniform(0.9, 1.1, (12, 8))
     np.save(tmp_path / "right.npy", FALLING * scatter)
     np.save(tmp_path / "wrong.npy", changed * scatter)
-    assert len(read_spectra([tmp_path / "right.npy"], bins=4)) == 12
+    assert len(read_spectra([tmp_path / "right.npy"], bins=4).dataset) == 12
     with pytest.raises(DataError, match=r"wrong.npy.*\(Mpc/h\)³") as caught:
         read_spectra([tmp_path / "wrong.npy"], bins=4)
     assert "logarithm" in str(caught.value) and caught.value.exit_code == 3

@@ -14,8 +14,8 @@ from tiny_images import EXAMINED, tiny, write_survey, write_surveys
 
 from dagnn import run
 from dagnn.config import build, load_experiment, shipped_names
+from dagnn.data import MODALITIES
 from dagnn.data.mocking import skies
-from dagnn.data.modalities import MODALITIES
 from dagnn.errors import CheckpointError, UsageError
 from dagnn.robustness.examination import read_examination
 from dagnn.run.assemble import assemble, check

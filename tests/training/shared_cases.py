@@ -22,9 +22,9 @@ from dagnn.collective import (
     moments_over_processes,
     shared_batches,
 )
-from dagnn.data.domains import Domains, Stream
 from dagnn.data.galaxies import GalaxyGraphs
 from dagnn.data.images import Images
+from dagnn.data.streams import Domains, Stream
 from dagnn.errors import DagnnError, Interrupted
 from dagnn.graphs import build_graph
 from dagnn.losses import (

@@ -12,7 +12,7 @@ import torch
 import toy
 from toy import SETTINGS, toy_domains, toy_network, toy_objective, train
 
-from dagnn.data.domains import Domains
+from dagnn.data.streams import Domains
 from dagnn.errors import CheckpointError, Interrupted
 from dagnn.training import Callback, Checkpoints, MetricsLog, fit, load_checkpoint
 

@@ -19,7 +19,7 @@ from toy import (
     train,
 )
 
-from dagnn.data.domains import Domains, Stream
+from dagnn.data.streams import Domains, Stream
 from dagnn.errors import ConfigError, NonFiniteLossError
 from dagnn.losses import DANN, MMD, DomainTerm, GaussianNLL, NoAdaptation, Objective
 from dagnn.training import Callback, Checkpoints, TrainSettings, fit, load_checkpoint

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from dagnn.data.domains import Domains, Stream
+from dagnn.data.streams import Domains, Stream
 from dagnn.errors import Interrupted
 from dagnn.losses import MMD, GaussianNLL, Objective
 from dagnn.records import Moments, Output
