@@ -26,7 +26,7 @@ from dagnn.report.figures.style import figure_svg
 from dagnn.run.folder import RunFolder, require_free
 from dagnn.run.trained import load_network
 from dagnn.training import Checkpoints
-from dagnn.training.progress import MetricsLog
+from dagnn.training.callbacks import MetricsLog
 
 SOURCE = Path(dagnn.__file__).parents[1]
 

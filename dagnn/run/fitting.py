@@ -30,7 +30,7 @@ from dagnn.training import (
     validation_metrics,
 )
 from dagnn.training.checkpoint import load_checkpoint, save_checkpoint
-from dagnn.training.selection import Selection
+from dagnn.training.settings import Selection
 
 Validate = Callable[[Any], dict[str, float]]
 

@@ -1,14 +1,11 @@
 """Training: one plain loop for every modality, resumable at any epoch."""
 
-from dagnn.training.callbacks import Callback, Plan
+from dagnn.training.callbacks import Callback, MetricsLog, Plan, ProgressReport, legend
 from dagnn.training.checkpoint import Checkpoint, Checkpoints, load_checkpoint, load_weights
+from dagnn.training.forward import PRECISIONS
 from dagnn.training.loop import process_group
-from dagnn.training.optimizers import OPTIMIZERS
-from dagnn.training.precision import PRECISIONS
-from dagnn.training.progress import MetricsLog, ProgressReport, legend
-from dagnn.training.schedules import SCHEDULES
-from dagnn.training.selection import CRITERIA, TARGET_ORACLE
-from dagnn.training.settings import TrainSettings
+from dagnn.training.optimizers import OPTIMIZERS, SCHEDULES
+from dagnn.training.settings import CRITERIA, TARGET_ORACLE, TrainSettings
 from dagnn.training.trainer import FitResult, fit
 from dagnn.training.validation import target_error, validation_metrics
 

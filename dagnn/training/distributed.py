@@ -25,8 +25,8 @@ from torch.distributed.rendezvous import rendezvous
 
 from dagnn.collective import average_over_processes, call_collective, shared_batches
 from dagnn.errors import DagnnError, LostProcessError, UsageError
+from dagnn.training.checkpoint import RandomState, random_state, set_random_state
 from dagnn.training.loop import GROUP, SINGLE_PROCESS, Loop, ProcessGroup
-from dagnn.training.randomness import RandomState, random_state, set_random_state
 
 # The others wait while the first process reads, evaluates and draws; it may take its time.
 PATIENCE = timedelta(days=30)

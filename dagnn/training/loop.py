@@ -13,13 +13,9 @@ from torch import Tensor, nn
 from dagnn.errors import CheckpointError, NonFiniteLossError
 from dagnn.records import Batch, EpochRecord, Output, Terms
 from dagnn.training.callbacks import Callback
-from dagnn.training.checkpoint import Checkpoint, load_weights
-from dagnn.training.forward import Domains, make_pair
-from dagnn.training.gradients import Gradients
-from dagnn.training.optimizers import OPTIMIZERS, parameter_groups
-from dagnn.training.precision import in_precision
-from dagnn.training.randomness import random_state, set_random_state
-from dagnn.training.schedules import SCHEDULES
+from dagnn.training.checkpoint import Checkpoint, load_weights, random_state, set_random_state
+from dagnn.training.forward import Domains, in_precision, make_pair
+from dagnn.training.optimizers import OPTIMIZERS, SCHEDULES, Gradients, parameter_groups
 from dagnn.training.settings import TrainSettings
 
 Validate = Callable[[nn.Module], Mapping[str, float]]

@@ -17,8 +17,7 @@ from dagnn.training.callbacks import Callback, Plan
 from dagnn.training.checkpoint import Checkpoints, load_checkpoint, load_weights
 from dagnn.training.forward import Domains
 from dagnn.training.loop import Loop, Validate, process_group
-from dagnn.training.selection import Selection
-from dagnn.training.settings import TrainSettings
+from dagnn.training.settings import Selection, TrainSettings
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ from dagnn.nn import mixture
 from dagnn.records import Moments
 from dagnn.training import Callback, Checkpoints, TrainSettings, fit, validation_metrics
 from dagnn.training.forward import join, make_pair, nothing_like
-from dagnn.training.gradients import Gradients
-from dagnn.training.optimizers import OPTIMIZERS, parameter_groups
+from dagnn.training.optimizers import OPTIMIZERS, Gradients, parameter_groups
 
 WIDTH, MEMBERS = 4, 3
 # Clipping acts in some steps, and decay is strong: either would show if members mixed.

@@ -9,7 +9,7 @@ from toy import train
 
 from dagnn.records import EpochRecord
 from dagnn.training import MetricsLog, Plan, ProgressReport, legend
-from dagnn.training.progress import epoch_line, short_line
+from dagnn.training.callbacks import epoch_line, short_line
 
 
 def report(terminal: bool, **options) -> tuple[ProgressReport, io.StringIO]:
