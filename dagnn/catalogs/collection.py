@@ -202,8 +202,8 @@ def find_boxes(request: BoxRequest) -> tuple[dict[str, tuple[Path, ...]], Covera
     # The reader checks the redshift of a single layout anyway.
     stored: list[float | None] = [None]
     if len(layouts) > 1:
-        first = [next(iter(layout.files.values())) for layout in layouts]
-        stored = [header_redshift(files, request.cache) for files in first]
+        one_of_each = [next(iter(layout.files.values())) for layout in layouts]
+        stored = [header_redshift(one, request.cache) for one in one_of_each]
     at = list(zip(layouts, stored, strict=True))
     right = [layout for layout, own in at if own is None or same_redshift(own, z)]
     if not right:
@@ -218,7 +218,8 @@ def find_boxes(request: BoxRequest) -> tuple[dict[str, tuple[Path, ...]], Covera
     copies: set[str] = set()
     for layout in right:
         for sim, paths in layout.files.items():
-            if _resolved(files.setdefault(sim, paths)) != _resolved(paths):
+            first = files.setdefault(sim, paths)
+            if first is not paths and _resolved(first) != _resolved(paths):
                 copies.add(sim)
     elsewhere = _ordered({sim for layout in layouts for sim in layout.files} - set(files))
     twice, strange = _ordered(copies), sorted({name for each in layouts for name in each.strange})
@@ -253,7 +254,7 @@ def _collected(
     if not catalogs:
         simulation, reason = next(iter(empty.items()))
         raise EmptyCatalogError(
-            f"None of the {len(empty)} {request} has galaxies.  {simulation}: {reason}"
+            f"None of the {len(empty)} {request} has galaxies. {simulation}: {reason}"
         )
     ids = tuple(catalog.simulation for catalog in catalogs)
     left_out = {

@@ -11,43 +11,27 @@ from dagnn.catalogs.reader import chunk_number
 from dagnn.console import screen
 from dagnn.errors import MissingDataError
 from dagnn.files import entries
-from dagnn.inspect.files import (
-    Inspection,
-    inspect_array,
-    inspect_catalog,
-    inspect_run,
-    inspect_study,
-    inspect_table,
-    inspect_unknown,
-    inspect_weights,
-    inspect_yaml,
-)
+from dagnn.inspect import files, spectra
+from dagnn.inspect.files import Inspection
 from dagnn.inspect.folders import inspect_catalogues, inspect_other
 from dagnn.inspect.images import inspect_images
-from dagnn.inspect.spectra import (
-    WAVENUMBERS,
-    add_spectra,
-    inspect_spectra,
-    inspect_wavenumbers,
-    spectra_files,
-)
 
 __all__ = ["Inspection", "inspect_path", "show"]
 
 _BY_SUFFIX = {
-    ".hdf5": inspect_catalog,
-    ".h5": inspect_catalog,
-    ".txt": inspect_table,
-    ".csv": inspect_table,
-    ".gz": inspect_table,
-    ".npy": inspect_array,
-    ".npz": inspect_array,
-    ".yaml": inspect_yaml,
-    ".yml": inspect_yaml,
-    ".pt": inspect_weights,
-    ".pth": inspect_weights,
+    ".hdf5": files.inspect_catalog,
+    ".h5": files.inspect_catalog,
+    ".txt": files.inspect_table,
+    ".csv": files.inspect_table,
+    ".gz": files.inspect_table,
+    ".npy": files.inspect_array,
+    ".npz": files.inspect_array,
+    ".yaml": files.inspect_yaml,
+    ".yml": files.inspect_yaml,
+    ".pt": files.inspect_weights,
+    ".pth": files.inspect_weights,
 }
-_BY_SIGNATURE = {b"\x89HDF": inspect_catalog, b"PK\x03\x04": inspect_weights}
+_BY_SIGNATURE = {b"\x89HDF": files.inspect_catalog, b"PK\x03\x04": files.inspect_weights}
 
 
 def inspect_path(path: str | Path) -> Inspection:
@@ -71,32 +55,31 @@ def inspect_path(path: str | Path) -> Inspection:
 
 def _file_inspector(path: Path) -> Callable[[Path], Inspection]:
     """Return the function that knows this kind of file."""
-    if path.name == WAVENUMBERS:
-        return inspect_wavenumbers
+    if path.name == spectra.WAVENUMBERS:
+        return spectra.inspect_wavenumbers
     if path.suffix == ".npy" and path.name.startswith("Pk_"):
-        return inspect_spectra
+        return spectra.inspect_spectra
     with path.open("rb") as stream:
         start = stream.read(4)
-    return _BY_SUFFIX.get(path.suffix.lower()) or _BY_SIGNATURE.get(start, inspect_unknown)
+    return _BY_SUFFIX.get(path.suffix.lower()) or _BY_SIGNATURE.get(start, files.inspect_unknown)
 
 
 def _folder_inspector(path: Path) -> Callable[[Path], Inspection]:
     """Return the function that knows this kind of folder."""
-    if spectra_files(path):
+    if spectra.spectra_files(path):
         return _inspect_data
     if (path / "config.yaml").is_file() or (path / "results.csv").is_file():
-        return inspect_run
+        return files.inspect_run
     if (path / "study.yaml").is_file():
-        return inspect_study
-    files = [child for child in entries(path) if child.is_file()]
-    if any(chunk_number(child) is not None for child in files):
-        return inspect_catalog
+        return files.inspect_study
+    if any(child.is_file() and chunk_number(child) is not None for child in entries(path)):
+        return files.inspect_catalog
     return _inspect_data
 
 
 def _inspect_data(path: Path) -> Inspection:
     found = inspect_catalogues(path)
-    add_spectra(found, path)
+    spectra.add_spectra(found, path)
     if found.facts:
         return found
     other = inspect_other(path)
