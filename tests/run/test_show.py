@@ -31,9 +31,9 @@ def shown(show: Any, predictions: Any) -> str:
     return stream.getvalue()
 
 
-@pytest.mark.parametrize(("show", "made"), [(show_predictions, parameters), (classes)])
-def test_a_screen_is_not_flooded(show: Any, made: Any) -> None:
-    few, many = shown(show, made(SHOWN)), shown(show, made(SHOWN + 7))
+@pytest.mark.parametrize("made", [parameters, classes])
+def test_a_screen_is_not_flooded(made: Any) -> None:
+    few, many = (shown(show_predictions, made(count)) for count in (SHOWN, SHOWN + 7))
     assert few.count("box") == many.count("box") == SHOWN
     assert "more" not in few
     assert f"and 7 more: --out FILE.csv writes all {SHOWN + 7}." in many
