@@ -1,4 +1,4 @@
-"""The results table for a terminal."""
+"""Tables for a terminal: the results of one run, and the summary of a comparison."""
 
 from collections.abc import Collection, Sequence
 from itertools import groupby
@@ -8,9 +8,19 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.evaluation.measure import HELD_OUT, ORACLE, PREDICTORS, Block, blocks
-from dagnn.evaluation.wording import heading, with_interval
+from dagnn.evaluation.measure import (
+    HELD_OUT,
+    MODEL,
+    ORACLE,
+    PREDICTORS,
+    SOURCE_ONLY,
+    Block,
+    blocks,
+)
+from dagnn.evaluation.wording import heading, plain, with_interval
 from dagnn.records import Result
+from dagnn.report.comparison.runs import Group, qualifiers
+from dagnn.report.comparison.summary import places, rows, summarise, task_of_groups
 from dagnn.tasks import ALL_CLASSES, REGRESSION, task_of_results
 from dagnn.tasks.task import BASELINES
 
@@ -87,4 +97,38 @@ def console_table(
         table.add_section()
     if not chosen:
         table.add_row("no item with known truth")
+    return table
+
+
+def comparison_console(groups: Sequence[Group], title: str, *, narrow: bool = False) -> Table:
+    """Lay out mean ± sd of every group for a terminal, or for a plain log.
+
+    Args:
+        groups: at least one.
+        title: what is compared.
+        narrow: whether the terminal has fewer than :data:`NARROW` columns.
+    """
+    table = Table(
+        title=Text(heading(title, **qualifiers(groups))),
+        title_style="bold",
+        caption="mean ± sd over seeds · [95% bootstrap interval over the items] of a single seed",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    # Long names wrap, so that no number is ever cut.
+    table.add_column("suite", overflow="fold")
+    table.add_column("seeds", justify="right", no_wrap=True)
+    shown = task_of_groups(groups)
+    for name in shown.console:
+        table.add_column(shown.metrics[name].label, justify="right", no_wrap=True)
+    summaries = [(group, summarise(group)) for group in groups]
+    models = (*shown.rivals, SOURCE_ONLY, MODEL)
+    for place in places(groups):
+        suite, role, _, parameter = place
+        table.add_row(Text(f"{suite} ({role}) · {plain(parameter)}", style="bold"))
+        for row in rows(summaries, place, models):
+            label = Text(f"  {row.label}", style="" if row.model == MODEL else "dim")
+            cells = [stacked(str(row.metrics.get(name, "–")), narrow) for name in shown.console]
+            table.add_row(label, str(len(row.group.runs)), *cells)
+        table.add_section()
     return table

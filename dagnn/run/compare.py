@@ -12,13 +12,11 @@ from dagnn.console import busy, log, screen
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.evaluation.storage import read_predictions, read_results
 from dagnn.files import entries
-from dagnn.report.comparison.console import comparison_console
-from dagnn.report.comparison.notes import beyond_priors, shared_splits
+from dagnn.report.comparison.differences import write_comparison_csv
+from dagnn.report.comparison.notes import beyond_priors, shared_splits, warnings
 from dagnn.report.comparison.page import comparison_figures, write_comparison
 from dagnn.report.comparison.runs import FinishedRun, Group, group_runs
-from dagnn.report.comparison.stamps import warnings
-from dagnn.report.comparison.storage import write_comparison_csv
-from dagnn.report.console import NARROW
+from dagnn.report.console import NARROW, comparison_console
 from dagnn.report.figures.style import save_figure
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import chosen_by_oracle, held_out, stamped, with_groups
@@ -73,8 +71,8 @@ def compare(
             save_figure(figure, out / "figures", name)
         page = write_comparison(out / "report.html", groups, figures, title=title, notes=notes)
     show(groups, title)
-    for told in warnings(groups):
-        text = f"[bold yellow]{told.word}[/] {escape(told.rest)}"
+    for word, sentence in warnings(groups):
+        text = f"[bold yellow]{word}[/] {escape(sentence)}"
         console.print(text, highlight=False, soft_wrap=True)
     beyond = list(beyond_priors(groups))
     rest = len(beyond) - NOTES_SHOWN

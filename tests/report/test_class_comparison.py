@@ -11,12 +11,10 @@ from test_report import Page
 from dagnn.errors import MismatchError
 from dagnn.evaluation.measure import evaluate
 from dagnn.evaluation.paired import paired_bootstrap
-from dagnn.report.comparison.differences import to_first, to_no_adaptation
+from dagnn.report.comparison.differences import to_first, to_no_adaptation, write_comparison_csv
 from dagnn.report.comparison.notes import comparability
-from dagnn.report.comparison.page import comparison_figures, write_comparison
+from dagnn.report.comparison.page import comparison_figures, opening, write_comparison
 from dagnn.report.comparison.runs import FinishedRun, group_runs
-from dagnn.report.comparison.storage import write_comparison_csv
-from dagnn.report.comparison.words import opening
 from dagnn.tasks.classification_metrics import balanced_accuracy
 
 

@@ -9,17 +9,18 @@ import pytest
 from synthetic_runs import finished, seeds
 
 from dagnn.report.comparison.differences import (
+    COLUMNS,
     changes,
     to_first,
     to_no_adaptation,
     to_oracle,
+    write_comparison_csv,
 )
 from dagnn.report.comparison.matrix import matrices
 from dagnn.report.comparison.notes import comparability
+from dagnn.report.comparison.page import opening
 from dagnn.report.comparison.runs import Stamp, differing, group_runs
-from dagnn.report.comparison.storage import COLUMNS, write_comparison_csv
 from dagnn.report.comparison.summary import places, summarise
-from dagnn.report.comparison.words import opening
 
 OTHER = {"loss": {"terms": {"coral": {"weight": 1.0}}}}
 TARGET = ("simba", "target", "test", "Omega_m")

@@ -1,10 +1,9 @@
 """Many finished runs on one page: seeds, settings, suites, and what differs between them.
 
 Read in this order: :mod:`~dagnn.report.comparison.runs` (runs that differ by
-seed only form a group), :mod:`~dagnn.report.comparison.summary` (mean ± sd),
-:mod:`~dagnn.report.comparison.differences` (paired where the items are the
-same), :mod:`~dagnn.report.comparison.matrix` (suite × suite),
-:mod:`~dagnn.report.comparison.stamps` (what must not be overlooked),
+seed only form a group), :mod:`~dagnn.report.comparison.summary` (mean ± sd, and what qualifies
+it), :mod:`~dagnn.report.comparison.differences` (paired where the items are the
+same; ``comparison.csv``), :mod:`~dagnn.report.comparison.matrix` (suite × suite),
 :mod:`~dagnn.report.comparison.notes` (what is not comparable),
 :mod:`~dagnn.report.comparison.page`.
 """

@@ -1,17 +1,23 @@
-"""What separates two groups of runs: paired on the same items, and over the same seeds."""
+"""What separates two groups of runs: paired on the same items, and over the same seeds.
+
+:func:`write_comparison_csv` writes the differences with the numbers of every group.
+"""
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from scipy.stats import t as student
 
 from dagnn.evaluation.measure import HELD_OUT, MODEL, SOURCE_ONLY
 from dagnn.evaluation.paired import Difference, common_items, compare, direction, verdict
-from dagnn.report.comparison.runs import FinishedRun, Group
-from dagnn.report.comparison.summary import mean_and_sd
+from dagnn.files import write_text
+from dagnn.report.comparison.runs import FinishedRun, Group, qualifiers
+from dagnn.report.comparison.summary import Summary, marks, summarise
 from dagnn.tasks import CLASSIFICATION, REGRESSION, AnyPredictions
 
 COMPARED = frozenset((*REGRESSION.compared, *CLASSIFICATION.compared))
@@ -134,24 +140,24 @@ def _held_out(run: FinishedRun, model: str) -> list[AnyPredictions]:
 
 def _over_pairs(names: tuple[str, str], key: Place, members: Sequence[Difference]) -> Change:
     """Sum up the differences of one metric over paired seeds."""
-    values = [each.value for each in members]
-    mean, sd = mean_and_sd(values)
-    low, high = members[0].low, members[0].high
-    if len(members) > 1:
-        reach = sd / math.sqrt(len(values)) * float(student.ppf(0.975, len(values) - 1))
-        low, high = mean - reach, mean + reach
+    values = tuple(each.value for each in members)
+    found = Summary(key[-1], values, members[0].low, members[0].high)
+    low, high, several = found.low, found.high, found.n > 1
+    if several:
+        reach = found.sd / math.sqrt(found.n) * float(student.ppf(0.975, found.n - 1))
+        low, high = found.mean - reach, found.mean + reach
     sign = direction(key[-1])
     return Change(
         *names,
         *key,
-        mean,
+        found.mean,
         low,
         high,
-        sd,
-        len(values),
+        found.sd,
+        found.n,
         sum(sign * value > 0 for value in values) if sign else None,
         min(each.items for each in members),
-        "seeds" if len(values) > 1 else "items",
+        "seeds" if several else "items",
         min(each.independent for each in members),
     )
 
@@ -236,3 +242,45 @@ def to_oracle(groups: Sequence[Group]) -> list[Change]:
         for change in changes((group, MODEL), (oracle, MODEL))
         if change.role == "target"
     ]
+
+
+COLUMNS = (
+    "kind", "group", "model", "reference", "suite", "role", "reference_role", "split", "parameter",
+    "metric", "value", "low", "high", "sd", "seeds", "better", "items", "interval", "independent",
+    "mock", "oracle", "marks",
+)  # fmt: skip
+"""Of ``comparison.csv``. ``kind``: ``metric`` of a group, or ``difference``, ``adaptation``,
+``oracle_gap`` of two."""
+
+
+def write_comparison_csv(path: Path | str, groups: Sequence[Group]) -> Path:
+    """Write means with their spread, and differences with their uncertainty, one row each."""
+    mock = qualifiers(groups)["mock"]
+    kinds = {
+        "difference": to_first(groups),
+        "adaptation": to_no_adaptation(groups),
+        "oracle_gap": to_oracle(groups),
+    }
+    rows = [row for group in groups for row in _metrics(group)]
+    rows += [
+        {"kind": kind, "group": change.name, "mock": mock, **asdict(change)}
+        for kind, found in kinds.items()
+        for change in found
+    ]
+    # As objects, numbers are written so that they read back the same, and unknown ones not at all.
+    table = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+    return write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def _metrics(group: Group) -> Iterator[dict[str, Any]]:
+    for (suite, role, split, parameter), models in summarise(group, splits=None).items():
+        for model, metrics in models.items():
+            for name, found in metrics.items():
+                yield {
+                    "kind": "metric", "group": group.name, "model": model, "suite": suite,
+                    "role": role, "split": split, "parameter": parameter, "metric": name,
+                    "value": found.mean, "low": found.low, "high": found.high, "sd": found.sd,
+                    "seeds": found.n, "interval": "items" if found.n == 1 else "",
+                    "mock": group.first.mock, "oracle": group.oracle,
+                    "marks": "; ".join(marks(group, suite, model)),
+                }  # fmt: skip

@@ -1,15 +1,15 @@
 """The suite × suite matrix: trained on a row's sources, measured on a column's suite."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
 from dagnn.evaluation.measure import HELD_OUT, MODEL, PREDICTORS, SOURCE_ONLY
-from dagnn.report.comparison.runs import FinishedRun, Group, Settings, differing
-from dagnn.report.comparison.stamps import marks
-from dagnn.report.comparison.summary import Summary
-from dagnn.tasks import HEADLINES, REGRESSION, Task, task_of_results
+from dagnn.report.comparison.runs import FinishedRun, Group, Settings, differing, qualifiers
+from dagnn.report.comparison.summary import Summary, marks, task_of_groups
+from dagnn.tasks import HEADLINES, Task
 from dagnn.tasks.task import RIDGE, RIDGE_ALIGNED
 
 Sources = tuple[str, ...]
@@ -29,7 +29,7 @@ class Matrix:
         oracle: whether any checkpoint was chosen by target labels.
         task: which metrics to show.
         model: the predictor.
-        marks: sources and suite → what must not be overlooked of the numbers there.
+        marks: sources and suite → what qualifies the numbers there.
     """
 
     name: str
@@ -39,9 +39,9 @@ class Matrix:
     cells: dict[tuple[Sources, str], dict[str, Summary]]
     mock: bool
     oracle: bool
-    task: Task = REGRESSION
-    model: str = MODEL
-    marks: dict[tuple[Sources, str], tuple[str, ...]] = field(default_factory=dict)
+    task: Task
+    model: str
+    marks: dict[tuple[Sources, str], tuple[str, ...]]
 
     def is_same_suite(self, sources: Sources, suite: str) -> bool:
         """Whether a cell was measured on (held-out items of) its own sources."""
@@ -50,14 +50,10 @@ class Matrix:
 
 def matrices(groups: Sequence[Group]) -> list[Matrix]:
     """Return a matrix per recipe, predictor and parameter that has several rows."""
-    recipes: list[list[Group]] = []
+    alike: dict[tuple[tuple[str, str], ...], list[Group]] = {}
     for group in groups:
-        same = next((r for r in recipes if r[0].recipe() == group.recipe()), None)
-        if same is None:
-            recipes.append([group])
-        else:
-            same.append(group)
-    recipes = [members for members in recipes if len({g.first.source for g in members}) > 1]
+        alike.setdefault(tuple(sorted(group.recipe().items())), []).append(group)
+    recipes = [each for each in alike.values() if len({g.first.source for g in each}) > 1]
     names = recipe_names([members[0].recipe() for members in recipes])
     found = [
         _matrix(name if model == MODEL else f"{name} · {PREDICTORS[model]}", members, model, each)
@@ -76,17 +72,14 @@ def _baselines(recipes: Sequence[tuple[str, Sequence[Group]]]) -> list[Matrix]:
             alike: dict[str, tuple[str, Matrix]] = {}
             for name, members in recipes:
                 each = _matrix(PREDICTORS[model], members, model, parameter)
-                alike.setdefault(_written(each), (name, each))
+                # Alike is what a reader sees as the same numbers.
+                written = str([(at, *map(str, cell.values())) for at, cell in each.cells.items()])
+                alike.setdefault(written, (name, each))
             found += [
                 each if len(alike) == 1 else replace(each, name=f"{name} · {each.name}")
                 for name, each in alike.values()
             ]
     return found
-
-
-def _written(matrix: Matrix) -> str:
-    """Write every number of a matrix as a reader sees it."""
-    return str([(at, [str(v) for v in cell.values()]) for at, cell in matrix.cells.items()])
 
 
 def recipe_names(recipes: Sequence[Settings]) -> list[str]:
@@ -115,34 +108,28 @@ def _parameters(members: Iterable[Group], model: str) -> list[str]:
 
 def _matrix(name: str, members: Sequence[Group], model: str, parameter: str) -> Matrix:
     runs = [run for group in members for run in group.runs]
-    rows = sorted(dict.fromkeys(run.source for run in runs), key=len)
-    suites = list(dict.fromkeys(suite for sources in rows for suite in sources))
-    suites += [r.suite for run in runs for r in run.results if r.suite not in suites]
-    cells = {
-        (sources, suite): cell
-        for sources in rows
-        for suite in dict.fromkeys(suites)
-        if (cell := _cell([r for r in runs if r.source == sources], suite, model, parameter))
-    }
+    rows = tuple(sorted(dict.fromkeys(run.source for run in runs), key=len))
+    known = [suite for sources in rows for suite in sources]
+    known += [row.suite for run in runs for row in run.results]
+    cells, found = {}, {}
+    for sources, suite in product(rows, dict.fromkeys(known)):
+        of_row = [group for group in members if group.first.source == sources]
+        cell = _cell([run for group in of_row for run in group.runs], suite, model, parameter)
+        if cell:
+            cells[sources, suite] = cell
+            words = dict.fromkeys(word for group in of_row for word in marks(group, suite, model))
+            found[sources, suite] = tuple(words)
     return Matrix(
         name=name,
         parameter=parameter,
-        rows=tuple(rows),
-        suites=tuple(dict.fromkeys(suites)),
+        rows=rows,
+        suites=tuple(dict.fromkeys(known)),
         cells=cells,
-        mock=any(run.mock for run in runs),
-        oracle=any(run.oracle for run in runs),
-        task=task_of_results(row for run in runs for row in run.results),
+        **qualifiers(members),
+        task=task_of_groups(members),
         model=model,
-        marks={
-            (sources, suite): _marks(members, sources, suite, model) for sources, suite in cells
-        },
+        marks=found,
     )
-
-
-def _marks(members: Sequence[Group], sources: Sources, suite: str, model: str) -> tuple[str, ...]:
-    of_row = [group for group in members if group.first.source == sources]
-    return tuple(dict.fromkeys(mark for group in of_row for mark in marks(group, suite, model)))
 
 
 def _cell(
@@ -150,8 +137,8 @@ def _cell(
 ) -> dict[str, Summary]:
     """Sum up one cell over seeds.
 
-    Where a suite was the target of some run, only such runs count: a run that
-    met it unprepared answers another question. A source is measured by the runs
+    Where a suite was the target of some run, only such runs count: a run that was not
+    adapted to it measures something else. A source is measured by the runs
     of every target; those of one seed are averaged first, as they share its items.
     """
     roles = {row.role for run in runs for row in run.results if row.suite == suite}
@@ -159,10 +146,10 @@ def _cell(
     values: dict[str, dict[int, list[float]]] = {}
     for run in runs:
         for row in run.results:
-            asked = (row.suite, row.role, row.model, row.parameter)
-            if asked == (suite, role, model, parameter) and row.split in HELD_OUT:
+            of = (row.suite, row.role, row.model, row.parameter)
+            if of == (suite, role, model, parameter) and row.split in HELD_OUT:
                 values.setdefault(row.metric, {}).setdefault(run.seed, []).append(row.value)
     return {
-        metric: Summary.over_seeds(metric, [float(np.mean(v)) for v in by_seed.values()])
+        metric: Summary(metric, tuple(float(np.mean(v)) for v in by_seed.values()))
         for metric, by_seed in values.items()
     }

@@ -11,6 +11,9 @@ from dagnn.evaluation.wording import plain
 from dagnn.report.comparison.runs import FinishedRun, Group
 from dagnn.tasks import AnyPredictions, task_of
 
+NAMED = 4
+"""Groups that one sentence names; of more it says how many there are."""
+
 
 def comparability(groups: Sequence[Group]) -> list[str]:
     """Say what stands between these groups and a fair comparison."""
@@ -201,3 +204,36 @@ def _told(groups: Sequence[Group]) -> Iterator[str]:
     for note, names in told.items():
         more = f" and {len(names) - 3} more" if len(names) > 4 else ""
         yield f"{', '.join(names[:3] if more else names)}{more}: {note}"
+
+
+def warnings(groups: Sequence[Group]) -> list[tuple[str, str]]:
+    """Return the warnings of single runs: a word in capitals and the sentence after it.
+
+    Each sentence comes once, with the groups that it concerns.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for group in groups:
+        for word, who, text in _of_group(group):
+            found.setdefault((word, text), []).append(who)
+    return [(word, f"({_listed(who)}): {text}") for (word, text), who in found.items()]
+
+
+def _of_group(group: Group) -> Iterator[tuple[str, str, str]]:
+    """Give word, whom it concerns, and the sentence; numbers are those of the first seed."""
+    by_subject: dict[tuple[str, str], dict[int, str]] = {}
+    for run in group.runs:
+        for stamp in run.stamps:
+            by_subject.setdefault((stamp.word, stamp.subject), {})[run.seed] = stamp.text
+    for (word, _), texts in by_subject.items():
+        first, text = next(iter(texts.items()))
+        if len(set(texts.values())) > 1:
+            text += f" (Numbers of seed {first}; those of other seeds differ.)"
+        some = len(texts) < len(group.runs)
+        seeds = f", {'seeds' if len(texts) > 1 else 'seed'} {', '.join(map(str, texts))}"
+        yield word, group.label + (seeds if some else ""), text
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > NAMED:
+        return f"{'; '.join(names[: NAMED - 1])} and {len(names) - NAMED + 1} more"
+    return "; ".join(names)

@@ -9,27 +9,38 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from dagnn.evaluation.measure import DRAWN, MODEL, PREDICTORS, SOURCE_ONLY
-from dagnn.evaluation.paired import difference
+from dagnn.evaluation.paired import difference, no_pair, same_items, verdict_sentence
 from dagnn.evaluation.wording import number, plain
 from dagnn.files import write_text
 from dagnn.report.comparison.differences import (
     Change,
+    Contender,
+    changes,
+    contender_name,
     to_first,
     to_no_adaptation,
     to_oracle,
 )
 from dagnn.report.comparison.matrix import Matrix, matrices
-from dagnn.report.comparison.notes import comparability
-from dagnn.report.comparison.rows import rows
-from dagnn.report.comparison.runs import Group, differing
-from dagnn.report.comparison.stamps import group_marks, warnings
-from dagnn.report.comparison.summary import Summary, places, summarise, task_of_groups
-from dagnn.report.comparison.words import opening
+from dagnn.report.comparison.notes import comparability, warnings
+from dagnn.report.comparison.runs import Group, differing, qualifiers
+from dagnn.report.comparison.summary import (
+    Place,
+    Summary,
+    group_marks,
+    marks,
+    places,
+    rows,
+    summarise,
+    task_of_groups,
+)
 from dagnn.report.figures.comparison import comparison_figure, matrix_figure
 from dagnn.report.page import picture, render
-from dagnn.tasks import Task
+from dagnn.tasks.task import BASELINES, Task
 
 Line = dict[str, Any]
+NAMED = 4
+"""Groups that the opening names; the table has them all."""
 
 
 def comparison_figures(groups: Sequence[Group]) -> dict[str, Figure]:
@@ -65,18 +76,18 @@ def write_comparison(
     Returns:
         The path.
     """
-    found, shown = matrices(groups), task_of_groups(groups)
+    found, shown, marked = matrices(groups), task_of_groups(groups), qualifiers(groups)
     main = (*shown.rivals, SOURCE_ONLY, MODEL)
     one_recipe = all(group.recipe() == groups[0].recipe() for group in groups)
     page = render(
         "comparison.html.j2",
         title=title,
         headline=opening(groups),
-        mock=any(run.mock for group in groups for run in group.runs),
-        oracle=any(group.oracle for group in groups),
+        mock=marked["mock"],
+        oracle=marked["oracle"],
         single=all(len(group.runs) == 1 for group in groups),
         inherited=[g.label for g in groups if g.inherited is not None and len(g.runs) > 1],
-        notes=[*map(str, warnings(groups)), *notes, *comparability(groups)],
+        notes=[*map(" ".join, warnings(groups)), *notes, *comparability(groups)],
         groups=[_group(group) for group in groups],
         table=_table(groups, shown.report, main, shown),
         full_table=_table(groups, list(shown.metrics), tuple(PREDICTORS), shown),
@@ -137,7 +148,7 @@ def _table(
                 "label": row.label
                 if row.model == shown.guess_model
                 else f"{row.label} ({row.group.count})",
-                "kind": "baseline" if row.is_baseline else row.model,
+                "kind": "baseline" if row.model in BASELINES else row.model,
                 "cells": [_cell(row.metrics.get(name)) for name in names],
             }
             for row in rows(summaries, place, models)
@@ -236,3 +247,101 @@ def _matrix(matrix: Matrix) -> Line:
 def _settings(groups: Sequence[Group]) -> list[Line]:
     found = differing([group.settings() for group in groups])
     return [{"key": key, "values": values} for key, values in found.items()]
+
+
+def opening(groups: Sequence[Group]) -> str:
+    """Sum up a comparison for someone who reads nothing else."""
+    found = [matrix for matrix in matrices(groups) if matrix.model == MODEL]
+    if found and len({tuple(sorted(group.recipe().items())) for group in groups}) == 1:
+        return _matrix_sentence(found[0])
+    place = next(iter(places(groups)), None)
+    if place is None:
+        return "No suite has known truths, so predictions were made but could not be measured."
+    said = (_numbers(groups, place), *_rival(groups[0], place), *_verdicts(groups, place))
+    return " ".join(said)
+
+
+def _numbers(groups: Sequence[Group], place: Place) -> str:
+    suite, role, _, parameter = place
+    shown = task_of_groups(groups)
+    measured = [(group, summarise(group).get(place, {}).get(MODEL, {})) for group in groups]
+    measured = [(group, metrics) for group, metrics in measured if shown.headline in metrics]
+    parts = [
+        f"{group.label} {metrics[shown.headline]} "
+        f"({', '.join([group.count, *marks(group, suite, MODEL)])})"
+        for group, metrics in measured[:NAMED]
+    ]
+    more = len(measured) - NAMED
+    rest = f"; {more} more below" if more > 0 else ""
+    measure = shown.measure.format(parameter=plain(parameter))
+    return f"{measure} on {suite} ({role}): {', '.join(parts)}{rest}."
+
+
+def _rival(group: Group, place: Place) -> list[str]:
+    """Name the best that needs no network, on the items of a group, and compare with it."""
+    shown, measured = task_of_groups([group]), summarise(group).get(place, {})
+    rivals = {
+        name: measured[name][shown.headline]
+        for name in shown.rivals
+        if shown.headline in measured.get(name, {})
+    }
+    if not rivals:
+        return []
+    choose = min if shown.better == "low" else max
+    best = choose(rivals, key=lambda name: rivals[name].mean)
+    title = shown.rivals[best]
+    return [
+        f"Best without a network: {title}, {rivals[best]}.",
+        *_verdict(place, (group, MODEL), (group, best), title),
+    ]
+
+
+def _verdicts(groups: Sequence[Group], place: Place) -> list[str]:
+    """Compare the first group with its control, and a few others with the first."""
+    first, found = groups[0], []
+    if SOURCE_ONLY in summarise(first).get(place, {}):
+        name = "the same network without adaptation"
+        found += _verdict(place, (first, MODEL), (first, SOURCE_ONLY), name)
+    for group in groups[1:NAMED]:
+        if MODEL in summarise(group).get(place, {}):
+            found += _verdict(place, (group, MODEL), (first, MODEL), first.label)
+    return found
+
+
+def _verdict(place: Place, contender: Contender, reference: Contender, name: str) -> list[str]:
+    """Judge a contender on one suite by the headline metric; ``name`` is the reference."""
+    suite, role, _, parameter = place
+    metric = task_of_groups([contender[0]]).headline
+    here = (suite, role, role, parameter)
+    found = [
+        no_pair(change.name, name)
+        if change.interval == "unpaired"
+        else verdict_sentence(change.name, name, change, _sentence_basis(change))
+        for change in changes(contender, reference, (metric,))
+        if (change.suite, change.role, change.reference_role, change.parameter) == here
+    ]
+    return found or [no_pair(contender_name(contender), name)]
+
+
+def _sentence_basis(change: Change) -> str:
+    if change.seeds > 1:
+        return f"in the mean of {change.seeds} paired seeds"
+    return same_items(change.items, change.independent)
+
+
+def _matrix_sentence(matrix: Matrix) -> str:
+    """Tell the range on the sources' own suites, and where the network was carried to."""
+    ranges, metric = [], matrix.task.headline
+    for same in (True, False):
+        values = [
+            cell[metric].mean
+            for (sources, suite), cell in matrix.cells.items()
+            if matrix.is_same_suite(sources, suite) == same and metric in cell
+        ]
+        if values:
+            ends = dict.fromkeys(number(metric, end) for end in (min(values), max(values)))
+            ranges.append(("own" if same else "other", " to ".join(ends)))
+    words = {"own": "on the suites that were labelled", "other": "on suites that were not"}
+    parts = [f"{text} {words[which]}" for which, text in ranges]
+    measure = matrix.task.measure.format(parameter=plain(matrix.parameter))
+    return f"{measure}: {'; '.join(parts)}."

@@ -1,6 +1,6 @@
 """Finished runs, and which of them are one experiment with several seeds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -133,6 +133,12 @@ class Group:
     def recipe(self) -> Settings:
         """Return the settings without the suites: equal in all cells of one matrix."""
         return {k: v for k, v in self.settings().items() if k not in ROLE_KEYS}
+
+
+def qualifiers(groups: Iterable[Group]) -> dict[str, bool]:
+    """Return whether any run is of mocks, and whether target labels chose any checkpoint."""
+    runs = [run for group in groups for run in group.runs]
+    return {"mock": any(run.mock for run in runs), "oracle": any(run.oracle for run in runs)}
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,16 +1,21 @@
-"""Mean and standard deviation over seeds; a single seed is never dressed up as more."""
+"""Numbers of groups: mean and spread over seeds, what qualifies them, and the lines of a table.
+
+A single seed is never presented as more.
+"""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from dagnn.evaluation.measure import HELD_OUT, MODEL, blocks
+from dagnn.evaluation.measure import HELD_OUT, MODEL, PREDICTORS, blocks
 from dagnn.evaluation.wording import number
 from dagnn.records import Result
-from dagnn.report.comparison.runs import Group
+from dagnn.report.comparison.runs import ALARM, Group, Stamp
 from dagnn.tasks import HEADLINES, Task, task_of_results
+from dagnn.tasks.task import BASELINES
 
 Place = tuple[str, str, str, str]
 """Suite, role, split and parameter of a number."""
@@ -22,36 +27,30 @@ class Summary:
 
     Attributes:
         metric: its name.
-        mean: over seeds.
-        sd: standard deviation over seeds (n − 1); NaN for one seed.
-        n: number of seeds.
+        values: the number of every seed.
         low: lower end of the bootstrap interval over items; NaN for several seeds.
         high: upper end of it.
-        values: the number of every seed.
     """
 
     metric: str
-    mean: float
-    sd: float
-    n: int
-    low: float
-    high: float
     values: tuple[float, ...]
+    low: float = math.nan
+    high: float = math.nan
 
-    @classmethod
-    def of(cls, rows: Sequence[Result]) -> "Summary":
-        """Sum up the rows of one metric, one row per seed."""
-        one = len(rows) == 1
-        low, high = (rows[0].low, rows[0].high) if one else (math.nan, math.nan)
-        return cls.over_seeds(rows[0].metric, [row.value for row in rows], low, high)
+    @property
+    def n(self) -> int:
+        """Number of seeds."""
+        return len(self.values)
 
-    @classmethod
-    def over_seeds(
-        cls, metric: str, values: Sequence[float], low: float = math.nan, high: float = math.nan
-    ) -> "Summary":
-        """Sum up one number per seed; ``low`` and ``high`` belong to a single one."""
-        mean, sd = mean_and_sd(values)
-        return cls(metric, mean, sd, len(values), low, high, tuple(values))
+    @property
+    def mean(self) -> float:
+        """Mean over seeds."""
+        return float(np.mean(self.values))
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation over seeds (n − 1); NaN for one seed."""
+        return float(np.std(self.values, ddof=1)) if self.n > 1 else math.nan
 
     def spread(self) -> str:
         """Write what stands behind the mean: ``± sd``, or the interval of a single seed."""
@@ -71,38 +70,30 @@ Measured = dict[Place, dict[str, dict[str, Summary]]]
 """Place → predictor → metric → summary."""
 
 
-def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the sample standard deviation; NaN of fewer than two values."""
-    found = np.asarray(values, np.float64)
-    return float(found.mean()), float(found.std(ddof=1)) if len(found) > 1 else math.nan
-
-
 def summarise(group: Group, splits: Sequence[str] | None = HELD_OUT) -> Measured:
     """Collect place → predictor → metric → summary over the seeds of a group."""
-    rows: dict[Place, dict[str, dict[str, list[Result]]]] = {}
+    rows: dict[tuple[Place, str, str], list[Result]] = {}
     for run in group.runs:
         for block in blocks(run.results, splits):
             place = (block.suite, block.role, block.split, block.parameter)
             for model, metrics in block.rows.items():
-                found = rows.setdefault(place, {}).setdefault(model, {})
                 for name, row in metrics.items():
-                    found.setdefault(name, []).append(row)
-    return {
-        place: {
-            model: {name: Summary.of(values) for name, values in metrics.items()}
-            for model, metrics in models.items()
-        }
-        for place, models in rows.items()
-    }
+                    rows.setdefault((place, model, name), []).append(row)
+    found: Measured = {}
+    for (place, model, name), same in rows.items():
+        interval = (same[0].low, same[0].high) if len(same) == 1 else ()
+        summary = Summary(name, tuple(row.value for row in same), *interval)
+        found.setdefault(place, {}).setdefault(model, {})[name] = summary
+    return found
 
 
 def task_of_groups(groups: Iterable[Group]) -> Task:
-    """Return what to show of these groups: parameters or classes."""
+    """Return the task of these groups: regression or classification."""
     return task_of_results(row for group in groups for run in group.runs for row in run.results)
 
 
 def places(groups: Iterable[Group]) -> list[Place]:
-    """Return where anything was measured: targets first, as they are what is asked for."""
+    """Return where anything was measured, targets first."""
     found = dict.fromkeys(
         (row.suite, row.role, row.split, row.parameter)
         for group in groups
@@ -112,3 +103,95 @@ def places(groups: Iterable[Group]) -> list[Place]:
     )
     order = ("target", "other", "source")
     return sorted(found, key=lambda place: (order.index(place[1]), place[0]))
+
+
+def marks(group: Group, suite: str, model: str) -> list[str]:
+    """Return the words that qualify the numbers of one predictor on one suite.
+
+    An alarm is about alignment, so it concerns the model only; what was done to the
+    suite itself concerns every predictor. A stamp that names no suite is about the weights that
+    every network of a run started from, so it concerns the networks wherever they were measured.
+
+    Example: ``["STRESS TEST", "ALARM in 2 of 3 seeds"]``
+    """
+
+    def concerns(stamp: Stamp) -> bool:
+        if not stamp.suites:
+            return model not in BASELINES
+        return suite in stamp.suites and (stamp.word != ALARM or model == MODEL)
+
+    return _words(group, concerns)
+
+
+def group_marks(group: Group) -> list[str]:
+    """Return every word that qualifies some number of a group."""
+    found = _words(group, lambda stamp: True)
+    stamped = any(stamp.word == "MOCK" for run in group.runs for stamp in run.stamps)
+    return (["MOCK"] if group.first.mock and not stamped else []) + found
+
+
+def _words(group: Group, concerns: Callable[[Stamp], bool]) -> list[str]:
+    """Return the words of stamps, each with the number of seeds where that is not all."""
+    found: dict[str, int] = {}
+    for run in group.runs:
+        for word in dict.fromkeys(stamp.word for stamp in run.stamps if concerns(stamp)):
+            found[word] = found.get(word, 0) + 1
+    seeds = len(group.runs)
+    return [word if n == seeds else f"{word} in {n} of {seeds} seeds" for word, n in found.items()]
+
+
+class Row(NamedTuple):
+    """One predictor of one group, or a baseline that several groups share.
+
+    Attributes:
+        label: whose numbers these are, with what qualifies them.
+        model: which predictor.
+        group: the group, or the first of those that share the row.
+        metrics: metric → summary.
+    """
+
+    label: str
+    model: str
+    group: Group
+    metrics: dict[str, Summary]
+
+
+def rows(
+    summaries: Sequence[tuple[Group, Measured]], place: Place, models: Sequence[str]
+) -> list[Row]:
+    """Return the lines of one suite and parameter, from the least informed on.
+
+    A baseline has one line for all groups in which it is written alike, also one that needs no
+    data: it is measured on the items of a group.
+
+    Args:
+        summaries: every group with its numbers.
+        place: suite, role, split and parameter.
+        models: which predictors to show.
+    """
+    there = [(group, found[place]) for group, found in summaries if place in found]
+
+    def row(
+        names: Sequence[str], model: str, group: Group, found: dict[str, dict[str, Summary]]
+    ) -> Row:
+        name = [] if model == MODEL else [PREDICTORS.get(model, model)]
+        label = " · ".join([*names, *name, *marks(group, place[0], model)])
+        return Row(label, model, group, found[model])
+
+    listed = []
+    for model in (model for model in models if model in BASELINES):
+        alike: dict[tuple[str, ...], list[tuple[Group, dict[str, dict[str, Summary]]]]] = {}
+        for group, found in there:
+            if model in found:
+                written = map(str, found[model].values())
+                key = (*marks(group, place[0], model), *written)
+                alike.setdefault(key, []).append((group, found))
+        for members in alike.values():
+            names = [] if len(alike) == 1 else [", ".join(group.label for group, _ in members)]
+            listed.append(row(names, model, *members[0]))
+    return listed + [
+        row([group.label], model, group, found)
+        for group, found in there
+        for model in models
+        if model in found and model not in BASELINES
+    ]

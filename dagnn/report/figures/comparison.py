@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from dagnn.evaluation.measure import MODEL, PREDICTORS, SOURCE_ONLY
 from dagnn.evaluation.wording import label, number
 from dagnn.report.comparison.matrix import Matrix
-from dagnn.report.comparison.runs import Group
+from dagnn.report.comparison.runs import Group, qualifiers
 from dagnn.report.comparison.summary import Summary, places, summarise, task_of_groups
 from dagnn.report.figures.style import BLUE, GREY, ORANGE, STYLE, panels, stamp
 from dagnn.tasks import METRICS
@@ -54,11 +54,7 @@ def comparison_figure(groups: Sequence[Group], parameter: str) -> Figure:
     for text, (_, metrics, _) in zip(row[0].get_yticklabels(), lines, strict=True):
         if not metrics:
             text.set_fontweight("bold")
-    return stamp(
-        figure,
-        mock=any(run.mock for group in groups for run in group.runs),
-        oracle=any(group.oracle for group in groups),
-    )
+    return stamp(figure, **qualifiers(groups))
 
 
 def _lines(groups: Sequence[Group], parameter: str) -> list[_Line]:
