@@ -6,10 +6,9 @@ the table below; the law tests then run on it.
 
 from typing import Any
 
-from dagnn.models.class_heads import ClassHead, PrototypeHead
 from dagnn.models.ensemble import Ensemble
 from dagnn.models.graph import GraphEncoder
-from dagnn.models.heads import MomentsHead, SignedMomentsHead
+from dagnn.models.heads import ClassHead, MomentsHead, PrototypeHead, SignedMomentsHead
 from dagnn.models.image import DeepMergeEncoder, SiddaEncoder, SurveyEncoder
 from dagnn.models.network import Network
 from dagnn.models.published import load_published, published_linking_radius

@@ -1,17 +1,141 @@
-"""An encoder and a head make a network."""
+"""An encoder and a head make a network; exact statistics for its normalisation layers."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from dagnn.models.normalize import RunningNorm
-from dagnn.models.settle import settle
+from dagnn.errors import UsageError
+from dagnn.models.normalize import DomainNorm, RunningNorm
 from dagnn.nn import Standardize, at_least_float32, domain_of
 from dagnn.records import Output
+
+
+@dataclass
+class Sample:
+    """Count, mean and sum of squared deviations of values that come in several batches."""
+
+    count: int
+    mean: Tensor
+    squares: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor) -> "Sample":
+        """Describe values ``[B, W]``, or maps ``[B, W, H, W']`` whose pixels all count."""
+        variance, mean = torch.var_mean(
+            values.movedim(1, -1).flatten(0, -2).double(), 0, correction=0
+        )
+        count = values.numel() // values.shape[1]
+        return cls(count, mean, variance * count)
+
+    def __add__(self, other: "Sample") -> "Sample":
+        """Return the description of both together, by the law of total variance."""
+        count, step = self.count + other.count, other.mean - self.mean
+        return Sample(
+            count,
+            self.mean + step * (other.count / count),
+            self.squares + other.squares + step.square() * (self.count * other.count / count),
+        )
+
+
+class _ReachedError(Exception):
+    """The layer in question has been reached: what comes after it need not run."""
+
+
+@torch.no_grad()
+def settle(encoder: nn.Module, batches: Iterable[Any]) -> None:
+    """Set the statistics of every normalisation layer to those of some items, exactly.
+
+    The items of a domain may come in any number of batches: mean and variance are those of all
+    of them. Layers follow from shallow to deep, each seeing what the final statistics of those
+    before it make of the items, as evaluation will. Where domains share statistics, they are the
+    means over the domains of mean and variance, as in training: every domain counts the same, and
+    the distance between domains is left out. A domain that uses the statistics of another one
+    sets none.
+
+    Args:
+        encoder: in evaluation mode; a batch goes in.
+        batches: each of one domain. They are iterated once for every layer, in memory or
+            gathered anew.
+
+    Raises:
+        UsageError: there is no batch, they can be iterated only once, or a domain has one item.
+    """
+    _require_repeatable(batches)
+    for norm in _in_order(encoder, batches):
+        samples: dict[int | None, Sample] = {}
+        for batch in batches:
+            domain = domain_of(batch)
+            if norm.owns(domain):
+                sample = _seen_by(norm, encoder, batch)
+                samples[domain] = samples[domain] + sample if domain in samples else sample
+        _require_several(samples)
+        for row in {norm.row(domain) for domain in samples}:
+            own = [sample for domain, sample in samples.items() if norm.row(domain) == row]
+            mean, variance = norm.statistics(row)
+            mean.copy_(torch.stack([each.mean for each in own]).mean(0))
+            variance.copy_(torch.stack([each.squares / each.count for each in own]).mean(0))
+
+
+def _require_repeatable(batches: Iterable[Any]) -> None:
+    """Refuse what a second layer would find used up."""
+    if isinstance(batches, Iterator):
+        raise UsageError(
+            f"Statistics need the batches once for every layer; a {type(batches).__name__} gives "
+            "them only once. Pass a list of batches, or the loader itself."
+        )
+    if next(iter(batches), None) is None:
+        raise UsageError("Statistics need items of at least one domain; there is no batch.")
+
+
+def _require_several(samples: dict[int | None, Sample]) -> None:
+    for domain, sample in samples.items():
+        if sample.count < 2:
+            where = "" if domain is None else f" of domain {domain}"
+            raise UsageError(
+                f"Statistics{where} need at least two items, got {sample.count}: one has no spread."
+            )
+
+
+def _in_order(encoder: nn.Module, batches: Iterable[Any]) -> list[DomainNorm]:
+    """Return the normalisation layers in the order in which a batch reaches them."""
+    order: dict[DomainNorm, None] = {}
+    norms = [module for module in encoder.modules() if isinstance(module, DomainNorm)]
+
+    def record(norm: DomainNorm, _: Any) -> None:
+        order[norm] = None
+
+    handles: list[RemovableHandle] = [norm.register_forward_pre_hook(record) for norm in norms]
+    try:
+        if norms:
+            encoder(next(iter(batches)))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return list(order)
+
+
+def _seen_by(norm: DomainNorm, encoder: nn.Module, batch: Any) -> Sample:
+    """Describe what a layer is given of a batch."""
+    seen: list[Sample] = []
+
+    def stop(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen.append(Sample.of(inputs[0]))
+        raise _ReachedError
+
+    handle = norm.register_forward_pre_hook(stop)
+    try:
+        encoder(batch)
+    except _ReachedError:
+        pass
+    finally:
+        handle.remove()
+    return seen[0]
 
 
 class Network(nn.Module):
@@ -97,7 +221,7 @@ class Network(nn.Module):
 
         Args:
             batches: items of every domain, each batch of one; iterated several times. See
-                :func:`~dagnn.models.settle.settle`.
+                :func:`~dagnn.models.network.settle`.
         """
         training = self.training
         try:

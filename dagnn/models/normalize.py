@@ -1,19 +1,23 @@
-"""Normalisation of latents that is the same function in training and in evaluation."""
+"""Normalisation of latents and of image channels, with statistics per domain where configured."""
 
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dagnn.collective import moments_over_processes, world_size
-from dagnn.nn import at_least_float32, row_of
+from dagnn.nn import Standardize, at_least_float32, row_of
+
+# Added to variances by torch's batch normalisation.
+EPSILON = 1e-5
 
 
 class DomainNorm(nn.Module, ABC):
     """Normalisation whose running statistics are shared, or kept for each domain.
 
     In training they average means and variances of single batches, each of one domain. What
-    evaluation uses in the end is exact, see :func:`~dagnn.models.settle.settle`.
+    evaluation uses in the end is exact, see :func:`~dagnn.models.network.settle`.
     """
 
     @abstractmethod
@@ -131,4 +135,122 @@ class RunningNorm(DomainNorm):
 
 
 def _spread(variance: Tensor) -> Tensor:
-    return (variance + 1e-5).sqrt()
+    return (variance + EPSILON).sqrt()
+
+
+class ChannelNorm(DomainNorm):
+    """Batch normalisation of channels whose running statistics may belong to domains.
+
+    With ``domains > 1`` each domain has running statistics of its own and all share scale
+    and shift. Every batch is of one domain, so each is seen through the same map in training
+    and in evaluation. With ``domains = 1`` it is the batch normalisation of the published
+    systems: where source and target both train, each is centred on its own batches, and on
+    a mixture in evaluation. Adaptation should therefore keep statistics per domain.
+
+    :class:`RunningNorm` closes that gap by renormalising to the running statistics. Here it
+    does harm: statistics of early layers lag behind fast weights and the error grows with
+    depth (SDSS galaxies, 12 epochs, balanced accuracy 61% against 68%), while thousands of
+    pixels per channel make plain batch statistics sharp enough.
+
+    The names of the state are those of :class:`torch.nn.BatchNorm2d`; with ``domains > 1``
+    the statistics have one row per domain.
+
+    Args:
+        channels: number of channels ``C``.
+        domains: number of domains that keep statistics of their own.
+        momentum: share of the newest batch in the running statistics.
+
+    References:
+        Ioffe & Szegedy 2015 (arXiv:1502.03167); Chang et al. 2019 (arXiv:1906.03950),
+        domain-specific batch normalisation.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, channels: int, domains: int = 1, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.domains = domains
+        self.momentum = momentum
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        shape = (domains, channels) if domains > 1 else (channels,)
+        self.register_buffer("running_mean", torch.zeros(shape))
+        self.register_buffer("running_var", torch.ones(shape))
+        self.register_buffer("num_batches_tracked", torch.zeros(shape[:-1], dtype=torch.long))
+
+    def forward(self, maps: Tensor, domain: int | None = None) -> Tensor:
+        """Return normalised maps ``[B, C, H, W]``; in training also update the statistics.
+
+        Raises:
+            UsageError: domains have statistics of their own, and this one is unknown.
+        """
+        row = self.row(domain)
+        if not self.training or maps.numel() * world_size() == maps.shape[1]:
+            mean, variance = self.statistics(row)
+            return functional.batch_norm(maps, mean, variance, self.weight, self.bias)
+        if world_size() > 1:
+            return self._over_processes(maps, row)
+        # With momentum 1 torch's running statistics are those of the batch; its general
+        # reductions over the same axes take many times as long.
+        mean = torch.zeros_like(self.running_mean.view(-1, maps.shape[1])[0])
+        variance = torch.zeros_like(mean)
+        done = functional.batch_norm(
+            maps, mean, variance, self.weight, self.bias, training=True, momentum=1.0
+        )
+        # torch counts one sample less, which would show where maps are few and small.
+        samples = maps.numel() / maps.shape[1]
+        self._update(row, mean, variance * ((samples - 1) / samples))
+        return done
+
+    def _over_processes(self, maps: Tensor, row: int) -> Tensor:
+        """Return maps that are normalised by the statistics of a batch that processes share."""
+        pixels = at_least_float32(maps.movedim(1, -1))
+        variance, mean, _ = moments_over_processes(pixels.flatten(0, -2))
+        self._update(row, mean.detach(), variance.detach())
+        normal = (pixels - mean) * (variance + EPSILON).rsqrt() * self.weight + self.bias
+        return normal.to(maps).movedim(-1, 1)
+
+    def row(self, domain: int | None) -> int:
+        """Return the row of statistics that a domain uses."""
+        return row_of(domain, self.domains)
+
+    def statistics(self, row: int) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of a row ``[C]`` each, to be read or written in place."""
+        if self.domains == 1:
+            return self.running_mean, self.running_var
+        return self.running_mean[row], self.running_var[row]
+
+    def _update(self, row: int, batch_mean: Tensor, batch_variance: Tensor) -> None:
+        """Average over the first batches, then forget exponentially."""
+        batches = self.num_batches_tracked.view(-1)[row]
+        batches += 1
+        share = (1.0 / batches).clamp(min=self.momentum)
+        mean, variance = self.statistics(row)
+        mean.lerp_(batch_mean.to(mean), share.to(mean))
+        variance.lerp_(batch_variance.to(variance), share.to(variance))
+
+    def extra_repr(self) -> str:
+        """Tell channels, number of domains and momentum."""
+        return f"{self.weight.shape[-1]}, domains={self.domains}, momentum={self.momentum:g}"
+
+
+class ChannelStandardize(Standardize):
+    """Standardise the channels of images by statistics over items and pixels."""
+
+    def fit(self, values: Tensor, domain: int = 0) -> None:
+        """Set the statistics of one domain from images ``[n, C, H, W]``.
+
+        A channel that does not vary keeps a standard deviation of one.
+        """
+        # Images are equally large, so the statistics of each can be averaged: no
+        # double-precision copy of all pixels is needed.
+        variance, mean = (s.double() for s in torch.var_mean(values, (2, 3), correction=0))
+        std = (variance.mean(0) + mean.var(0, correction=0)).sqrt()
+        self.mean[domain] = mean.mean(0).to(self.mean)
+        self.std[domain] = torch.where(std > 1e-8, std, torch.ones_like(std)).to(self.std)
+
+    def forward(self, values: Tensor, domain: int | None = None) -> Tensor:
+        """Return standardised images, same shape ``[B, C, H, W]``."""
+        return super().forward(values.movedim(1, -1), domain).movedim(-1, 1)

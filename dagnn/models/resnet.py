@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from dagnn.errors import CheckpointError
 from dagnn.models.image import ImageEncoder
-from dagnn.models.normalize_images import ChannelNorm
+from dagnn.models.normalize import ChannelNorm
 from dagnn.nn import require_finite
 from dagnn.stored import read_torch
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from dagnn.models.augment import Augment, symmetries
+from dagnn.models.image import Augment, symmetries
 
 
 def images(count: int = 64, height: int = 6, width: int = 6) -> torch.Tensor:

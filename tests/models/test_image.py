@@ -6,7 +6,7 @@ from tiny_batches import IMAGE_CASES, IMAGE_SIZES, image_batch, in_domain
 
 from dagnn.data.images import ImageBatch
 from dagnn.models import ENCODERS, ClassHead, DeepMergeEncoder, Ensemble, Network, SiddaEncoder
-from dagnn.models.normalize_images import ChannelNorm
+from dagnn.models.normalize import ChannelNorm
 
 DEEPMERGE = {"channels": 3, "height": 75, "width": 75}
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dagnn.models.normalize_images import ChannelNorm, ChannelStandardize
+from dagnn.models.normalize import ChannelNorm, ChannelStandardize
 
 
 def maps(shift: float = 0.0, scale: float = 1.0, count: int = 16) -> torch.Tensor:

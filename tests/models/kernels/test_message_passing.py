@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from dagnn.models import Ensemble, GraphEncoder, MomentsHead, Network
-from dagnn.models.kernels import backward, block, pieces, reductions, reference
+from dagnn.models.kernels import block, message_passing, pieces, reductions, reference
 
 SIZES = {"node": 4, "edge": 3, "global": 1}
 ALL = ("sum", "max", "mean", "min")
@@ -134,7 +134,7 @@ def test_autocast_does_not_sum_in_lower_precision(monkeypatch):
         sums.append(out.dtype)
         return reductions.total_by(values, index, out)
 
-    for module in (block, backward):
+    for module in (block, message_passing):
         monkeypatch.setattr(module, "total_by", total_by)
     encoder = GraphEncoder(SIZES, 8, standardize=False, batch_norm=False)
     with torch.autocast("cpu", torch.bfloat16):
