@@ -165,6 +165,22 @@ class Classification(Task):
             names = (*names, "unknown")
         return {ALL_CLASSES: ([self.truths(each, ())[:, 0] for each in predictions], names)}
 
+    def screen(
+        self, predictions: ClassPredictions, priors: object
+    ) -> tuple[list[str], Iterator[list[tuple[str, str]]], None]:
+        """Give the most probable class, all probabilities, and the novelty where known."""
+        p = predictions
+        novelty = [None] * len(p.ids) if p.novelty is None else p.novelty.tolist()
+        rows = (
+            [
+                (p.classes[shares.argmax()], "bold"),
+                *((f"{share:.1%}", "") for share in shares),
+                *([] if new is None else [(f"{new:.2f}", "yellow" if new > 1 else "")]),
+            ]
+            for shares, new in zip(p.probability, novelty, strict=True)
+        )
+        return [ALL_CLASSES, *p.classes, *([] if p.novelty is None else [NOVELTY])], rows, None
+
     def columns(self, predictions: Sequence[ClassPredictions], priors: object) -> Cells:
         """Return true class, most probable class, all probabilities and the novelty."""
         classes = {each.classes for each in predictions}

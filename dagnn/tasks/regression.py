@@ -195,6 +195,33 @@ class Regression(Task):
         names = predictions[0].parameters if predictions else ()
         return {name: ([self.truths(p, [name])[:, 0] for p in predictions], ()) for name in names}
 
+    def screen(
+        self, predictions: Predictions, priors: Mapping[str, Prior]
+    ) -> tuple[list[str], Iterator[list[tuple[str, str]]], str | None]:
+        """Give mean ± std, marked where they reach beyond the prior, and truths where known."""
+        p = predictions
+        known = np.isfinite(p.truth).any()
+        marks = np.full(p.mean.shape, "", dtype="<U3")
+        for column, name in enumerate(p.parameters):
+            if name in priors:
+                means, bars = outside(priors[name], p.mean[:, column], p.std[:, column])
+                marks[means, column], marks[bars, column] = " !!", " !"
+        ranges = ", ".join(f"{name} {limits(prior)}" for name, prior in priors.items())
+        legend = f"!! outside the prior ({ranges}) · ! the error bar (1σ) reaches beyond it"
+        rows = (
+            [
+                cell
+                for truth, mean, std, mark in zip(*row, strict=True)
+                for cell in (
+                    (f"{mean:.4f} ± {std:.4f}{mark}", "yellow" if mark else ""),
+                    *([(f"{truth:.4f}", "")] if known else []),
+                )
+            ]
+            for row in zip(p.truth, p.mean, p.std, marks, strict=True)
+        )
+        columns = [text for name in p.parameters for text in (name, *(["truth"] if known else []))]
+        return columns, rows, legend if (marks != "").any() else None
+
     def columns(self, predictions: Sequence[Predictions], priors: Mapping[str, Prior]) -> Cells:
         """Return one column per number, and one for what lies outside the prior."""
         return (*self.needed_columns, *((OUTSIDE_PRIOR,) if priors else ()))

@@ -172,6 +172,12 @@ class Task(ABC):
         """Return by what a map of latents is coloured: name → values of each and class names."""
 
     @abstractmethod
+    def screen(
+        self, predictions: Any, priors: Mapping[str, Prior]
+    ) -> tuple[list[str], Iterator[list[tuple[str, str]]], str | None]:
+        """Return columns, cells (text and style) of every item, and a caption for a terminal."""
+
+    @abstractmethod
     def columns(self, predictions: Sequence[Any], priors: Mapping[str, Prior]) -> Cells:
         """Return the columns of a table of predictions.
 

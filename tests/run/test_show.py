@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from dagnn.records import ClassPredictions, Predictions
-from dagnn.run.show import SHOWN, show_classes, show_predictions, tell_unknown
+from dagnn.run.show import SHOWN, show_predictions, tell_unknown
 
 
 def parameters(items: int) -> Predictions:
@@ -31,11 +31,9 @@ def shown(show: Any, predictions: Any) -> str:
     return stream.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("show", "made"), [(show_predictions, parameters), (show_classes, classes)]
-)
-def test_a_screen_is_not_flooded(show: Any, made: Any) -> None:
-    few, many = shown(show, made(SHOWN)), shown(show, made(SHOWN + 7))
+@pytest.mark.parametrize("made", [parameters, classes])
+def test_a_screen_is_not_flooded(made: Any) -> None:
+    few, many = (shown(show_predictions, made(count)) for count in (SHOWN, SHOWN + 7))
     assert few.count("box") == many.count("box") == SHOWN
     assert "more" not in few
     assert f"and 7 more: --out FILE.csv writes all {SHOWN + 7}." in many
@@ -43,8 +41,8 @@ def test_a_screen_is_not_flooded(show: Any, made: Any) -> None:
 
 def test_novelty_is_shown_and_what_is_above_1_counted_among_all() -> None:
     novelty = np.full(SHOWN + 10, 0.5)
-    assert "novelty" not in shown(show_classes, classes(SHOWN + 10))
-    assert shown(show_classes, classes(SHOWN + 10, novelty)).count("0.50") == SHOWN
+    assert "novelty" not in shown(show_predictions, classes(SHOWN + 10))
+    assert shown(show_predictions, classes(SHOWN + 10, novelty)).count("0.50") == SHOWN
     for nothing in (parameters(3), classes(3), classes(SHOWN + 10, novelty)):
         assert shown(tell_unknown, nothing) == ""
     novelty[[3, -1]] = 1.25
