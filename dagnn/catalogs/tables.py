@@ -106,7 +106,7 @@ class ParameterTable:
         return np.asarray(self.rows[np.ix_(rows, [self.columns.index(name) for name in names])])
 
 
-def read_table(path: str | Path) -> ParameterTable:
+def read_table(path: str | Path, problems: list[str] | None = None) -> ParameterTable:
     """Read a parameter table, with or without a header, compressed or not.
 
     Cells are separated by blanks, tabs, commas, semicolons or bars; rules, lines of units and
@@ -115,6 +115,8 @@ def read_table(path: str | Path) -> ParameterTable:
     Args:
         path: the file; a headerless one takes its column names from the ``Info_*``
             file of its suite beside it where there is one.
+        problems: collects what is wrong with single rows, which are then left out; None raises
+            the first.
 
     Raises:
         MissingDataError: there is no such file.
@@ -124,12 +126,19 @@ def read_table(path: str | Path) -> ParameterTable:
     path = Path(path)
     lines = list(read_lines(path))
     first = next((n for n, line in enumerate(lines) if line.is_row), len(lines))
-    rows = [line for line in lines[first:] if not line.comment]
+    given = [line for line in lines[first:] if not line.comment]
+    n_numbers = len(given[0].cells) - 1 if given else 0
+    rows = []
+    for line in given:
+        problem = _row_problem(line, n_numbers, path)
+        if problem and problems is None:
+            raise TableError(problem)
+        if problem and problems is not None:
+            problems.append(problem)
+        else:
+            rows.append(line)
     if not rows:
         raise TableError(f"{path} has no rows. Expected lines such as 'LH_0 0.309 0.979 ... 0'.")
-    n_numbers = len(rows[0].cells) - 1
-    for line in rows:
-        _check_row(line, n_numbers, path)
     seed_last = _seed_is_last(rows)
     header = header_spellings(lines[:first], n_numbers, seed_last, path)
     spellings = header or headerless_spellings(n_numbers, path)
@@ -153,11 +162,11 @@ def read_table(path: str | Path) -> ParameterTable:
     return table
 
 
-def _check_row(line: Line, n_numbers: int, path: Path) -> None:
-    """Refuse a row without a name or with another number of cells."""
+def _row_problem(line: Line, n_numbers: int, path: Path) -> str:
+    """Return what is wrong with a row: no name, or another number of cells."""
     name, *cells = line.cells
     if to_number(name) is not None:
-        raise TableError(
+        return (
             f"{path}, line {line.number}: rows must begin with the simulation's name (LH_0, ...), "
             "because row numbers are not trusted."
         )
@@ -167,10 +176,11 @@ def _check_row(line: Line, n_numbers: int, path: Path) -> None:
         comma = re.search(r"[0-9],[0-9]", line.text) and re.search(r"[\s;|\"]", line.text)
         hint = " Decimal commas are not read: write 0.3, not 0,3." if comma else ""
         culprit = f" {wrong[:40]!r} is no number." if wrong is not None else ""
-        raise TableError(
+        return (
             f"{path}, line {line.number}: expected a name and {n_numbers} numbers, "
             f"got {line.text[:80]!r}.{culprit}{hint}"
         )
+    return ""
 
 
 def _seed_is_last(rows: Sequence[Line]) -> bool:

@@ -3,7 +3,7 @@
 import csv
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
@@ -31,6 +31,7 @@ NAMELESS = (
     "(docs/add-your-own.md)."
 )
 # The rest is in the run's results.csv and report.
+SHOWN_PROBLEMS = 5
 SHOWN_METRICS = ("relative_error", "r2", "chi2")
 
 
@@ -76,6 +77,13 @@ class Inspection:
             yield
         except kinds as error:
             self.add_problems(str(error))
+
+
+def first_few(problems: Sequence[str], what: str) -> list[str]:
+    """Return the first few problems in full, and how many more there are."""
+    rest = len(problems) - SHOWN_PROBLEMS
+    more = [f"... and {rest} more {what} cannot be read."] if rest > 0 else []
+    return [*problems[:SHOWN_PROBLEMS], *more]
 
 
 def inspect_catalog(path: Path) -> Inspection:
@@ -134,9 +142,9 @@ def _add_stored(found: Inspection, file: Path) -> None:
 
 def inspect_table(path: Path) -> Inspection:
     """Describe a parameter table: its simulations, and the range of every column."""
-    found = Inspection("parameter table", path.name)
+    found, rows = Inspection("parameter table", path.name), list[str]()
     with found.collecting():
-        table = read_table(path)
+        table = read_table(path, rows)
         seeds = "none" if table.seeds is None else f"{table.seeds.min()} to {table.seeds.max()}"
         found.facts += [
             ("simulations", f"{len(table)}, from {table.names[0]} to {table.names[-1]}"),
@@ -154,6 +162,7 @@ def inspect_table(path: Path) -> Inspection:
         wrong, odd = range_problems(table, table.names, table.columns, guess_suite(path.name))
         found.add_problems(*wrong)
         found.warnings += odd
+    found.add_problems(*first_few(rows, f"rows of {path.name}"))
     return found
 
 

@@ -23,11 +23,10 @@ from dagnn.catalogs.suites import Suite, generic_suite, guess_suite, known_suite
 from dagnn.catalogs.tables import header_problems, range_problems, read_table
 from dagnn.errors import DataError, EmptyCatalogError, ImplausibleError, MissingDataError
 from dagnn.files import matching
-from dagnn.inspect.files import Fact, Inspection
+from dagnn.inspect.files import Fact, Inspection, first_few
 from dagnn.records import few_names
 
 DEFAULT_SET, DEFAULT_VOLUME = "LH", "L25n256"
-SHOWN_PROBLEMS = 5
 DEEPEST = 6
 """Levels between a data folder and a catalogue in it, in the deepest layout."""
 READ = 100
@@ -51,7 +50,9 @@ def inspect_catalogues(path: Path) -> Inspection:
             every = _files_of(suite, path, set_name, volume)
             files = [match for match in every if match.is_box]
             broken, headers, mocks = _opened(files)
-            found.add_problems(*_first(broken, f"{set_name} files of {suite.name}"))
+            found.add_problems(
+                *first_few(list(broken.values()), f"{set_name} files of {suite.name}")
+            )
             simulations = _simulations(files)
             table, wrong, odd = _table(suite, path, set_name, volume, simulations, headers)
             found.add_problems(*wrong)
@@ -167,13 +168,6 @@ def _opened(files: Iterable[Match]) -> tuple[dict[Path, str], dict[str, dict[str
             headers.setdefault(simulation, header)
             mocks += MOCK_MARK in header
     return broken, headers, mocks
-
-
-def _first(broken: Mapping[Path, str], what: str) -> list[str]:
-    """Return the first few problems in full, and how many more there are."""
-    rest = len(broken) - SHOWN_PROBLEMS
-    more = [f"... and {rest} more {what} cannot be read."]
-    return [*list(broken.values())[:SHOWN_PROBLEMS], *(more if rest > 0 else [])]
 
 
 def _counts(simulations: Simulations) -> str:

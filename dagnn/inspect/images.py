@@ -31,7 +31,7 @@ from dagnn.data.pixels import (
 )
 from dagnn.errors import DagnnError, MismatchError
 from dagnn.files import entries
-from dagnn.inspect.files import Fact, Inspection
+from dagnn.inspect.files import Fact, Inspection, first_few
 
 Size = tuple[int, int, int, str]
 """Channels, height, width, and how deep a pixel is."""
@@ -220,10 +220,7 @@ def _read_each(
         survey.ids.append(str(file))
         survey.contents += digests(channels_first(pixels, file, "channels_last"))
         survey.kinds |= kinds_of(pixels)
-    found.add_problems(*problems[:SHOWN])
-    rest = len(problems) - SHOWN
-    if rest > 0:
-        found.add_problems(f"... and {rest} more pictures beside them cannot be read.")
+    found.add_problems(*first_few(problems, "pictures beside them"))
 
 
 def _written(size: Size) -> str:

@@ -97,6 +97,17 @@ def test_parameter_table(tmp_path):
     assert "disagree about LH_0" in inspect_path(path).problems[0]
 
 
+def test_every_row_that_cannot_be_read_is_reported(tmp_path):
+    path = write_table(tmp_path / "t.txt", [f"LH_{k}" for k in range(12)])
+    lines = path.read_text().splitlines()
+    damaged = [line.rsplit(" ", 1)[0] if 2 < k < 10 else line for k, line in enumerate(lines)]
+    path.write_text("\n".join(damaged))
+    found = inspect_path(path)
+    assert dict(found.facts)["simulations"] == "5, from LH_0 to LH_11"
+    assert ["line" in problem for problem in found.problems] == [True] * 5 + [False]
+    assert found.problems[-1] == "... and 2 more rows of t.txt cannot be read."
+
+
 def test_data_folder(tmp_path):
     root = write_flat_suite(tmp_path)
     found = inspect_path(root)
