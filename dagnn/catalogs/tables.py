@@ -131,14 +131,15 @@ def read_table(path: str | Path, problems: list[str] | None = None) -> Parameter
     rows = []
     for line in given:
         problem = _row_problem(line, n_numbers, path)
-        if problem and problems is None:
-            raise TableError(problem)
-        if problem and problems is not None:
-            problems.append(problem)
-        else:
+        if not problem:
             rows.append(line)
+        elif problems is None:
+            raise TableError(problem)
+        else:
+            problems.append(problem)
     if not rows:
-        raise TableError(f"{path} has no rows. Expected lines such as 'LH_0 0.309 0.979 ... 0'.")
+        empty = f"{path} has no rows. Expected lines such as 'LH_0 0.309 0.979 ... 0'."
+        raise TableError(problems[0] if problems else empty)
     seed_last = _seed_is_last(rows)
     header = header_spellings(lines[:first], n_numbers, seed_last, path)
     spellings = header or headerless_spellings(n_numbers, path)

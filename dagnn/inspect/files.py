@@ -30,8 +30,8 @@ NAMELESS = (
     "that way too; to train on such catalogues, describe their suite in a YAML file "
     "(docs/add-your-own.md)."
 )
-# The rest is in the run's results.csv and report.
 SHOWN_PROBLEMS = 5
+# The rest is in the run's results.csv and report.
 SHOWN_METRICS = ("relative_error", "r2", "chi2")
 
 

@@ -36,7 +36,7 @@ from dagnn.inspect.files import Fact, Inspection, first_few
 Size = tuple[int, int, int, str]
 """Channels, height, width, and how deep a pixel is."""
 SHOWN = 5
-"""Broken pictures of one folder that are listed one by one."""
+"""Images that are listed one by one."""
 _UNREADABLE = (DagnnError, OSError, UnicodeDecodeError)
 
 
