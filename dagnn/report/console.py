@@ -21,11 +21,9 @@ from dagnn.evaluation.wording import heading, plain, with_interval
 from dagnn.records import Result
 from dagnn.report.comparison.runs import Group, qualifiers
 from dagnn.report.comparison.summary import places, rows, summarise, task_of_groups
-from dagnn.tasks import ALL_CLASSES, REGRESSION, task_of_results
+from dagnn.tasks import ALL_CLASSES, task_of_results
 from dagnn.tasks.task import BASELINES
 
-COLUMNS = REGRESSION.console
-"""What fits into a terminal; the other metrics are in ``results.csv`` and the report."""
 NARROW = 100
 """In a terminal of fewer columns intervals stand below their values, so that none is cut."""
 ROW_STYLES = MappingProxyType({ORACLE: "bold yellow"} | dict.fromkeys(BASELINES, "dim"))

@@ -14,7 +14,7 @@ from torch import Tensor
 from dagnn.errors import UsageError, nearest
 from dagnn.evaluation.measure import PREDICTORS
 from dagnn.evaluation.storage import write_table
-from dagnn.report.lines import Lines, Section
+from dagnn.report.sections import Section
 from dagnn.robustness.images import Look, look_at
 from dagnn.tasks.classification_metrics import balanced_accuracy
 
@@ -250,7 +250,7 @@ def robustness_section(rows: Sequence[Robustness]) -> Section:
     )
     return Section(
         "Robustness",
-        Lines((*columns, "distance / spread"), lines),
+        [(*columns, "distance / spread"), *lines],
         " ".join(text for text in texts if text),
     )
 

@@ -29,15 +29,14 @@ from dagnn.evaluation.storage import (
 )
 from dagnn.files import atomic_path
 from dagnn.records import EpochRecord, Result
-from dagnn.report.class_lines import unknown_sentences
 from dagnn.report.console import NARROW, console_table
 from dagnn.report.figures.run import latent_figure, task_figures, training_figure
 from dagnn.report.figures.style import save_figure, stamp
 from dagnn.report.headline import headline
 from dagnn.report.history import read_epochs, training_facts
-from dagnn.report.lines import beyond_section
 from dagnn.report.model_card import write_model_card
-from dagnn.report.run_page import write_report
+from dagnn.report.page import write_report
+from dagnn.report.sections import beyond_section, unknown_sentences
 from dagnn.robustness.examination import examination_figures, read_examination
 from dagnn.robustness.measures import robustness_section
 from dagnn.run.assemble import silent_terms

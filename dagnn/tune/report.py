@@ -215,9 +215,9 @@ def write_study_report(
         headline=headline(study, outcomes, found),
         verdict=verdict(found),
         scores=[(name, SCORES[name]) for name in scores],
-        choices={
-            "columns": ["choice", "trial", *ORACLE_COLUMNS, *scores, *keys],
-            "lines": [
+        choices=[
+            ["choice", "trial", *ORACLE_COLUMNS, *scores, *keys],
+            *(
                 [
                     choice.label,
                     choice.outcome.number,
@@ -226,11 +226,11 @@ def write_study_report(
                     *_values(choice.outcome, keys),
                 ]
                 for choice in found
-            ],
-        },
-        trials={
-            "columns": ["trial", "state", *scores, "s", *keys],
-            "lines": [
+            ),
+        ],
+        trials=[
+            ["trial", "state", *scores, "s", *keys],
+            *(
                 [
                     outcome.number,
                     _state(outcome),
@@ -239,8 +239,8 @@ def write_study_report(
                     *_values(outcome, keys),
                 ]
                 for outcome in outcomes
-            ],
-        },
+            ),
+        ],
         pictures=[picture(name, figure, CAPTIONS[name]) for name, figure in figures.items()],
         study_yaml=study.to_yaml(),
         path=quote(str(folder.path)),

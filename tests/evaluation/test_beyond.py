@@ -13,7 +13,7 @@ from dagnn.evaluation.storage import read_predictions, write_predictions
 from dagnn.report.comparison.notes import comparability
 from dagnn.report.comparison.runs import group_runs
 from dagnn.report.figures.parameters import truth_figure
-from dagnn.report.lines import beyond_section
+from dagnn.report.sections import beyond_section
 from dagnn.tasks.prior import Prior
 from dagnn.tasks.regression import outside, outside_texts
 
@@ -85,7 +85,7 @@ def test_counts_and_shares_are_told_of_every_predictor():
     assert "the 1σ error bars of 1 more (25%) reach beyond it" in first
     assert "the 1σ error bars of 1 of 4 (25%) predictions reach beyond" in second
     (section,) = beyond_section(found)
-    assert section.table.lines[0][1:] == ("0.1 to 0.5", "1 of 4 (25%)", "1 of 4 (25%)")
+    assert section.table[1][1:] == ("0.1 to 0.5", "1 of 4 (25%)", "1 of 4 (25%)")
     assert beyond_section([]) == [] == beyond_prior(given[1:2], {"Omega_m": OMEGA})
 
 

@@ -10,13 +10,12 @@ from test_report import Page
 
 from dagnn.evaluation.measure import evaluate
 from dagnn.evaluation.storage import read_results, write_results
-from dagnn.report.class_lines import class_sections, unknown_sentences
 from dagnn.report.console import console_table
 from dagnn.report.figures.classes import confusion_figure
 from dagnn.report.headline import headline
-from dagnn.report.lines import Lines, Section
 from dagnn.report.model_card import write_model_card
-from dagnn.report.run_page import CAPTIONS, write_report
+from dagnn.report.page import CAPTIONS, write_report
+from dagnn.report.sections import Section, class_sections, unknown_sentences
 from dagnn.tasks import CLASSIFICATION, REGRESSION, task_of_results
 
 
@@ -96,7 +95,7 @@ def test_the_console_shows_one_line_per_network(rows):
 
 
 def test_the_report_tells_classes_unknown_ones_and_shift(tmp_path, rows, predicted):
-    more = Section("Robustness", Lines(("what", "n"), [("noise", "7")]), "About it.")
+    more = Section("Robustness", [("what", "n"), ("noise", "7")], "About it.")
     html = write_report(
         tmp_path / "report.html",
         title="sdss → decals",
@@ -139,16 +138,16 @@ def test_sections_hold_recalls_and_shares(rows, predicted, results):
     sections = {section.title: section.table for section in class_sections(rows)}
     assert list(sections) == ["Class by class", "Class proportions", "Unknown classes"]
     recalls = sections["Class by class"]
-    assert recalls.columns == ("suite · network", *CLASSES)
-    assert [line[0] for line in recalls.lines][:2] == [
+    assert recalls[0] == ("suite · network", *CLASSES)
+    assert [line[0] for line in recalls[1:]][:2] == [
         "sdss (source) · source-only",
         "sdss (source) · model",
     ]
-    shares = {line[0]: line[1:] for line in sections["Class proportions"].lines}
+    shares = {line[0]: line[1:] for line in sections["Class proportions"][1:]}
     truth = predicted[0].truth
     expected = tuple(f"{(truth == k).mean():.1%}" for k in range(3))
     assert shares["sdss (source) · true"] == expected
-    assert len(sections["Unknown classes"].lines) == 2, "where there are unknown items"
+    assert len(sections["Unknown classes"][1:]) == 2, "where there are unknown items"
     assert class_sections(results) == []
 
 

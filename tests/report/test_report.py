@@ -10,7 +10,7 @@ from dagnn.evaluation.calibration import calibrations
 from dagnn.evaluation.measure import blocks, gap_closed
 from dagnn.report.figures.parameters import truth_figure
 from dagnn.report.headline import headline
-from dagnn.report.run_page import CAPTIONS, write_report
+from dagnn.report.page import CAPTIONS, write_report
 from dagnn.tasks.regression_metrics import REGRESSION_METRICS as METRICS
 
 
