@@ -111,7 +111,7 @@ def test_wrong_usage_and_missing_data(arguments: list[str], code: int, words: st
     assert "Traceback" not in text
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_shown() -> None:
     code, text = dagnn("--version")
     assert code == 0 and text.startswith("dagnn 0.")
 

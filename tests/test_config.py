@@ -55,7 +55,7 @@ def test_scientific_notation_is_a_number(text: str) -> None:
         ("traning.epochs=1", ["traning", "Did you mean 'training'"]),
     ],
 )
-def test_bad_overrides_teach(override: str, words: list[str]) -> None:
+def test_errors_of_overrides_name_the_valid_choice(override: str, words: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
         load_experiment("base", [override])
     for word in words:

@@ -92,9 +92,9 @@ def test_options_that_pages_name_exist(page: Path) -> None:
         assert verb in commands, line
         inside = groups.get(verb, {})
         # dagnn tune FILE is short for dagnn tune run FILE.
-        asked = inside.get(words[2], inside.get("run")) if inside else commands[verb]
-        assert asked is not None, line
-        known = {o for p in asked.params for o in p.opts}
+        command = inside.get(words[2], inside.get("run")) if inside else commands[verb]
+        assert command is not None, line
+        known = {o for p in command.params for o in p.opts}
         used = {w for w in words if w.startswith("--")}
         assert used <= known | {"--help"}, line
 

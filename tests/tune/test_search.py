@@ -185,7 +185,7 @@ def test_data_are_read_once_for_all_trials_that_share_them(spectra, tmp_path, mo
     assert sorted(read) == [4, 8]
 
 
-def test_pruned_trials_stop_early_and_are_told(spectra, tmp_path):
+def test_pruned_trials_stop_early_and_are_marked(spectra, tmp_path):
     space = {"training.learning_rate": [1e-9, 1e-2]}
     result = search(
         spectra,

@@ -1,4 +1,4 @@
-"""Study files: everything that cannot be meant is refused before any data are read."""
+"""Study files: invalid ones are refused before any data are read."""
 
 import optuna
 import pytest

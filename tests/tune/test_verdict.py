@@ -16,7 +16,7 @@ def outcome(number, items, error):
     return Outcome(number, "complete", {}, target={"error": error, "r2": 0.9}, items=items)
 
 
-def told(chosen_items, default_items, chosen=1):
+def verdict_on(chosen_items, default_items, chosen=1):
     return verdict(
         [
             Choice(DEFAULT, outcome(0, default_items, 0.1)),
@@ -27,7 +27,7 @@ def told(chosen_items, default_items, chosen=1):
 
 
 def test_the_difference_is_paired_and_has_an_interval():
-    text = told(squared(0.09), squared(0.1))
+    text = verdict_on(squared(0.09), squared(0.1))
     assert f"Trial 1 (lowest rank sum) is better than {DEFAULT}: −0.0" in text
     assert "] in prior units on the same 45 items." in text
     found = paired_difference(squared(0.09), squared(0.1), ("a", "b"))
@@ -35,21 +35,21 @@ def test_the_difference_is_paired_and_has_an_interval():
     roots = [np.sqrt(np.mean(squared(size)["simba"]["squared"])) for size in (0.09, 0.1)]
     assert found.value == pytest.approx(roots[0] - roots[1])
     assert found.low < found.value < found.high < 0
-    assert "is not distinguishable from" in told(squared(0.1, seed=1), squared(0.1, seed=2))
+    assert "is not distinguishable from" in verdict_on(squared(0.1, seed=1), squared(0.1, seed=2))
 
 
 def test_groups_are_drawn_whole_and_too_few_decide_nothing():
     alike = [f"LH_{n % 15}" for n in range(45)]
-    text = told(squared(0.09, groups=alike), squared(0.1, groups=alike))
+    text = verdict_on(squared(0.09, groups=alike), squared(0.1, groups=alike))
     assert "is not decided: 15 independent items" in text
 
 
 def test_items_that_are_not_stored_give_no_verdict():
     for other in ({}, squared(0.1, items=44)):
-        text = told(squared(0.09), other)
+        text = verdict_on(squared(0.09), other)
         assert f"No verdict on trial 1 (lowest rank sum) against {DEFAULT}" in text
         assert "better than" not in text
-    same = told(squared(0.1), squared(0.1), chosen=0)
+    same = verdict_on(squared(0.1), squared(0.1), chosen=0)
     assert f"Trial 0 (lowest rank sum) is {DEFAULT}." in same
 
 
@@ -60,5 +60,5 @@ def test_classes_are_compared_by_balanced_accuracy():
     second = {"decals": {"groups": groups, "truth": truth, "guess": [0] * 40}}
     found = paired_difference(first, second, ("a", "b"))
     assert (found.metric, found.value) == ("balanced_accuracy", pytest.approx(0.5))
-    text = told(first, second)
+    text = verdict_on(first, second)
     assert f"is better than {DEFAULT}: +50.0 points [+50.0, +50.0] on the same 40 items." in text

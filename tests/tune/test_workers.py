@@ -26,9 +26,9 @@ def test_ctrl_c_exits_130_and_tells_how_to_go_on(spectra, tmp_path):
     process = workers.start()
     wait_until(lambda: workers.epochs(0) >= 2)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 130, said
-    assert "The same command goes on" in said and "Traceback" not in said
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert "The same command goes on" in output and "Traceback" not in output
     assert [outcome.state for outcome in workers.outcomes()] == ["lost", "queued again"]
 
 

@@ -38,7 +38,7 @@ SPACE = {
 
 
 def write_suite(root: Path, name: str, shift: float, seed: int) -> None:
-    """Write spectra whose amplitude says Omega_m, shifted from suite to suite."""
+    """Write spectra whose amplitude depends on Omega_m, shifted from suite to suite."""
     random = np.random.default_rng(seed)
     omega_m = random.uniform(0.1, 0.5, BOXES).round(4)
     slope = -1.5 * np.log10(WAVENUMBERS)
@@ -67,7 +67,7 @@ def write_study(path: Path, **changes: Any) -> Path:
 
 
 def search(data: Path, out: Path, *, draw: bool = False, **changes: Any) -> tune.StudyResult:
-    """Write a study beside its folder and run it; draw its report only if asked."""
+    """Write a study beside its folder and run it; draw its report only on request."""
     given = {
         key: changes.pop(key) for key in ("trials", "storage", "jobs", "mock") if key in changes
     }

@@ -91,11 +91,11 @@ def check_that_a_killed_worker_loses_nothing(workers: Workers) -> None:
         survivor = kill_the_worker_of(workers, processes, 0)
         epochs, stamp = workers.epochs(0), workers.first_line(0)
         assert epochs < EPOCHS, "the trial was too short to be killed"
-        said, _ = survivor.communicate(timeout=240)
+        output, _ = survivor.communicate(timeout=240)
     finally:
         for process in processes:
             process.kill()
-    assert survivor.returncode == 0, said
+    assert survivor.returncode == 0, output
     outcomes = workers.outcomes()
     assert sorted(outcome.state for outcome in outcomes) == ["complete"] * 3 + ["lost"]
     lost = outcomes[0]
