@@ -260,7 +260,8 @@ def inspect_study(path: Path) -> Inspection:
     with found.collecting():
         read_yaml(path / "study.yaml")
     if database.is_file():
-        with found.collecting(), reading(database, "Restore a copy, or start the study again."):
+        advice = "If no worker is writing to it, restore a copy or start the study again."
+        with found.collecting(), reading(database, advice, what="cannot be read"):
             address = f"{database.absolute().as_uri()}?mode=ro"
             with closing(sqlite3.connect(address, uri=True)) as stored:
                 (state,) = stored.execute("PRAGMA quick_check").fetchone()

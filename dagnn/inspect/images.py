@@ -31,7 +31,7 @@ from dagnn.data.pixels import (
 )
 from dagnn.errors import DagnnError, MismatchError
 from dagnn.files import entries
-from dagnn.inspect.files import Fact, Inspection, first_few
+from dagnn.inspect.files import Inspection, first_few
 
 Size = tuple[int, int, int, str]
 """Channels, height, width, and how deep a pixel is."""
@@ -63,7 +63,7 @@ class Survey:
     parts: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
-    kinds: set[str] = field(default_factory=set)
+    kinds: frozenset[str] = frozenset()
     mock: bool = False
 
 
@@ -266,7 +266,7 @@ def _add_problems(found: Inspection, survey: Survey) -> None:
         found.add_problems(
             f"The images of {name} differ in size ({listed}) and cannot be read together."
         )
-    if sides := clash(frozenset(survey.kinds)):
+    if sides := clash(survey.kinds):
         found.add_problems(
             f"{name} holds {sides}, on different scales of brightness. Save one depth."
         )
@@ -278,14 +278,16 @@ def _add_problems(found: Inspection, survey: Survey) -> None:
             f"The files of {name} put {cut} objects into more than one part of the split: "
             "what is learned in training comes back as a test."
         )
-    depth = about_depth(frozenset(survey.kinds))
-    notes = (*depth, *about_identical(survey.ids, survey.labels, survey.contents))
+    notes = (
+        *about_depth(survey.kinds),
+        *about_identical(survey.ids, survey.labels, survey.contents),
+    )
     found.warnings += [f"{name}: {note}." for note in notes]
 
 
 def _add_together(found: Inspection, seen: Sequence[Survey]) -> None:
     """Add what a reader must know before using several of the surveys in one run."""
-    facts: list[Fact] = []
+    facts = found.facts
     sizes = [size for survey in seen for size in survey.sizes]
     if len({size[0] for size in sizes}) > 1:
         facts.append(("channels differ", "one network reads surveys of equal channels only"))
@@ -299,4 +301,3 @@ def _add_together(found: Inspection, seen: Sequence[Survey]) -> None:
         if shared := set(one.groups) & set(two.groups):
             where = f"{len(shared)} are in {one.at.name} and in {two.at.name}"
             facts.append(("shared objects", where))
-    found.facts += facts
