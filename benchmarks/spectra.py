@@ -24,7 +24,6 @@ from spectra_floors import gaussian_process
 
 from dagnn import run
 from dagnn.config import Experiment
-from dagnn.evaluation.selection_scores import chosen, rank_sum
 from dagnn.models import Network
 from dagnn.records import Predictions
 from dagnn.run.calibrate import Plan, apply_scale, at_other_redshift, calibrated, on_target_labels
@@ -35,6 +34,7 @@ from dagnn.run.prepared import Prepared
 from dagnn.run.ranges import guarded
 from dagnn.run.selection import label_free_scores, reverse_error
 from dagnn.run.trained import predict_all
+from dagnn.tune.outcomes import lowest_rank_sum
 
 QUIET = Console(quiet=True)
 DIRECTIONS = (("tng", "simba"), ("simba", "tng"))
@@ -173,7 +173,7 @@ def methods(bench: Bench) -> None:
         for criterion in ("source_error", "domain_auc", "reverse_error"):
             picked = min(free, key=lambda name: free[name][criterion])
             bench.add("selection", target, criterion, {"lost r2": best - r2[picked]})
-        picked = chosen(rank_sum(free))
+        picked = lowest_rank_sum(free)
         bench.add("selection", target, "rank sum of all", {"lost r2": best - r2[picked]})
 
 

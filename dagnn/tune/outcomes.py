@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import pandas as pd
 from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
@@ -22,7 +23,6 @@ from dagnn.evaluation.paired import (
     sign_probability,
     verdict_sentence,
 )
-from dagnn.evaluation.selection_scores import chosen, rank_sum
 from dagnn.files import write_text
 from dagnn.records import FloatArray
 from dagnn.stored import read_json, reading
@@ -36,7 +36,7 @@ SCORES, MOCK, SECONDS, ERROR, WORKER = "scores", "mock", "seconds", "error", "wo
 SEALED = "sealed.json"
 """File of a trial's folder with its scores on labelled target items."""
 RANKED = ("source_nll", "domain_auc", "reverse_error")
-"""Scores whose ranks are added; see :mod:`dagnn.evaluation.selection_scores`."""
+"""Scores whose ranks are added; see :func:`lowest_rank_sum`."""
 CHOICES = ("objective", "rank_sum")
 """How ``dagnn tune best`` chooses; neither reads a target label."""
 DEFAULT = "the experiment as it stands"
@@ -187,7 +187,31 @@ def choose(outcomes: Sequence[Outcome], by: str, number: int | None = None) -> O
             name: {key: value for key, value in outcome.scores.items() if key in RANKED}
             for name, outcome in complete.items()
         }
-    return complete[chosen(rank_sum(ranked))]
+    return complete[lowest_rank_sum(ranked)]
+
+
+def lowest_rank_sum(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the configuration with the lowest sum of ranks over all criteria; the first of ties.
+
+    No single criterion is reliable: a discrepancy or a domain classifier alone prefers a
+    collapsed latent, and the source error alone a network that ignores the target. Ranks are
+    independent of the units of a criterion. Equal scores share the average of their ranks. An
+    unknown score (NaN, or absent where others have it) takes the worst rank.
+
+    Args:
+        scores: configuration → criterion → score, lower is better.
+
+    Example:
+        >>> lowest_rank_sum({"a": {"nll": 0.1, "auc": 0.2}, "b": {"nll": 0.3, "auc": 0.1},
+        ...                  "c": {"nll": 0.2}})
+        'a'
+
+    References:
+        Ganin et al. 2016, arXiv:1505.07818, section 5.1.2 (reverse validation, after Zhong et
+        al. 2010, ECML PKDD).
+    """
+    ranks = pd.DataFrame(list(scores.values()), index=list(scores)).rank().fillna(len(scores))
+    return str(ranks.sum(axis=1).idxmin())
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from dagnn.tune.outcomes import DEFAULT, Choice, Outcome, paired_difference, verdict
+from dagnn.tune.outcomes import (
+    DEFAULT,
+    Choice,
+    Outcome,
+    lowest_rank_sum,
+    paired_difference,
+    verdict,
+)
 
 
 def squared(size, items=45, seed=0, groups=None):
@@ -62,3 +69,23 @@ def test_classes_are_compared_by_balanced_accuracy():
     assert (found.metric, found.value) == ("balanced_accuracy", pytest.approx(0.5))
     text = verdict_on(first, second)
     assert f"is better than {DEFAULT}: +50.0 points [+50.0, +50.0] on the same 40 items." in text
+
+
+SCORES = {
+    "plain": {"source_nll": 0.1, "domain_auc": 0.4, "reverse_error": 0.2},
+    "small": {"source_nll": 0.2, "domain_auc": 0.3, "reverse_error": 0.1},
+    "collapsed": {"source_nll": 0.9, "domain_auc": 0.0, "reverse_error": 0.9},
+}
+
+
+def test_the_lowest_rank_sum_is_independent_of_units():
+    assert lowest_rank_sum(SCORES) == "small"
+    scaled = {name: {**row, "source_nll": 100 * row["source_nll"]} for name, row in SCORES.items()}
+    assert lowest_rank_sum(scaled) == "small"
+
+
+def test_unknown_scores_take_the_worst_rank_and_the_first_of_ties_is_taken():
+    nan = float("nan")
+    assert lowest_rank_sum({"a": {"x": nan}, "b": {"x": 2.0}, "c": {"x": 1.0}, "d": {}}) == "c"
+    assert lowest_rank_sum({"a": {"x": nan, "y": 0.0}, "b": {"x": 9.0, "y": 0.0}}) == "b"
+    assert lowest_rank_sum({"z": {"x": 1.0}, "a": {"x": 1.0}}) == "z"
