@@ -1,7 +1,7 @@
-"""What several processes say of one batch that they share.
+"""Operations on a batch that several processes share.
 
 Inside :func:`shared_batches` each process holds some items of every batch, and the functions below
-speak of all of them. Elsewhere they return what they are given: a process that evaluates
+cover all of them. Elsewhere they return what they are given: a process that evaluates
 alone must not wait for others.
 
 **Gradients.** All processes compute the same objective from the gathered outputs. Each

@@ -4,12 +4,11 @@ Only the standard library is imported at the top; torch is asked where a device
 is the question, so that recording an environment costs nothing.
 """
 
-import hashlib
 import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -28,36 +27,19 @@ CORE = (
 SCATTER_INSTALL = "pip install --no-build-isolation torch-scatter"
 
 
-@dataclass(frozen=True)
-class OptionalPackage:
-    """A package that dagnn uses where it is installed.
-
-    Attributes:
-        module: name to import.
-        purpose: what it adds.
-        install: the line that installs it.
-    """
-
-    module: str
-    purpose: str
-    install: str
-
-
 OPTIONAL = MappingProxyType(
     {
-        "torch-scatter": OptionalPackage(
+        "torch-scatter": (
             "torch_scatter",
             "faster extremes on a GPU in PyG's layers and with kernel='reference'",
             f"{SCATTER_INSTALL}  (after torch; compiles for about 9 minutes)",
         ),
-        "colossus": OptionalPackage("colossus", "mock universes", "pip install 'dagnn[mocks]'"),
-        "galsim": OptionalPackage("galsim", "mock skies", "pip install 'dagnn[mocks]'"),
-        "geomloss": OptionalPackage(
-            "geomloss", "optimal-transport check", "pip install 'dagnn[ot]'"
-        ),
+        "colossus": ("colossus", "mock universes", "pip install 'dagnn[mocks]'"),
+        "galsim": ("galsim", "mock skies", "pip install 'dagnn[mocks]'"),
+        "geomloss": ("geomloss", "optimal-transport check", "pip install 'dagnn[ot]'"),
     }
 )
-"""Every optional package by the name a package index knows."""
+"""Optional package → name to import, what it adds, and the line that installs it."""
 
 
 def installed_version(package: str) -> str | None:
@@ -98,15 +80,6 @@ def git_revision(folder: Path | None = None) -> str | None:
 def command_line() -> str:
     """Return the command of this process, quoted so that a shell can run it again."""
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-
-
-def file_hashes(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the SHA-256 of each file by its path, sorted; for ``environment.json``."""
-    hashes = {}
-    for path in sorted(paths):
-        with path.open("rb") as stream:
-            hashes[str(path)] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return hashes
 
 
 def collect_environment(
@@ -177,15 +150,14 @@ def _pyg_sees_scatter() -> bool:
 _WORKS: Mapping[str, Callable[[], bool]] = MappingProxyType({"torch-scatter": _pyg_sees_scatter})
 
 
-def _optional(name: str, package: OptionalPackage) -> Fact:
-    """Look at one optional package."""
-    if find_spec(package.module) is None:
-        return Fact(name, f"not installed ({package.purpose})", False, package.install)
+def _optional(name: str, module: str, purpose: str, install: str) -> Fact:
+    if find_spec(module) is None:
+        return Fact(name, f"not installed ({purpose})", False, install)
     version = installed_version(name) or "of unknown version"
     if not _WORKS.get(name, lambda: True)():
         value = f"{version}, but it does not load: built for another torch"
-        return Fact(name, value, False, f"{package.install}, with --force-reinstall")
-    return Fact(name, f"{version} ({package.purpose})")
+        return Fact(name, value, False, f"{install}, with --force-reinstall")
+    return Fact(name, f"{version} ({purpose})")
 
 
 def doctor_facts() -> list[Fact]:
@@ -202,7 +174,7 @@ def doctor_facts() -> list[Fact]:
         *core,
         _devices(),
         Fact("CPU threads", str(torch.get_num_threads())),
-        *(_optional(name, package) for name, package in OPTIONAL.items()),
+        *(_optional(name, *package) for name, package in OPTIONAL.items()),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and what an operating system leaves about is none of them."""
+"""Find files without clutter, and write them whole or not at all."""
 
 import errno
 import os
@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from dagnn.errors import MissingDataError
 
 _CLUTTER = {
     "thumbs.db",
@@ -40,6 +42,30 @@ def matching(folder: Path, pattern: str) -> list[Path]:
     """Return what fits a pattern below a folder, by name and without clutter on the way."""
     found = ((path, path.relative_to(folder)) for path in folder.glob(pattern))
     return sorted(path for path, below in found if not any(map(is_clutter, below.parts)))
+
+
+def resource_folder(name: str) -> Path:
+    """Return the folder of YAML files called ``name``.
+
+    A wheel carries them under ``dagnn/resources``; a checkout keeps them at the
+    top level, where a person looks for them.
+
+    Args:
+        name: ``catalogs``, ``configs`` or ``tuning``.
+
+    Raises:
+        MissingDataError: neither place holds a YAML file; the package is incomplete.
+    """
+    package = Path(__file__).resolve().parent
+    places = (package / "resources" / name, package.parent / name)
+    for place in places:
+        if matching(place, "*.yaml"):
+            return place
+    tried = " nor in ".join(str(place) for place in places)
+    raise MissingDataError(
+        f"The YAML files of {name!r} are neither in {tried}. The installation is "
+        "incomplete: install dagnn again, or run it from a full checkout."
+    )
 
 
 @contextmanager

@@ -1,9 +1,10 @@
-"""Small building blocks that several rooms share."""
+"""Building blocks of networks that several packages share."""
 
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from numbers import Integral
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from dagnn.errors import CheckpointError, UsageError
 from dagnn.records import Logits, Moments, Output
+from dagnn.stored import read_torch
 
 
 def mlp(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
@@ -58,6 +60,25 @@ def require_finite(weights: Mapping[str, Any], file: object) -> None:
             f"{file} holds NaN or infinite values in {bad[0]}{more}, so everything it predicts "
             "would be wrong. Use an intact copy of the file, or another checkpoint."
         )
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a state dict of finite tensors that another program has saved.
+
+    Raises:
+        CheckpointError: the file is absent, cannot be read, holds something else, or values
+            that are not finite.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such weight file.")
+    state = read_torch(path, "Expected a state dict of torch.save; was the download complete?")
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise CheckpointError(
+            f"{path}: expected a plain state dict (names to tensors), got {type(state).__name__} "
+            "with other contents."
+        )
+    require_finite(state, path)
+    return state
 
 
 def at_least_float32(values: Tensor) -> Tensor:
@@ -210,7 +231,7 @@ class Standardize(nn.Module):
         return (values - self.mean[row]) / self.std[row]
 
     def extra_repr(self) -> str:
-        """Tell width and number of domains."""
+        """Return width and number of domains as text."""
         domains, width = self.mean.shape[-2:]
         return f"width={width}, domains={domains}"
 
@@ -254,13 +275,13 @@ def has_members(output: Output) -> bool:
 
 
 def member_output(output: Output, member: int) -> Output:
-    """Return what one member of an ensemble says: ``[M, B, ...]`` to ``[B, ...]``."""
+    """Return the output of one member of an ensemble: ``[M, B, ...]`` to ``[B, ...]``."""
     prediction = type(output.prediction)(*(column[member] for column in output.prediction))
     return Output(output.latent[member], prediction)
 
 
 def mixture(output: Output) -> Output:
-    r"""Return what an ensemble says as one: the equally weighted mixture of its members.
+    r"""Return the prediction of an ensemble: the equally weighted mixture of its members.
 
     .. math:: \mu = \langle \mu_m \rangle, \quad
               \sigma^2 = \langle \sigma_m^2 + \mu_m^2 \rangle - \mu^2

@@ -1,4 +1,4 @@
-"""The few records that travel between rooms.
+"""Records that several packages exchange.
 
 Symbols: ``B`` items in a batch, ``W`` width of the latent, ``P`` parameters,
 ``K`` classes, ``n`` items in a dataset.
@@ -36,7 +36,7 @@ class Logits(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a network says about a batch.
+    """Latents and predictions of a batch.
 
     An ensemble of ``M`` members puts a leading member axis on every tensor
     (``[M, B, W]``, ``[M, B, P]``, ``[M, B, K]``); see :func:`dagnn.nn.mixture`.

@@ -12,7 +12,7 @@ from counts import PACKAGE, circles, import_graph, imports_of, longest_chains, r
 FLOORS = [
     {"errors"},
     {"files", "console", "workers", "stored"},
-    {"parameters", "resources", "environment", "yaml_files"},
+    {"parameters", "environment", "yaml_files"},
     {"records"},
     {"nn", "collective"},
     {"tasks"},

@@ -13,7 +13,6 @@ from dagnn.environment import (
     collect_environment,
     doctor_facts,
     doctor_lines,
-    file_hashes,
     git_revision,
 )
 
@@ -62,15 +61,6 @@ def test_without_git_there_is_no_revision(package, monkeypatch):
     assert git_revision(package) is None
 
 
-def test_file_hashes(tmp_path):
-    (tmp_path / "empty").write_bytes(b"")
-    (tmp_path / "a").write_bytes(b"abc")
-    assert file_hashes([tmp_path / "empty", tmp_path / "a"]) == {
-        str(tmp_path / "a"): "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-        str(tmp_path / "empty"): "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    }
-
-
 def test_doctor_names_everything():
     names = [fact.name for fact in doctor_facts()]
     assert {"dagnn", "python", "torch", "torch-geometric", "CUDA devices", *OPTIONAL} <= set(names)
@@ -79,9 +69,9 @@ def test_doctor_names_everything():
 def test_doctor_tells_how_to_install_what_is_absent(monkeypatch):
     monkeypatch.setattr(environment, "find_spec", lambda name: None)
     text = "\n".join(doctor_lines())
-    for package in OPTIONAL.values():
-        assert package.install in text
-        assert package.purpose in text
+    for _, purpose, install in OPTIONAL.values():
+        assert install in text
+        assert purpose in text
     assert "pip install --no-build-isolation torch-scatter  (after torch; compiles" in text
 
 

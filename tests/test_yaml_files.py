@@ -14,7 +14,7 @@ from dagnn.catalogs.suites import load_suite_file
 from dagnn.cli import app
 from dagnn.config import Component, check_options, load_experiment
 from dagnn.errors import ConfigError
-from dagnn.resources import resource_folder
+from dagnn.files import resource_folder
 from dagnn.run import load
 from dagnn.run.folder import RunFolder
 from dagnn.tune.study import read_study

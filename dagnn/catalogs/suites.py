@@ -18,9 +18,8 @@ from pydantic import (
 
 from dagnn.catalogs.catalog import COLUMNS, GALAXY_COLUMNS
 from dagnn.errors import ConfigError, MissingDataError, UsageError, nearest
-from dagnn.files import matching
+from dagnn.files import matching, resource_folder
 from dagnn.parameters import PARAMETERS, canonical_name, parameter
-from dagnn.resources import resource_folder
 from dagnn.yaml_files import RECORD, as_text, read_yaml
 
 #: Relative in (1 + z). Neighbouring CAMELS snapshots differ by at least 0.019.

@@ -11,8 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from dagnn.config.schema import Component, Experiment
 from dagnn.errors import ConfigError, nearest
-from dagnn.files import matching
-from dagnn.resources import resource_folder
+from dagnn.files import matching, resource_folder
 from dagnn.yaml_files import RECORD, as_text, parse_yaml, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)

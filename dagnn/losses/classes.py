@@ -156,7 +156,7 @@ class CrossEntropy(TaskLoss):
         return cross_entropy(scores, y, self.weights, smoothing=self.smoothing)
 
     def extra_repr(self) -> str:
-        """Tell weights and smoothing."""
+        """Return weights and smoothing as text."""
         return f"weights={self.weighting}, smoothing={self.smoothing:g}"
 
 

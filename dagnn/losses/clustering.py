@@ -90,5 +90,5 @@ class AdaptiveClustering(DomainTerm):
         return adaptive_clustering(torch.cat([source, target]), target, top)
 
     def extra_repr(self) -> str:
-        """Tell how many classes are compared."""
+        """Return how many classes are compared as text."""
         return f"top={'half' if self.top is None else self.top}"

@@ -109,5 +109,5 @@ class EntropySeparation(DomainTerm):
         return -torch.where(distance > margin, distance, torch.zeros_like(distance)).mean()
 
     def extra_repr(self) -> str:
-        """Tell the margin."""
+        """Return the margin as text."""
         return "margin=auto" if self.margin is None else f"margin={self.margin:g}"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dagnn.losses.classes import class_scores, membership
-from dagnn.losses.mmd import check_choice
+from dagnn.losses.samples import check_choice
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 

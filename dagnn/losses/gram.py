@@ -54,12 +54,6 @@ class TruncatedInverse(torch.autograd.Function):
         return vectors @ (differences * inner) @ vectors.T, None
 
 
-def truncated_inverse(matrix: Tensor, kept: int) -> Tensor:
-    """Return :class:`TruncatedInverse` of a symmetric ``matrix [W, W]``."""
-    inverse: Tensor = TruncatedInverse.apply(matrix, kept)  # type: ignore[no-untyped-call]
-    return inverse
-
-
 def gram(points: Tensor) -> Tensor:
     """Return the Gram matrix ``[W + 1, W + 1]`` of points ``[n, W]`` and an intercept, per item."""
     features = torch.cat([torch.ones_like(points[:, :1]), points], 1)
@@ -152,7 +146,8 @@ def dare_gram(
     grams = gram(source), gram(target)
     first, second = (torch.linalg.eigvalsh(matrix).flip(0) for matrix in grams)
     kept = components((first.detach(), second.detach()), threshold)
-    columns = [unit_columns(truncated_inverse(matrix, kept)) for matrix in grams]
+    inverses = [TruncatedInverse.apply(matrix, kept) for matrix in grams]  # type: ignore[no-untyped-call]
+    columns = [unit_columns(inverse) for inverse in inverses]
     angles = (columns[0] - columns[1]).square().sum(0).mean() / 2
     scales: Tensor = torch.linalg.vector_norm((first - second)[:kept]) / kept
     return angle * angles + scale * scales

@@ -6,14 +6,13 @@ from torch import Tensor
 from dagnn.losses.classes import membership
 from dagnn.losses.mmd import (
     ESTIMATORS,
-    check_choice,
     mean_discrepancy,
     median_bandwidths,
     multi_kernel,
     require_estimable,
     squared_distances,
 )
-from dagnn.losses.samples import require_samples, standardised
+from dagnn.losses.samples import check_choice, require_samples, standardised
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Logits, Moments, Pair
 

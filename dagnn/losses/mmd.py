@@ -7,8 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dagnn.errors import UsageError, nearest
-from dagnn.losses.samples import require_samples, standardised
+from dagnn.losses.samples import check_choice, require_samples, standardised
 from dagnn.losses.term import DomainTerm
 from dagnn.records import Pair
 
@@ -249,22 +248,12 @@ class MMD(DomainTerm):
         )
 
     def extra_repr(self) -> str:
-        """Tell estimator, bandwidths and combination."""
+        """Return estimator, bandwidths and combination as text."""
         widths = f", widths={self.widths}" if self.bandwidth == "median" else ""
         return (
             f"estimator={self.estimator}, bandwidth={self.bandwidth}{widths}, "
             f"combine={self.combine}"
         )
-
-
-def check_choice(term: str, option: str, value: str, known: Sequence[str]) -> None:
-    """Refuse an option of a term that is none of the known ones.
-
-    Raises:
-        UsageError: naming the nearest known one.
-    """
-    if value not in known:
-        raise UsageError(f"Unknown {option} {value!r} of {term}. {nearest(value, known)}")
 
 
 def _fixed_bandwidths(bandwidth: str | Sequence[float]) -> Tensor | None:

@@ -116,7 +116,7 @@ class Neighbourhood(DomainTerm):
         self.seen = self.seen.index_fill(0, index, True)
 
     def extra_repr(self) -> str:
-        """Tell the size of the memory and what is compared."""
+        """Return the size of the memory and what is compared as text."""
         items, width = self.memory.shape
         return (
             f"items={items}, width={width}, temperature={self.temperature:g}, "

@@ -158,7 +158,7 @@ class Objective(nn.Module):
             )
 
     def extra_repr(self) -> str:
-        """Tell weights and ramps."""
+        """Return weights and ramps as text."""
         return ", ".join(
             f"{name}: weight={weight:g} ramp={self.ramps[name]}"
             for name, weight in self.weights.items()
@@ -293,5 +293,5 @@ class SelfTunedObjective(Objective):
         return self.floor**2 + (2 * log_eta).exp()
 
     def extra_repr(self) -> str:
-        """Tell weights, ramps and floor."""
+        """Return weights, ramps and floor as text."""
         return f"{super().extra_repr()}, floor={self.floor:g}"

@@ -126,5 +126,5 @@ class PerMember(nn.Module):
             )
 
     def extra_repr(self) -> str:
-        """Tell how members are evaluated."""
+        """Return how members are evaluated as text."""
         return f"together={self.together}"

@@ -9,10 +9,12 @@ gradient has no component along that factor (Euler's theorem for functions of
 degree zero), and only a relative change of the domains can lower it.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from dagnn.errors import UsageError
+from dagnn.errors import UsageError, nearest
 
 # Squared spread, relative to the squared distance from the origin, below which
 # points count as coinciding: what rounding leaves of single-precision numbers.
@@ -60,23 +62,14 @@ def require_items(loss: str, target: Tensor) -> None:
         raise UsageError(f"{loss} needs target items in a batch, got none. Use larger batches.")
 
 
-def require_alike(loss: str, prediction: Tensor, truth: Tensor) -> None:
-    """Refuse a truth that is not shaped like what predicts it.
-
-    Args:
-        loss: how messages call what reads them.
-        prediction: ``[B, P]``.
-        truth: ``[B, P]``.
+def check_choice(term: str, option: str, value: str, known: Sequence[str]) -> None:
+    """Refuse an option of a term that is none of the known ones.
 
     Raises:
-        UsageError: the shapes differ.
+        UsageError: naming the nearest known one.
     """
-    if prediction.shape != truth.shape:
-        raise UsageError(
-            f"{loss} needs one truth for every number that is predicted, got predictions "
-            f"{list(prediction.shape)} and truth {list(truth.shape)}. One parameter of B items is "
-            "[B, 1]."
-        )
+    if value not in known:
+        raise UsageError(f"Unknown {option} {value!r} of {term}. {nearest(value, known)}")
 
 
 def safe_denominator(square: Tensor, magnitude: Tensor) -> Tensor:

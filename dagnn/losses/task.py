@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from dagnn.losses.samples import require_alike
+from dagnn.errors import UsageError
 from dagnn.records import Logits, Moments
 
 # Smallest mean square that still counts as an error, in squared prior units. It
@@ -87,12 +87,18 @@ def gaussian_nll(mean: Tensor, std: Tensor, y: Tensor, *, minimum_std: float = 1
 
 
 def _require_shapes(loss: str, mean: Tensor, std: Tensor, y: Tensor) -> None:
-    for said in (mean, std):
-        require_alike(loss, said, y)
+    """Refuse a truth that would be broadcast."""
+    for prediction in (mean, std):
+        if prediction.shape != y.shape:
+            raise UsageError(
+                f"{loss} needs one truth for every number that is predicted, got predictions "
+                f"{list(prediction.shape)} and truth {list(y.shape)}. One parameter of B items is "
+                "[B, 1]."
+            )
 
 
 def _moments(prediction: Moments | Logits) -> Moments:
-    """Return the prediction if it has moments, else say which head is needed."""
+    """Return the prediction if it has moments."""
     if isinstance(prediction, Moments):
         return prediction
     raise TypeError(
@@ -142,7 +148,7 @@ class MomentsLoss(TaskLoss):
         return moments_loss(*_moments(prediction), y, pooled=self.pooled)
 
     def extra_repr(self) -> str:
-        """Tell the reduction."""
+        """Return the reduction as text."""
         return f"pooled={self.pooled}"
 
 
@@ -172,5 +178,5 @@ class GaussianNLL(TaskLoss):
         return gaussian_nll(*_moments(prediction), y, minimum_std=self.minimum_std)
 
     def extra_repr(self) -> str:
-        """Tell the bound."""
+        """Return the bound as text."""
         return f"minimum_std={self.minimum_std:g}"

@@ -158,7 +158,7 @@ class Ensemble(Network):
         return Ensemble(members, self.together).eval()
 
     def extra_repr(self) -> str:
-        """Tell the number of members and how they run."""
+        """Return the number of members and how they run as text."""
         return f"members={self.member_count}, together={self.together}"
 
 

@@ -61,7 +61,7 @@ class MomentsHead(nn.Module):
         return Moments(mean, self.minimum_std + functional.softplus(raw))
 
     def extra_repr(self) -> str:
-        """Tell the lower bound of the standard deviation."""
+        """Return the lower bound of the standard deviation as text."""
         return f"minimum_std={self.minimum_std:g}"
 
 
@@ -151,5 +151,5 @@ class PrototypeHead(nn.Module):
         return Logits(cosine / self.temperature)
 
     def extra_repr(self) -> str:
-        """Tell classes and temperature."""
+        """Return classes and temperature as text."""
         return f"classes={self.count}, temperature={self.temperature:g}"

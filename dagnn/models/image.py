@@ -47,7 +47,7 @@ class Augment(nn.Module):
         return images.flatten(2).gather(2, source).view_as(images)
 
     def extra_repr(self) -> str:
-        """Tell the number of orientations."""
+        """Return the number of orientations as text."""
         return f"orientations={len(self.maps)}"
 
 

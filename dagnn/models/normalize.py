@@ -129,7 +129,7 @@ class RunningNorm(DomainNorm):
         )
 
     def extra_repr(self) -> str:
-        """Tell width, number of domains and momentum."""
+        """Return width, number of domains and momentum as text."""
         domains, width = self.mean.shape[-2:]
         return f"width={width}, domains={domains}, momentum={self.momentum:g}"
 
@@ -232,7 +232,7 @@ class ChannelNorm(DomainNorm):
         variance.lerp_(batch_variance.to(variance), share.to(variance))
 
     def extra_repr(self) -> str:
-        """Tell channels, number of domains and momentum."""
+        """Return channels, number of domains and momentum as text."""
         return f"{self.weight.shape[-1]}, domains={self.domains}, momentum={self.momentum:g}"
 
 

@@ -14,8 +14,7 @@ from dagnn.errors import CheckpointError
 from dagnn.models.graph import GraphEncoder
 from dagnn.models.heads import SignedMomentsHead
 from dagnn.models.network import Network
-from dagnn.nn import require_finite
-from dagnn.stored import read_torch
+from dagnn.nn import read_weights
 
 _RENAMED = {
     r"^(?:module\.)?layers\.(\d+)\.edge_model\.edge_mlp\.": r"encoder.blocks.\1.edge_mlp.",
@@ -52,7 +51,7 @@ def load_published(path: Path | str) -> Network:
             that are not finite.
     """
     path = Path(path)
-    state = _renamed(_read(path), path)
+    state = _renamed(read_weights(path), path)
     try:
         network = _empty_network(state)
         _, unexpected = network.load_state_dict(state, strict=False)
@@ -67,19 +66,6 @@ def load_published(path: Path | str) -> Network:
             f"missing: {sorted(missing)}, unknown: {sorted(unexpected)}."
         )
     return network.eval()
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such weight file.")
-    state = read_torch(path, "Expected a state dict of torch.save; was the download complete?")
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise CheckpointError(
-            f"{path}: expected a plain state dict (names to tensors), got {type(state).__name__} "
-            "with other contents."
-        )
-    require_finite(state, path)
-    return state
 
 
 def _renamed(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:

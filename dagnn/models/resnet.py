@@ -11,8 +11,7 @@ from torch.nn import functional
 from dagnn.errors import CheckpointError
 from dagnn.models.image import ImageEncoder
 from dagnn.models.normalize import ChannelNorm
-from dagnn.nn import require_finite
-from dagnn.stored import read_torch
+from dagnn.nn import read_weights
 
 
 def _conv(channels: int, following: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -153,19 +152,13 @@ def load_published_resnet(network: ResNet, path: Path) -> None:
         CheckpointError: the file is absent, or holds another network or values that are not
             finite.
     """
-    if not path.is_file():
-        raise CheckpointError(f"There is no file of weights {path}.")
-    stored = read_torch(path)
-    if not isinstance(stored, dict) or not all(isinstance(v, Tensor) for v in stored.values()):
-        raise CheckpointError(f"{path} is no state dictionary of names and tensors.")
-    own = network.state_dict()
+    own, stored = network.state_dict(), read_weights(path)
     weights = {name: value for name, value in stored.items() if not name.startswith("fc.")}
     if set(weights) != set(own):
         odd = sorted(set(weights) ^ set(own))
         raise CheckpointError(
             f"{path} is not such a network: {len(odd)} names differ ({', '.join(odd[:3])}, ...)."
         )
-    require_finite(weights, path)
     first = weights["conv1.weight"]
     if first.shape[1] != own["conv1.weight"].shape[1]:
         weights["conv1.weight"] = first.sum(1, keepdim=True) / own["conv1.weight"].shape[1]

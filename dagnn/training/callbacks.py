@@ -119,7 +119,6 @@ class ProgressReport(Callback):
 
     Args:
         console: where to write; standard error if None, so that standard output stays data.
-        every: without a terminal, print only every so many epochs, and the last.
         title: what stands before the bar.
         silent: names of numbers to leave out, such as terms that are zero by what they are.
     """
@@ -127,12 +126,10 @@ class ProgressReport(Callback):
     def __init__(
         self,
         console: Console | None = None,
-        every: int = 1,
         title: str = "training",
         silent: Collection[str] = (),
     ) -> None:
         self.console = console or log()
-        self.every = every
         self.title = title
         self.silent = frozenset(silent)
         self._epochs = 0
@@ -169,7 +166,7 @@ class ProgressReport(Callback):
         """Show the numbers of the epoch."""
         if self._bar is not None:
             self._bar.update(self._task, epoch=short_line(record, self._epochs))
-        elif record.epoch % self.every == 0 or record.epoch == self._epochs:
+        else:
             self._print(epoch_line(record, self._epochs, self.silent))
 
     def on_close(self) -> None:

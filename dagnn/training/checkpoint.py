@@ -133,7 +133,7 @@ class Checkpoints:
     Args:
         folder: where to write; made when the first checkpoint is.
         meta: plain values that every checkpoint carries along.
-        resume_command: what to tell a user who interrupted the run.
+        resume_command: with which an interrupted run continues.
 
     Raises:
         TypeError: ``meta`` holds something that a safe load would refuse.

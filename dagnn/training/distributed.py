@@ -1,8 +1,8 @@
 """Training by several processes that ``torchrun`` has started.
 
-The first process does what a lone one does: it reads data, builds, validates, writes files
-and prints. Only steps are taken together. For each training it sends the others everything
-that a step needs, network, objective, streams and optimiser, and then says when an epoch
+The main process does what a single one does: it reads data, builds, validates, writes files
+and prints. Only steps are taken together. For each training it sends the workers everything
+that a step needs, network, objective, streams and optimiser, and then a message when an epoch
 starts; they know no configuration and read no file.
 """
 
@@ -28,12 +28,12 @@ from dagnn.errors import DagnnError, LostProcessError, UsageError
 from dagnn.training.checkpoint import RandomState, random_state, set_random_state
 from dagnn.training.loop import GROUP, SINGLE_PROCESS, Loop, ProcessGroup
 
-# The others wait while the first process reads, evaluates and draws; it may take its time.
+# Workers wait while the main process reads, evaluates and draws; it may take its time.
 PATIENCE = timedelta(days=30)
-# Within an epoch nobody has a reason to wait long.
+# Within an epoch no process has a reason to wait long.
 STEP_PATIENCE = timedelta(minutes=30)
-# How long the first process waits for the others to end.
-FAREWELL = timedelta(seconds=5)
+# How long the main process waits for the others to end.
+EXIT_PATIENCE = timedelta(seconds=5)
 _START = "torchrun --nproc-per-node=N -m dagnn train ..."
 UNSYNCED = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -48,7 +48,7 @@ class Processes(ProcessGroup):
         store: that torch's process group was made with.
 
     Attributes:
-        busy: whether the others are taking steps, and would not listen.
+        busy: whether the workers are taking steps, and receive no message.
     """
 
     def __init__(self, rank: int, world_size: int, local_rank: int, store: Store) -> None:
@@ -60,7 +60,7 @@ class Processes(ProcessGroup):
         self.busy = False
         self.device = torch.device("cpu")
         self.local_random: RandomState = random_state(self.device)
-        self._words = dist.new_group(backend="gloo", timeout=PATIENCE)
+        self._messages = dist.new_group(backend="gloo", timeout=PATIENCE)
 
     def start(self, loop: Loop) -> None:
         """Send a training to the others.
@@ -75,26 +75,26 @@ class Processes(ProcessGroup):
         sent.processes = SINGLE_PROCESS
         content = io.BytesIO()
         torch.save(sent, content)
-        self._say(content.getvalue())
+        self._send(content.getvalue())
 
     def run_worker(self) -> None:
         """Take part in every training of the main process until it has finished."""
         loop: Loop | None = None
-        while (word := self._heard()) is not None:
-            if isinstance(word, bytes):
-                loop = self._loaded(word)
+        while (message := self._receive()) is not None:
+            if isinstance(message, bytes):
+                loop = self._loaded(message)
             elif loop is not None:
-                self._train_along(loop, word)
+                self._train_along(loop, message)
 
     def _loaded(self, content: bytes) -> Loop:
-        # Not only tensors: but it comes from our own first process.
+        # Not only tensors, but it comes from our own main process.
         loop: Loop = torch.load(io.BytesIO(content), map_location=self._place, weights_only=False)
         loop.processes = self
         self.device = loop.parameters[0].device
         return loop
 
     def _place(self, storage: Any, location: str) -> Any:
-        """Put what the first process has on its GPU on the own one."""
+        """Put what the main process has on its GPU on the local one."""
         return storage if location == "cpu" else storage.cuda(self.local_rank)
 
     def _train_along(self, loop: Loop, random: RandomState) -> None:
@@ -104,15 +104,15 @@ class Processes(ProcessGroup):
         except DagnnError as error:
             if isinstance(error, LostProcessError):
                 raise
-            # The first process meets the same, and tells of it.
+            # The main process meets the same error, and reports it.
 
     @contextmanager
     def epoch(self, loop: Loop) -> Iterator[None]:
         """Let the others take the steps of an epoch too, from the same random state."""
         common = random_state(self.device)
         if self.is_main:
-            # Ctrl-C may come as soon as they have heard it: then they do not listen any more.
-            self._say(common, busy=True)
+            # Ctrl-C may come as soon as they have received it: then they take no message any more.
+            self._send(common, busy=True)
         self.busy = True
         with _forked(self.device):
             torch.manual_seed(_local_seed(torch.initial_seed(), loop.epoch, self.rank))
@@ -144,25 +144,25 @@ class Processes(ProcessGroup):
         average_over_processes([p.grad for p in parameters if p.grad is not None])
 
     def dismiss(self) -> None:
-        """Let the others go home, if this is the first process and they listen."""
+        """End the worker loops, if this is the main process and the workers receive messages."""
         if self.is_main and not self.busy:
             with suppress(LostProcessError):
-                self._say(None)
+                self._send(None)
 
-    def tells(self, error: BaseException) -> bool:
-        """Return whether this process is the first to stop by an error, and so tells of it.
+    def reports(self, error: BaseException) -> bool:
+        """Return whether this process is the first to stop by an error, and so reports it.
 
-        Who lost another knows least; of these the first process tells, if it still can.
+        A process that lost another knows least; of these the main one reports, if it still can.
         """
         if isinstance(error, LostProcessError) and not self.is_main:
             return False
         try:
             return bool(self.store.add("stopped by an error", 1) == 1)
-        except RuntimeError:  # the process that keeps the store has gone, and told why
+        except RuntimeError:  # the process that keeps the store has gone, and reported why
             return False
 
-    def part(self) -> None:
-        """Leave; the first process keeps the store, so it goes last, if the others listen."""
+    def leave(self) -> None:
+        """Leave; the main process keeps the store, so it goes last."""
         if self.busy:
             return
         if not self.is_main:
@@ -170,27 +170,27 @@ class Processes(ProcessGroup):
                 self.store.add(_left(self.rank), 1)
             return
         others = [_left(rank) for rank in range(1, self.world_size)]
-        deadline = time.monotonic() + FAREWELL.total_seconds()
+        deadline = time.monotonic() + EXIT_PATIENCE.total_seconds()
         with suppress(RuntimeError):
             while not self.store.check(others) and time.monotonic() < deadline:
                 time.sleep(0.01)
 
-    def _say(self, word: object, *, busy: bool = False) -> None:
-        """Reach those who listen; ``busy`` tells whether they will not, once they have heard."""
+    def _send(self, message: object, *, busy: bool = False) -> None:
+        """Send a message to the workers, which take no more while ``busy``."""
         if self.busy:
             raise LostProcessError("The other processes of this training were left in a step.")
         self.busy = busy
-        call_collective(dist.broadcast_object_list, [word], src=0, group=self._words)
+        call_collective(dist.broadcast_object_list, [message], src=0, group=self._messages)
 
-    def _heard(self) -> Any:
-        words: list[Any] = [None]
-        call_collective(dist.broadcast_object_list, words, src=0, group=self._words)
-        return words[0]
+    def _receive(self) -> Any:
+        messages: list[Any] = [None]
+        call_collective(dist.broadcast_object_list, messages, src=0, group=self._messages)
+        return messages[0]
 
     def _require_own_device(self) -> None:
         if self.device.type != "cuda":
             return
-        here = _told("LOCAL_WORLD_SIZE", self.world_size)
+        here = _environment_number("LOCAL_WORLD_SIZE", self.world_size)
         if here > torch.cuda.device_count():
             raise UsageError(
                 f"{here} processes on this machine need as many GPUs; it has "
@@ -243,7 +243,7 @@ def init_process_group() -> Iterator[ProcessGroup]:
     Raises:
         UsageError: the processes cannot find one another, or what should count them does not.
     """
-    if _told("WORLD_SIZE", 1) < 2:
+    if _environment_number("WORLD_SIZE", 1) < 2:
         yield SINGLE_PROCESS
         return
     group = _joined()
@@ -252,18 +252,18 @@ def init_process_group() -> Iterator[ProcessGroup]:
         yield group
         group.dismiss()
     except BaseException as error:
-        told = not group.tells(error)
+        silent = not group.reports(error)
         group.dismiss()
-        if told:
+        if silent:
             raise SystemExit(int(group.is_main)) from None
         raise
     finally:
         GROUP.reset(token)
         dist.destroy_process_group()
-        group.part()
+        group.leave()
 
 
-def _told(name: str, default: int) -> int:
+def _environment_number(name: str, default: int) -> int:
     """Return a number that torchrun has put into the environment."""
     value = os.environ.get(name)
     try:
@@ -277,7 +277,7 @@ def _told(name: str, default: int) -> int:
 
 def _joined() -> Processes:
     cuda = torch.cuda.is_available()
-    local_rank = _told("LOCAL_RANK", 0)
+    local_rank = _environment_number("LOCAL_RANK", 0)
     if cuda and local_rank < torch.cuda.device_count():
         torch.cuda.set_device(local_rank)
     try:

@@ -1,6 +1,6 @@
 import pytest
 
-from dagnn import resources
+from dagnn import files as resources
 from dagnn.errors import MissingDataError
 
 

@@ -8,7 +8,7 @@ import torch
 from latents import make_pair, samples
 
 from dagnn.losses import DareGram
-from dagnn.losses.gram import components, dare_gram, truncated_inverse
+from dagnn.losses.gram import TruncatedInverse, components, dare_gram
 
 # Four points on the axes: no mean, covariances diag(2, ½).
 CROSS = torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]], dtype=torch.float64)
@@ -72,13 +72,13 @@ def test_gradient_of_the_truncated_inverse_agrees_with_finite_differences(kept):
     factor = torch.randn(4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     matrix = (factor @ factor.T + torch.diag(torch.tensor([9.0, 5.0, 2.0, 0.5]))).requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda m: truncated_inverse((m + m.T) / 2, kept), matrix, rtol=1e-3
+        lambda m: TruncatedInverse.apply((m + m.T) / 2, kept), matrix, rtol=1e-3
     )
 
 
 def test_equal_eigenvalues_have_a_finite_gradient():
     matrix = torch.eye(4, dtype=torch.float64).requires_grad_()
-    truncated_inverse(matrix, 2).sum().backward()
+    TruncatedInverse.apply(matrix, 2).sum().backward()
     assert torch.isfinite(matrix.grad).all()
 
 

@@ -75,7 +75,7 @@ def test_grey_images_get_the_sum_of_the_colours(published):
 
 
 def test_wrong_files_are_refused(published, tmp_path):
-    with pytest.raises(CheckpointError, match="no file of weights"):
+    with pytest.raises(CheckpointError, match="no such weight file"):
         load_published_resnet(ResNet(18), tmp_path / "absent.pth")
     with pytest.raises(CheckpointError, match="is not such a network"):
         load_published_resnet(ResNet(50), published)

@@ -18,8 +18,8 @@ from tiny_universe import write_suite
 from dagnn import inspect, run
 from dagnn.catalogs.collection import load_suite
 from dagnn.catalogs.suites import load_suite_file
+from dagnn.files import resource_folder
 from dagnn.models import GraphEncoder, Network, SignedMomentsHead
-from dagnn.resources import resource_folder
 from dagnn.run.data import prepare
 from dagnn.run.trained import Trained
 

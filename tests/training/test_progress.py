@@ -45,12 +45,6 @@ def test_the_legend_explains_every_word_of_a_line_or_of_the_bar():
         assert word in short_line(record, 30) and word in legend(terminal=True, classes=True)
 
 
-def test_lines_can_be_thinned_out_but_the_last_stays():
-    progress, text = report(terminal=False, every=4)
-    train(callbacks=[progress])
-    assert [line[:9] for line in text.getvalue().splitlines()] == ["epoch 4/6", "epoch 6/6"]
-
-
 def test_a_resumed_run_says_where_it_continues():
     progress, text = report(terminal=False)
     progress.on_start(Plan(9, 4), [EpochRecord(3, 12, 1e-3, 1.0, {})])

@@ -5,7 +5,7 @@ import pytest
 from tiny_studies import SPACE, write_study
 
 from dagnn.errors import DagnnError
-from dagnn.resources import resource_folder
+from dagnn.files import resource_folder
 from dagnn.tune.storage import PerTrial
 from dagnn.tune.study import PRUNERS, SAMPLERS, read_study, reopen
 
