@@ -45,7 +45,6 @@ TOO_MANY_IMPORTS: set[str] = {
 }
 TOO_LONG_CHAINS: set[str] = {
     "catalogs",
-    "robustness",
     "run",
     "tune",
 }

@@ -37,8 +37,8 @@ from dagnn.report.history import read_epochs, training_facts
 from dagnn.report.model_card import write_model_card
 from dagnn.report.page import write_report
 from dagnn.report.sections import beyond_section, unknown_sentences
-from dagnn.robustness.examination import examination_figures, read_examination
-from dagnn.robustness.measures import robustness_section
+from dagnn.robustness.examine import read_examination
+from dagnn.robustness.figures import examination_figures, robustness_section
 from dagnn.run.assemble import silent_terms
 from dagnn.run.calibrate import read_scale
 from dagnn.run.folder import RunFolder

@@ -9,10 +9,8 @@ from torch import Tensor
 from dagnn.config import Experiment
 from dagnn.evaluation.measure import HELD_OUT
 from dagnn.models import Network
-from dagnn.robustness.attacks import Evolution
-from dagnn.robustness.examination import Examination
-from dagnn.robustness.examine import Effort, Pairs, examine
-from dagnn.robustness.specimens import Sample
+from dagnn.robustness.changes import Evolution
+from dagnn.robustness.examine import Examination, Sample, examine
 from dagnn.run.prepared import Prepared, SuiteData
 
 MOST_PAIRS = 1000
@@ -44,19 +42,21 @@ def examine_networks(
         for suite in suites
         if len(items := _chosen(experiment, prepared, suite))
     ]
-    effort = Effort(
-        asked.noise,
-        tuple(asked.levels),
-        Evolution(asked.population, generations=asked.generations, seed=experiment.seed),
-        experiment.seed,
-    )
     if not samples:
         return None
     pairs = [
-        Pairs(_sample(source, first, device), _sample(other, second, device))
+        (_sample(source, first, device), _sample(other, second, device))
         for source, other, first, second in paired(prepared, experiment.seed)
     ]
-    return examine(networks, samples, prepared.truth.classes, effort, pairs)
+    return examine(
+        networks,
+        samples,
+        prepared.truth.classes,
+        pairs,
+        noise=asked.noise,
+        levels=asked.levels,
+        evolution=Evolution(asked.population, generations=asked.generations, seed=experiment.seed),
+    )
 
 
 def _chosen(experiment: Experiment, prepared: Prepared, suite: SuiteData) -> Tensor:

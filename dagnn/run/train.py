@@ -17,7 +17,7 @@ from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import Result
 from dagnn.report.history import read_epochs
-from dagnn.robustness.examination import write_examination
+from dagnn.robustness.examine import write_examination
 from dagnn.run.assemble import check, choose_device, on_this_machine
 from dagnn.run.baselines import baseline_predictions, guesses, measure
 from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels

@@ -23,10 +23,10 @@ from dagnn.report.figures.classes import (
 )
 from dagnn.report.figures.run import latent_figure
 from dagnn.report.figures.style import save_figure, stamp
-from dagnn.robustness.church import ChurchWindow
-from dagnn.robustness.figures import attack_figure, church_figure, noise_figure
-from dagnn.robustness.gradcam_figures import Example, gradcam_figure
-from dagnn.robustness.measures import Robustness
+from dagnn.robustness.changes import Robustness
+from dagnn.robustness.examine import Example, Flip
+from dagnn.robustness.figures import attack_figure, church_figure, gradcam_figure, noise_figure
+from dagnn.robustness.images import ChurchWindow
 
 
 def texts(figure):
@@ -72,7 +72,10 @@ def examples():
 def draw(given):
     images = np.random.default_rng(0).random((2, 3, 9, 9))
     pixels = np.array([[2.0, 3.0, 1, 1, 1], [8.0, 0.0, 1, 1, 1]])
-    told = [("spiral 60%", "merger 55%")] * 2
+    flips = [
+        Flip(image, image, pixel, "spiral 60%", "merger 55%")
+        for image, pixel in zip(images, pixels, strict=True)
+    ]
     maps = [
         latent_map(given[:2], "class", method="pca"),
         latent_map(given[2:], "class", method="pca"),
@@ -85,7 +88,7 @@ def draw(given):
         "novelty": lambda: novelty_figure(given),
         "latent": lambda: latent_figure(maps),
         "noise": lambda: noise_figure(noise_rows()),
-        "attack": lambda: attack_figure(images, images, pixels, told),
+        "attack": lambda: attack_figure(flips),
         "church": lambda: church_figure({"sdss": window()}, CLASSES),
         "gradcam": lambda: gradcam_figure(examples()),
     }

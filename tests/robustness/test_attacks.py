@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_networks import Linear
 
-from dagnn.robustness.attacks import Evolution, one_pixel_attack, with_pixel
+from dagnn.robustness.changes import Evolution, one_pixel_attack, with_pixel
 from dagnn.robustness.images import look_at, looking
 
 SEARCH = Evolution(population=30, generations=25, chunk=64)

@@ -9,20 +9,21 @@ import torch
 from matplotlib.text import Text
 from tiny_networks import Linear, Tiny, tiny_ensemble
 
-from dagnn.robustness.attacks import Evolution, one_pixel_attack
-from dagnn.robustness.examination import (
+from dagnn.robustness.changes import PAIRED, Evolution, one_pixel_attack
+from dagnn.robustness.examine import (
     PICTURES,
-    examination_figures,
+    SHOWN_PER_NETWORK,
+    Sample,
+    collect_flips,
+    examine,
     read_examination,
     write_examination,
 )
-from dagnn.robustness.examine import Effort, Pairs, examine
+from dagnn.robustness.figures import examination_figures
 from dagnn.robustness.images import look_at, looking
-from dagnn.robustness.measures import PAIRED
-from dagnn.robustness.specimens import SHOWN_PER_NETWORK, Sample, collect_flips
 
 CLASSES = ("spiral", "elliptical", "merger")
-EFFORT = Effort(levels=(0.0, 0.5), evolution=Evolution(population=6, generations=2))
+EFFORT = {"levels": (0.0, 0.5), "evolution": Evolution(population=6, generations=2)}
 
 
 def sample(suite="y1", domain=0, count=6):
@@ -43,8 +44,8 @@ def networks():
 def found(networks):
     torch.manual_seed(0)
     first, second = sample("y10"), sample("y1", domain=1)
-    pairs = Pairs(sample("y10", count=9), sample("y1", domain=1, count=9))
-    return examine(networks, [first, second], CLASSES, EFFORT, [pairs])
+    pairs = (sample("y10", count=9), sample("y1", domain=1, count=9))
+    return examine(networks, [first, second], CLASSES, [pairs], **EFFORT)
 
 
 def test_ensembles_lack_nothing_that_single_networks_have(found):
@@ -108,15 +109,16 @@ def test_flipped_images_are_told_with_the_network_that_gives_way():
     bounds = torch.zeros(1), torch.ones(1)
     attacks = {
         name: one_pixel_attack(
-            looking(network, 0), given.images, classes, bounds=bounds, evolution=EFFORT.evolution
+            looking(network, 0), given.images, classes, bounds=bounds, evolution=EFFORT["evolution"]
         )
         for name, network in networks.items()
     }
     found = collect_flips(networks, given, attacks, CLASSES)
-    assert len(found.titles) == SHOWN_PER_NETWORK == len(found.images)
-    for before, after in found.titles:
-        assert before.startswith("source-only: spiral") and after.startswith("elliptical")
-    assert ((found.images != found.attacked).sum((1, 2, 3)) == 1).all()
+    assert len(found) == SHOWN_PER_NETWORK
+    for flip in found:
+        assert flip.before.startswith("source-only: spiral")
+        assert flip.after.startswith("elliptical")
+        assert (flip.image != flip.attacked).sum() == 1
 
 
 def test_church_windows_are_of_one_image_for_all_networks():
@@ -124,7 +126,7 @@ def test_church_windows_are_of_one_image_for_all_networks():
     torch.manual_seed(0)
     networks = {"source-only": Tiny(), "model": Tiny()}
     given = sample(count=6)
-    found = examine(networks, [given], CLASSES, EFFORT)
+    found = examine(networks, [given], CLASSES, **EFFORT)
     centres = [int(w.classes[len(w.up) // 2, len(w.across) // 2]) for w in found.windows.values()]
     said = [look_at(looking(n, 0), given.images)[1].argmax(1).tolist() for n in networks.values()]
     assert tuple(centres) in set(zip(*said, strict=True))
@@ -145,7 +147,7 @@ def test_networks_without_feature_maps_are_examined_for_all_the_rest():
     network.encoder = type("Flat", (torch.nn.Module,), {})()
     network.encoder.flat = flat
     network.encoder.forward = lambda batch: flat(batch.x)
-    found = examine({"model": network}, [sample()], CLASSES, EFFORT)
+    found = examine({"model": network}, [sample()], CLASSES, **EFFORT)
     assert not found.examples
     assert set(found.windows) == {"model"}
     assert set(examination_figures(found, CLASSES)) >= {"noise", "church"}

@@ -8,20 +8,17 @@ from torch import nn
 
 from dagnn.errors import UsageError
 from dagnn.records import Moments, Output
-from dagnn.robustness.church import church_window
-from dagnn.robustness.gradcam import grad_cam
-from dagnn.robustness.images import deciding, look_at, looking, stages
-from dagnn.robustness.measures import (
+from dagnn.robustness.changes import NOISES, PAIRED, Robustness, compare, within_class_spread
+from dagnn.robustness.examine import (
     COLUMNS,
-    NOISES,
-    PAIRED,
-    Robustness,
-    compare,
+    TABLE,
+    Examination,
+    Sample,
     noise_sweep,
-    robustness_section,
-    within_class_spread,
-    write_robustness,
+    write_examination,
 )
+from dagnn.robustness.figures import robustness_section
+from dagnn.robustness.images import church_window, deciding, grad_cam, look_at, looking, stages
 
 
 @pytest.fixture
@@ -35,9 +32,8 @@ LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
 def test_comparison_by_hand():
     images = torch.zeros(4, 1, 1, 1) + torch.tensor([0.0, 2.0, 10.0, 14.0])[:, None, None, None]
     changed = images + torch.tensor([0.0, 4.0, 0.0, -8.0])[:, None, None, None]
-    found = compare(
-        looking(Linear(5.0), 0), images, changed, torch.tensor([0, 0, 1, 1]), change="by hand"
-    )
+    seen = (look_at(looking(Linear(5.0), 0), each) for each in (images, changed))
+    found = compare(*seen, torch.tensor([0, 0, 1, 1]), change="by hand")
     assert found.distance == pytest.approx((4 + 8) / 4)
     assert found.relative_distance == pytest.approx(3 / np.sqrt((1 + 4) / 2))
     assert found.flip_rate == 0.25  # 2 → 6; 14 → 6 stays above 5
@@ -53,11 +49,11 @@ def test_the_spread_within_classes_ignores_unlabelled_items_and_counts_classes_a
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_no_noise_changes_nothing_and_more_changes_more(noise, images):
-    rows = noise_sweep(looking(Tiny(), 0), images, LABELS, [0.0, 0.1, 1.0], noise=noise)
+    rows = noise_sweep(Tiny(), Sample("sdss", images, LABELS, 0), [0.0, 0.1, 1.0], noise=noise)
     assert rows[0].flip_rate == 0
     assert rows[0].distance == 0
     assert 0 < rows[1].distance < rows[2].distance
-    again = noise_sweep(looking(Tiny(), 0), images, LABELS, [0.1], noise=noise)
+    again = noise_sweep(Tiny(), Sample("sdss", images, LABELS, 0), [0.1], noise=noise)
     assert again[0].level == 0.1
 
 
@@ -75,15 +71,15 @@ def test_noise_has_the_strength_that_is_asked_for():
 
 def test_unknown_noise_is_named(images):
     with pytest.raises(UsageError, match="Did you mean 'poisson'"):
-        noise_sweep(looking(Tiny(), 0), images, LABELS, [0.1], noise="poison")
+        noise_sweep(Tiny(), Sample("sdss", images, LABELS, 0), [0.1], noise="poison")
 
 
 def test_measurements_are_written_and_laid_out(tmp_path, images):
-    rows = noise_sweep(looking(Tiny(), 0), images, LABELS, [0.1, 0.2], suite="sdss")
-    rows.append(
-        compare(looking(Tiny(), 0), images, images, LABELS, change="one-pixel", suite="sdss")
-    )
-    lines = write_robustness(tmp_path / "robustness.csv", rows).read_text().splitlines()
+    rows = noise_sweep(Tiny(), Sample("sdss", images, LABELS, 0), [0.1, 0.2])
+    seen = look_at(looking(Tiny(), 0), images)
+    rows.append(compare(seen, seen, LABELS, change="one-pixel", suite="sdss"))
+    write_examination(tmp_path, Examination(tuple(rows), (), {}, ()))
+    lines = (tmp_path / TABLE).read_text().splitlines()
     assert lines[0] == ",".join(COLUMNS)
     assert lines[1].startswith("model,sdss,poisson,0.1,6,")
     assert ",one-pixel,,6," in lines[3]
@@ -125,15 +121,14 @@ def test_pairs_come_first_and_networks_stand_below_one_another():
 
 def test_changed_images_are_looked_at_with_the_statistics_of_their_own_domain(images):
     network = Tiny()
-    look, again = looking(network, 0), looking(network, 3)
-    same = compare(look, images, images, LABELS, change=PAIRED)
-    moved = compare(look, images, images, LABELS, change=PAIRED, again=again)
+    before, after = (look_at(looking(network, domain), images) for domain in (0, 3))
+    same = compare(before, before, LABELS, change=PAIRED)
+    moved = compare(before, after, LABELS, change=PAIRED)
     assert same.distance == 0
     assert moved.distance == pytest.approx(30 * np.sqrt(2), rel=1e-5)
-    spread = within_class_spread(look_at(look, images)[0], LABELS).item()
+    spread = within_class_spread(before[0], LABELS).item()
     assert moved.relative_distance == pytest.approx(moved.distance / spread)
-    after = look_at(again, images)[1].argmax(1)
-    changed = (look_at(look, images)[1].argmax(1) != after).double().mean()
+    changed = (before[1].argmax(1) != after[1].argmax(1)).double().mean()
     assert moved.flip_rate == pytest.approx(changed.item())
 
 
@@ -163,10 +158,10 @@ def test_grad_cam_by_hand():
     """Two maps of a linear read-out: weights are the slopes of the score."""
     torch.manual_seed(1)
     network, images = Tiny(), torch.rand(3, 1, 8, 8)
-    parts, classes = stages(network, 0), torch.tensor([0, 2, 1])
-    heat = grad_cam(parts, images, classes)
+    (to_maps, _), classes = stages(network, 0), torch.tensor([0, 2, 1])
+    heat = grad_cam(network, 0, images, classes)
     weights = network.head.linear.weight[classes] / 16  # each map is averaged over 4 × 4 places
-    raw = torch.relu((weights[:, :, None, None] * parts.maps(images)).sum(1, keepdim=True))
+    raw = torch.relu((weights[:, :, None, None] * to_maps(images)).sum(1, keepdim=True))
     large = nn.functional.interpolate(raw, (8, 8), mode="bilinear")[:, 0]
     largest = large.amax((1, 2), keepdim=True).clamp_min(1e-30)
     torch.testing.assert_close(heat, (large / largest).detach())
@@ -178,7 +173,7 @@ def test_grad_cam_by_hand():
 def test_grad_cam_works_where_gradients_are_off(images):
     network = Tiny()
     with torch.no_grad():
-        assert torch.isfinite(grad_cam(stages(network, 0), images, LABELS)).all()
+        assert torch.isfinite(grad_cam(network, 0, images, LABELS)).all()
 
 
 def test_looking_uses_the_statistics_of_a_domain_and_any_chunk(images):
@@ -193,26 +188,24 @@ def test_looking_uses_the_statistics_of_a_domain_and_any_chunk(images):
 def test_an_ensemble_of_twins_looks_where_its_twin_looks(images):
     twins = tiny_ensemble(1, 1, 1).eval()
     alone = twins.member(0)
-    expected = grad_cam(stages(alone, 0), images, LABELS)
-    torch.testing.assert_close(grad_cam(stages(twins, 0), images, LABELS), expected)
+    expected = grad_cam(alone, 0, images, LABELS)
+    torch.testing.assert_close(grad_cam(twins, 0, images, LABELS), expected)
 
 
 def test_the_map_of_an_ensemble_weighs_the_maps_of_all_members(images):
     both = tiny_ensemble(1, 2).eval()
-    parts, alone = stages(both, 0), [both.member(0), both.member(1)]
-    maps = parts.maps(images)
+    (to_maps, to_scores), alone = stages(both, 0), [both.member(0), both.member(1)]
+    maps = to_maps(images)
     assert maps.shape[1] == 4
     said = torch.stack([looking(member, 0)(images).prediction.logits for member in alone])
-    torch.testing.assert_close(parts.scores(maps), said.mean(0))
+    torch.testing.assert_close(to_scores(maps), said.mean(0))
     raw = 0
     for member in alone:
         weights = member.head.linear.weight[LABELS] / 32  # 16 places, two members
-        raw = raw + (weights[:, :, None, None] * stages(member, 0).maps(images)).sum(
-            1, keepdim=True
-        )
+        raw = raw + (weights[:, :, None, None] * stages(member, 0)[0](images)).sum(1, keepdim=True)
     large = nn.functional.interpolate(torch.relu(raw), (8, 8), mode="bilinear")[:, 0]
     largest = large.amax((1, 2), keepdim=True).clamp_min(1e-30)
-    torch.testing.assert_close(grad_cam(parts, images, LABELS), (large / largest).detach())
+    torch.testing.assert_close(grad_cam(both, 0, images, LABELS), (large / largest).detach())
 
 
 @pytest.mark.parametrize("network", [Tiny(), tiny_ensemble(1, 2)], ids=["single", "ensemble"])

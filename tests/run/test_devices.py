@@ -15,7 +15,7 @@ from rich.console import Console
 from dagnn import run
 from dagnn.errors import Interrupted
 from dagnn.report.history import read_epochs
-from dagnn.robustness.examination import read_examination
+from dagnn.robustness.examine import read_examination
 from dagnn.training import ProgressReport
 from dagnn.training.loop import Loop
 

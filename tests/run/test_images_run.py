@@ -17,7 +17,7 @@ from dagnn.config import build, load_experiment, shipped_names
 from dagnn.data import MODALITIES
 from dagnn.data.mocking import skies
 from dagnn.errors import CheckpointError, UsageError
-from dagnn.robustness.examination import read_examination
+from dagnn.robustness.examine import read_examination
 from dagnn.run.assemble import assemble, check
 from dagnn.run.baselines import measure
 from dagnn.run.data import locate_data, prepare, read_suite
