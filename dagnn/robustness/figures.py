@@ -24,7 +24,7 @@ from dagnn.report.figures.style import (
     corner_text,
     panels,
 )
-from dagnn.report.sections import Lines, Section
+from dagnn.report.sections import Section
 from dagnn.robustness.changes import NOISES, ONE_PIXEL, PAIRED, Robustness
 from dagnn.robustness.examine import Examination, Example, Flip
 from dagnn.robustness.images import ChurchWindow
@@ -86,7 +86,7 @@ def robustness_section(rows: Sequence[Robustness]) -> Section:
         texts.append(TEXT_PAIRED)
     if kinds & set(NOISES):
         texts.append(TEXT_NOISE)
-    return Section("Robustness", Lines(columns, lines), " ".join(texts))
+    return Section("Robustness", [columns, *lines], " ".join(texts))
 
 
 def _change(row: Robustness) -> str:
