@@ -1,6 +1,6 @@
 """Tables for a terminal: the results of one run, and the summary of a comparison."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from types import MappingProxyType
 
@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from dagnn.evaluation.measure import (
-    HELD_OUT,
     MODEL,
     ORACLE,
     PREDICTORS,
@@ -56,7 +55,6 @@ def console_table(
     mock: bool,
     *,
     oracle: bool = False,
-    splits: Collection[str] | None = HELD_OUT,
     narrow: bool = False,
 ) -> Table:
     """Lay out results for a terminal of 100 columns, or for a plain log.
@@ -66,11 +64,10 @@ def console_table(
         title: what was run.
         mock: whether any of the data are mocks; then the title says so.
         oracle: whether target labels chose the checkpoint; then the title says so.
-        splits: which splits to show; all of them where None.
         narrow: whether the terminal has fewer than :data:`NARROW` columns.
     """
     task = task_of_results(results)
-    chosen = [block for block in blocks(results, splits) if block.has(task.headline)]
+    chosen = [block for block in blocks(results) if block.has(task.headline)]
     parameters = list(dict.fromkeys(block.parameter for block in chosen))
     one = len(parameters) == 1
     named = one and parameters != [ALL_CLASSES]

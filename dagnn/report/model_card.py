@@ -7,7 +7,7 @@ from dagnn.evaluation.measure import PREDICTORS, blocks
 from dagnn.evaluation.wording import with_interval
 from dagnn.files import write_text
 from dagnn.records import Result
-from dagnn.tasks import ALL_CLASSES, CLASSIFICATION, task_of_results
+from dagnn.tasks import ALL_CLASSES, CLASSIFICATION, Task, task_of_results
 
 KNOWN_LIMITS = (
     "The error bars describe what training suites taught. A suite with other physics, another "
@@ -30,21 +30,6 @@ KNOWN_CLASS_LIMITS = (
 )
 
 
-def _measured_classes(results: Sequence[Result]) -> list[str]:
-    """Return the classes that results tell of, none where they are of parameters."""
-    if task_of_results(results) is not CLASSIFICATION:
-        return []
-    return list(dict.fromkeys(r.parameter for r in results if r.parameter != ALL_CLASSES))
-
-
-def _predicts(priors: Mapping[str, tuple[float, float]], classes: Sequence[str]) -> list[str]:
-    """Say what comes out: parameters within priors, or probabilities of classes."""
-    if classes:
-        return ["Probabilities of these classes:", "", *(f"- {name}" for name in classes)]
-    bounds = {name: f"{low:g} to {high:g}" for name, (low, high) in priors.items()}
-    return ["Mean and standard deviation within these priors:", "", *_bullets(bounds)]
-
-
 def _section(title: str, lines: Sequence[str]) -> str:
     return "\n".join([f"## {title}", "", *lines, ""])
 
@@ -53,9 +38,8 @@ def _bullets(pairs: Mapping[str, str]) -> list[str]:
     return [f"- **{key}:** {value}" for key, value in pairs.items()]
 
 
-def _table(results: Sequence[Result]) -> list[str]:
+def _table(results: Sequence[Result], task: Task) -> list[str]:
     """Write the results as a Markdown table, without values that do not exist."""
-    task = task_of_results(results)
     labels = [task.metrics[name].label for name in task.console]
     lines = [
         "| " + " | ".join(["suite", "split", "parameter", "predictor", *labels]) + " |",
@@ -83,8 +67,6 @@ def write_model_card(
     mock: bool,
     oracle: bool = False,
     notes: Sequence[str] = (),
-    classes: Sequence[str] = (),
-    limits: Sequence[str] | None = None,
 ) -> Path:
     """Write the card that travels with the weights.
 
@@ -100,15 +82,19 @@ def write_model_card(
         mock: whether any of the training data are mocks.
         oracle: whether target labels chose the checkpoint.
         notes: anything particular about this run.
-        classes: names of the classes that it tells apart, of a network without parameters;
-            by default those that were measured.
-        limits: what the model cannot do; by default what no such model can.
 
     Returns:
         The path.
     """
-    classes = classes or _measured_classes(results)
-    known = (KNOWN_CLASS_LIMITS if classes else KNOWN_LIMITS) if limits is None else limits
+    task = task_of_results(results)
+    if task is CLASSIFICATION:
+        names = dict.fromkeys(r.parameter for r in results if r.parameter != ALL_CLASSES)
+        predicts = ["Probabilities of these classes:", "", *(f"- {name}" for name in names)]
+        limits = KNOWN_CLASS_LIMITS
+    else:
+        bounds = {name: f"{low:g} to {high:g}" for name, (low, high) in priors.items()}
+        predicts = ["Mean and standard deviation within these priors:", "", *_bullets(bounds)]
+        limits = KNOWN_LIMITS
     warnings = []
     if mock:
         warnings.append(
@@ -122,9 +108,9 @@ def write_model_card(
         f"{description}\n",
         _section("Trained on", [*_bullets(training), *(f"- {note}" for note in notes)]),
         _section("Inputs", _bullets(inputs)),
-        _section("Predicts", _predicts(priors, classes)),
-        _section("Intended use", [task_of_results(results).use]),
-        _section("Results", [headline, "", *_table(results)]),
-        _section("Known limits", [f"- {limit}" for limit in known]),
+        _section("Predicts", predicts),
+        _section("Intended use", [task.use]),
+        _section("Results", [headline, "", *_table(results, task)]),
+        _section("Known limits", [f"- {limit}" for limit in limits]),
     ]
     return write_text(path, "\n".join(parts).rstrip() + "\n")

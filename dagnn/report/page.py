@@ -161,9 +161,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield f"{prefix}{key}", "–" if value is None else str(value)
 
 
-def _caption(name: str, captions: Mapping[str, str]) -> str:
-    known = {**CAPTIONS, **captions}
-    return known.get(name, known.get(name.split("_")[0], name.replace("_", " ")))
+def _caption(name: str) -> str:
+    return CAPTIONS.get(name) or CAPTIONS.get(name.split("_")[0], name.replace("_", " "))
 
 
 def write_report(
@@ -179,7 +178,6 @@ def write_report(
     mock: bool,
     oracle: bool = False,
     facts: Mapping[str, str] = MappingProxyType({}),
-    captions: Mapping[str, str] = MappingProxyType({}),
     alignments: Sequence[Alignment] = (),
     calibrations: Sequence[Calibration] = (),
     sections: Sequence[Section] = (),
@@ -198,7 +196,6 @@ def write_report(
         mock: whether any of the data are mocks.
         oracle: whether target labels chose the checkpoint.
         facts: training in a few lines, see :func:`~dagnn.report.history.training_facts`.
-        captions: name → caption, for figures that :data:`CAPTIONS` does not know.
         alignments: how far apart suites look to each network.
         calibrations: how far from calibrated each network is.
         sections: more small tables, after those that follow from the results.
@@ -226,9 +223,7 @@ def write_report(
         alignments=alignment_lines(alignments),
         calibrations=calibration_lines(calibrations),
         metrics=[task.metrics[name] for name in measured],
-        pictures=[
-            picture(name, figure, _caption(name, captions)) for name, figure in figures.items()
-        ],
+        pictures=[picture(name, figure, _caption(name)) for name, figure in figures.items()],
         facts=dict(facts),
         config_yaml=config_yaml,
         environment=list(_flat(environment)),

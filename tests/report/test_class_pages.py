@@ -158,8 +158,7 @@ def test_how_well_the_unknown_is_noticed_is_said_of_the_model_alone(rows, result
     assert unknown_sentences(results) == []
 
 
-@pytest.mark.parametrize("told", [{"classes": CLASSES}, {}])
-def test_the_card_names_classes_instead_of_priors(tmp_path, rows, told):
+def test_the_card_names_classes_instead_of_priors(tmp_path, rows):
     card = write_model_card(
         tmp_path / "card.md",
         title="sdss → decals",
@@ -170,7 +169,6 @@ def test_the_card_names_classes_instead_of_priors(tmp_path, rows, told):
         headline="What came out.",
         results=rows,
         mock=False,
-        **told,
     ).read_text()
     assert "Probabilities of these classes:\n\n- spiral\n- elliptical\n- merger" in card
     assert "| balanced accuracy | accuracy | AUC |" in card

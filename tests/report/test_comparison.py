@@ -16,11 +16,10 @@ from dagnn.report.comparison.differences import (
     to_oracle,
     write_comparison_csv,
 )
-from dagnn.report.comparison.matrix import matrices
 from dagnn.report.comparison.notes import comparability
 from dagnn.report.comparison.page import opening
 from dagnn.report.comparison.runs import Stamp, differing, group_runs
-from dagnn.report.comparison.summary import places, summarise
+from dagnn.report.comparison.summary import matrices, places, summarise
 
 OTHER = {"loss": {"terms": {"coral": {"weight": 1.0}}}}
 TARGET = ("simba", "target", "test", "Omega_m")

@@ -8,10 +8,9 @@ from rich.console import Console
 from synthetic_runs import finished, seeds
 from test_report import Page
 
-from dagnn.report.comparison.matrix import matrices
 from dagnn.report.comparison.page import comparison_figures, opening, write_comparison
 from dagnn.report.comparison.runs import Stamp, group_runs
-from dagnn.report.comparison.summary import summarise
+from dagnn.report.comparison.summary import matrices, summarise
 from dagnn.report.console import comparison_console
 from dagnn.report.figures.style import save_figure
 

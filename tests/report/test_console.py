@@ -58,11 +58,12 @@ def test_a_plain_log_has_no_control_characters(results):
 
 
 def test_splits_are_told_apart_where_all_are_shown(results):
-    seen = [*results, *(replace(row, split="valid") for row in results)]
-    assert "tng (source), test" in printed(seen, "run", False, splits=None)
-    assert "valid" not in printed(seen, "run", False)
+    seen = [*results, *(replace(row, split="all") for row in results)]
+    assert "tng (source), test" in printed(seen, "run", False)
+    hidden = [replace(row, split="valid") for row in results]
+    assert "valid" not in printed([*results, *hidden], "run", False)
     assert "no item with known truth" in printed([], "run", False)
-    assert "no item with known truth" in printed(results, "run", False, splits=["train"])
+    assert "no item with known truth" in printed(hidden, "run", False)
 
 
 @pytest.mark.parametrize(

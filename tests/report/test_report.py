@@ -114,7 +114,7 @@ def test_marks(write):
     assert "whose truths chose the checkpoint (ORACLE)" in marked
 
 
-def test_everything_is_escaped(write):
+def test_everything_is_escaped(write, figure):
     nasty = "<script>alert(1)</script>"
     html = write(
         title=nasty,
@@ -122,7 +122,7 @@ def test_everything_is_escaped(write):
         config_yaml=nasty,
         environment={nasty: nasty, "command": nasty},
         facts={nasty: nasty},
-        captions={"truth_Omega_m": f'"{nasty}'},
+        figures={f'"{nasty}': figure},
     )
     assert "<script" not in html
     assert nasty in Page(html).text

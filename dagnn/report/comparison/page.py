@@ -21,14 +21,15 @@ from dagnn.report.comparison.differences import (
     to_no_adaptation,
     to_oracle,
 )
-from dagnn.report.comparison.matrix import Matrix, matrices
 from dagnn.report.comparison.notes import comparability, warnings
 from dagnn.report.comparison.runs import Group, differing, qualifiers
 from dagnn.report.comparison.summary import (
+    Matrix,
     Place,
     Summary,
     group_marks,
     marks,
+    matrices,
     places,
     rows,
     summarise,
@@ -88,7 +89,7 @@ def write_comparison(
         single=all(len(group.runs) == 1 for group in groups),
         inherited=[g.label for g in groups if g.inherited is not None and len(g.runs) > 1],
         notes=[*map(" ".join, warnings(groups)), *notes, *comparability(groups)],
-        groups=[_group(group) for group in groups],
+        groups=[(group, " · ".join(group_marks(group))) for group in groups],
         table=_table(groups, shown.report, main, shown),
         full_table=_table(groups, list(shown.metrics), tuple(PREDICTORS), shown),
         changes=[
@@ -97,7 +98,7 @@ def write_comparison(
             if rows
         ],
         matrices=[_matrix(matrix) for matrix in found],
-        settings=_settings(groups),
+        settings=differing([group.settings() for group in groups]),
         remark=shown.remark,
         metrics=list(shown.metrics.values()),
         pictures=[picture(name, figure, _caption(name, shown)) for name, figure in figures.items()],
@@ -117,16 +118,6 @@ def _caption(name: str, shown: Task) -> str:
         "dots: a single seed with its 95% interval over the items."
         + (" Dashed: calibrated." if "chi2" in shown.panels else "")
     )
-
-
-def _group(group: Group) -> Line:
-    return {
-        "name": group.label,
-        "title": group.title,
-        "seeds": ", ".join(map(str, group.seeds)),
-        "count": group.count,
-        "marks": " · ".join(group_marks(group)),
-    }
 
 
 def _cell(found: Summary | None) -> Line:
@@ -242,11 +233,6 @@ def _matrix(matrix: Matrix) -> Line:
         rows.append({"sources": " + ".join(sources), "cells": cells})
     title = f"{matrix.name} · {plain(matrix.parameter)}".removeprefix(" · ")
     return {"title": title, "suites": matrix.suites, "rows": rows}
-
-
-def _settings(groups: Sequence[Group]) -> list[Line]:
-    found = differing([group.settings() for group in groups])
-    return [{"key": key, "values": values} for key, values in found.items()]
 
 
 def opening(groups: Sequence[Group]) -> str:

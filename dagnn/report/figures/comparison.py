@@ -12,9 +12,8 @@ from matplotlib.patches import Rectangle
 
 from dagnn.evaluation.measure import MODEL, PREDICTORS, SOURCE_ONLY
 from dagnn.evaluation.wording import label, number
-from dagnn.report.comparison.matrix import Matrix
 from dagnn.report.comparison.runs import Group, qualifiers
-from dagnn.report.comparison.summary import Summary, places, summarise, task_of_groups
+from dagnn.report.comparison.summary import Matrix, Summary, places, summarise, task_of_groups
 from dagnn.report.figures.style import BLUE, GREY, ORANGE, STYLE, panels, stamp
 from dagnn.tasks import METRICS
 
