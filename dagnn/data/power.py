@@ -16,7 +16,7 @@ from dagnn.records import FloatArray
 from dagnn.stored import read_npy, reading
 
 # Folders below the data folder that may hold the files (PS_files: CosmoGraphNet).
-_FOLDERS = ("", "PS_files")
+FOLDERS = ("", "PS_files")
 _MAGIC = b"\x93NUMPY"
 WAVENUMBERS = "k_values.txt"
 LOG_BELOW, LOG_FALLS, LOG_SHARE = 15.0, (1.1, 5.0), 0.9
@@ -56,7 +56,7 @@ def find_power(
         chosen = [file for file in found if kmax is None or kmax_of(file) == kmax]
         if chosen:
             return max(chosen, key=kmax_of), suite.old_redshift(number)
-    folders = [data / folder for folder in _FOLDERS]
+    folders = [data / folder for folder in FOLDERS]
     patterns = [_pattern(suite.spellings[0], simulation_set, number) for number in numbers]
     present = sorted(path.name for folder in folders for path in folder.glob("Pk_*.npy"))
     raise MissingDataError(
@@ -97,7 +97,7 @@ def _files(data: Path, suite: Suite, number: int, simulation_set: str) -> list[P
     return [
         path
         for spelling in suite.spellings
-        for folder in _FOLDERS
+        for folder in FOLDERS
         for path in sorted((data / folder).glob(_pattern(spelling, simulation_set, number)))
     ]
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from dagnn.catalogs.reader import chunk_number
 from dagnn.console import screen
+from dagnn.data.power import WAVENUMBERS
 from dagnn.errors import MissingDataError
 from dagnn.files import entries
 from dagnn.inspect import files, spectra
@@ -55,7 +56,7 @@ def inspect_path(path: str | Path) -> Inspection:
 
 def _file_inspector(path: Path) -> Callable[[Path], Inspection]:
     """Return the function that knows this kind of file."""
-    if path.name == spectra.WAVENUMBERS:
+    if path.name == WAVENUMBERS:
         return spectra.inspect_wavenumbers
     if path.suffix == ".npy" and path.name.startswith("Pk_"):
         return spectra.inspect_spectra
