@@ -1,7 +1,7 @@
 """What a run ran in, and what this machine can do.
 
-Only the standard library is imported at the top; torch is asked where a device
-is the question, so that recording an environment costs nothing.
+Only the standard library is imported at the top; torch is imported where devices
+are listed, so that recording an environment costs nothing.
 """
 
 import platform

@@ -36,7 +36,7 @@ class DataError(DagnnError):
 
 
 class MissingDataError(DataError):
-    """A file or folder that was asked for does not exist or holds nothing usable."""
+    """A requested file or folder does not exist or holds nothing usable."""
 
 
 class NotHDF5Error(DataError):
@@ -44,7 +44,7 @@ class NotHDF5Error(DataError):
 
 
 class TruncatedFileError(DataError):
-    """A file ends before its own index says that it should (a broken download)."""
+    """A file ends before the end that its own index states (a broken download)."""
 
 
 class UnwrittenDataError(DataError):

@@ -134,7 +134,7 @@ class Batch(Protocol):
     Attributes:
         y: truth in scaled units ``[B, P]``, or classes ``[B]``.
         domain: number of the domain that every item of the batch comes from; None where the
-            dataset was told none, which only networks with shared statistics accept.
+            dataset has none, which only networks with shared statistics accept.
     """
 
     y: Tensor
@@ -191,7 +191,7 @@ class Dataset(Protocol):
         ...
 
     def summaries(self) -> dict[str, Tensor]:
-        """Return a few numbers per item ``[n]`` by name, to tell what is out of range."""
+        """Return a few numbers per item ``[n]`` by name, to find what is out of range."""
         ...
 
     def describe(self) -> dict[str, str]:
@@ -217,7 +217,7 @@ class Predictions:
         mean: ``[n, P]``.
         std: ``[n, P]``, positive.
         latent: ``[n, W]``.
-        model: which network said it: ``model`` or ``source-only``.
+        model: which network made them: ``model`` or ``source-only``.
         groups: items with equal group show one truth; empty where that is not known.
     """
 
@@ -253,7 +253,7 @@ class ClassPredictions:
             −1 where there is no label.
         probability: ``[n, K]``, rows sum to one.
         latent: ``[n, W]``.
-        model: which network said it: ``model`` or ``source-only``.
+        model: which network made them: ``model`` or ``source-only``.
         groups: items with equal group show one object; empty where that is not known.
         novelty: how unlike all that was taught each item is, ``[n]``; above 1 it is called
             unknown. None where that is not known.

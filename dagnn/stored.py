@@ -20,7 +20,7 @@ _MAPPED_FROM = 1 << 20
 def reading(
     path: Path | str, advice: str, error: type[DataError] = DataError, what: str = "is damaged"
 ) -> Iterator[None]:
-    """Turn whatever a library says of a broken file into one error.
+    """Turn whatever a library raises for a broken file into one error.
 
     Args:
         path: the file.
@@ -42,7 +42,7 @@ def reading(
 
 
 def reason(problem: Exception) -> str:
-    """Return the first line of what an exception says, with its type where it says little.
+    """Return the first line of the message of an exception, with its type where that is short.
 
     Example:
         >>> reason(KeyError("mean")), reason(ValueError("too short")), reason(EOFError())
@@ -103,7 +103,7 @@ def require_intact(path: Path) -> None:
 
 
 def read_npy(path: Path) -> NDArray[Any]:
-    """Read an ``.npy`` file that is as long as its header says; large ones are mapped.
+    """Read an ``.npy`` file that is as long as its header states; large ones are mapped.
 
     Raises:
         ValueError: it holds Python objects, or is shorter or longer. A broken header can raise
@@ -135,7 +135,7 @@ def read_torch(path: Path | str, advice: str = AGAIN) -> Any:
         if zipfile.is_zipfile(path):  # as torch writes them since 1.6; it compares no checksums
             require_intact(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as problem:  # what torch says of it advises to run foreign code
+    except Exception as problem:  # torch's own message advises to run foreign code
         raise CheckpointError(
             f"{path} cannot be read as a weight file of tensors and plain values: it is missing, "
             f"was cut short or changed, or is another kind of file. {advice}"

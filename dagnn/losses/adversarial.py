@@ -1,4 +1,4 @@
-"""DANN: a discriminator that tells domains apart, and an encoder that makes it fail."""
+"""DANN: a discriminator of the domains, and an encoder that is trained to defeat it."""
 
 import math
 from typing import Literal

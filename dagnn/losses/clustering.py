@@ -29,8 +29,8 @@ def alike(scores: Tensor, others: Tensor, top: int) -> Tensor:
         >>> alike(first, others, 1).tolist(), alike(first, others, 2).tolist()
         ([[True, True]], [[False, True]])
     """
-    mine, theirs = (each.topk(top, dim=1).indices for each in (scores, others))
-    return (mine[:, None] == theirs[None]).all(2)
+    rows, columns = (each.topk(top, dim=1).indices for each in (scores, others))
+    return (rows[:, None] == columns[None]).all(2)
 
 
 def adaptive_clustering(scores: Tensor, targets: Tensor, top: int) -> Tensor:

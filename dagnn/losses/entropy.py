@@ -34,8 +34,8 @@ def entropies(logits: Tensor) -> Tensor:
 class TargetEntropy(DomainTerm):
     """The mean entropy of target predictions; lowering it moves boundaries out of the crowd.
 
-    It says that targets are easy, not which class they are: alone it is content
-    with one class for all. Use it next to a term that aligns latents.
+    It lowers the uncertainty and does not choose the class: alone it has a minimum
+    where all items are of one class. Use it next to a term that aligns latents.
 
     References:
         Grandvalet & Bengio 2005, NeurIPS 17; Ćiprijanović et al. 2021,

@@ -1,4 +1,4 @@
-"""Joint alignment: latents must agree together with what is said of them."""
+"""Joint alignment: the joint distribution of latents and labels must agree."""
 
 import torch
 from torch import Tensor
@@ -130,8 +130,8 @@ class JointAlignment(DomainTerm):
         """
         source, target = pair.source.latent, pair.target.latent
         truth = self.source_labels == "truth"
-        said = pair.source.prediction
-        labels = _true_labels(said, pair.labels) if truth else self._predicted(said)
+        prediction = pair.source.prediction
+        labels = _true_labels(prediction, pair.labels) if truth else self._predicted(prediction)
         value = joint_mmd(
             source,
             target,

@@ -223,8 +223,8 @@ class SelfTunedObjective(Objective):
 
     The ``s_k`` are learned with the network, from η ≈ 1. For a fixed D the best
     is ``η² = D``: a term that has become small gains weight, ``1 / 2D``, up to the
-    bound ``1 / 2 η_min²``. Without that bound this is the log-sum objective in
-    disguise. The floor is added in quadrature, so η keeps its gradient there, and
+    bound ``1 / 2 η_min²``. Without that bound it is equivalent to the log-sum
+    objective. The floor is added in quadrature, so η keeps its gradient there, and
     the scalars get no weight decay. The weights ``w_k`` and ramps act on the
     bracket as a whole: doubling ``w`` doubles the pull on the latents at any η.
 

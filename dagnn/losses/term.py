@@ -48,7 +48,7 @@ class DomainTerm(nn.Module, ABC):
 
 
 class NoAdaptation(DomainTerm):
-    """Training on the source alone: the term is zero and asks for no target."""
+    """Training on the source alone: the term is zero and needs no target."""
 
     needs_target = False
     pairwise = False
@@ -60,7 +60,7 @@ class NoAdaptation(DomainTerm):
 
 
 class StatisticsOnly(NoAdaptation):
-    """Ask for target batches and add nothing to the loss.
+    """Draw target batches and add nothing to the loss.
 
     Normalisation layers that keep statistics per suite learn those of the target
     from the batches that pass through them. This term makes them pass, which is

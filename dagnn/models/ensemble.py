@@ -1,7 +1,7 @@
 """Several networks as one: the same batches, other initial weights and other dropout."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ class Ensemble(Network):
     member axis as well; :func:`dagnn.nn.mixture` makes one prediction of it.
 
     Members run side by side by ``torch.func.vmap``, or one after the other. The
-    encoder says which is faster (``vectorises``); both give the same numbers
+    encoder declares which is faster (``vectorises``); both give the same numbers
     except for the draws of dropout. A training step in milliseconds, with MMD, on
     one CPU core (``benchmarks/ensembles.py``; the default is in bold):
 
@@ -42,7 +42,7 @@ class Ensemble(Network):
 
     Args:
         members: at least one; of equal structure and sizes. They are copied.
-        together: run members side by side; None asks the encoder.
+        together: run members side by side; None follows the encoder.
 
     Attributes:
         member_count: number of members ``M``; training reads from it that
@@ -125,10 +125,7 @@ class Ensemble(Network):
 
     def fit_inputs(self, *batches: Any) -> None:
         """Set the input statistics of a domain in every member, see :meth:`Network.fit_inputs`."""
-        for number in range(self.member_count):
-            member = self.member(number)
-            member.fit_inputs(*batches)
-            self._take_buffers(number, member)
+        self._change_buffers(lambda member: member.fit_inputs(*batches))
 
     def refer_inputs(self, domain: int, *batches: Any) -> None:
         """Refer the inputs of a domain in every member, see :meth:`Network.refer_inputs`."""
@@ -136,21 +133,24 @@ class Ensemble(Network):
         member.refer_inputs(domain, *batches)
         # Input statistics are shared, so one member's are all members'.
         self._take_buffers(0, member)
-        for mine, referred in zip(self.modules(), member.modules(), strict=False):
-            if isinstance(mine, RunningNorm) and isinstance(referred, RunningNorm):
-                mine.rows = list(referred.rows)
+        for own, referred in zip(self.modules(), member.modules(), strict=False):
+            if isinstance(own, RunningNorm) and isinstance(referred, RunningNorm):
+                own.rows = list(referred.rows)
 
     def settle(self, batches: Iterable[Any]) -> None:
         """Set the statistics of inner layers in every member, see :meth:`Network.settle`."""
+        self._change_buffers(lambda member: member.settle(batches))
+
+    def _change_buffers(self, change: Callable[[Network], None]) -> None:
         for number in range(self.member_count):
             member = self.member(number)
-            member.settle(batches)
+            change(member)
             self._take_buffers(number, member)
 
     def _take_buffers(self, number: int, member: Network) -> None:
-        mine, fitted = self._states()[number], _tensors(member)
+        own, fitted = self._states()[number], _tensors(member)
         for name, _ in self.named_buffers():
-            mine[name].copy_(fitted[name])
+            own[name].copy_(fitted[name])
 
     def adapted(self, *batches: Any) -> "Ensemble":
         """Return a copy whose members have adapted, see :meth:`Network.adapted`."""

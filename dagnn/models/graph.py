@@ -110,7 +110,7 @@ class GraphEncoder(nn.Module):
             derivative. ``auto`` takes the reference under ``torch.export``, ``torch.compile``,
             ``torch.jit.trace``, derivatives of ``torch.func`` (such as ``vmap(grad)`` and
             ``jacrev``) and forward-mode differentiation, and the fused kernels otherwise; for
-            second derivatives by ``torch.autograd`` ask for ``reference``. Both give the same
+            second derivatives by ``torch.autograd`` choose ``reference``. Both give the same
             numbers and gradients up to rounding. Use ``eval()`` under transforms.
 
     Raises:

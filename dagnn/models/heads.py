@@ -19,7 +19,7 @@ class MomentsHead(nn.Module):
     """Predict mean and positive standard deviation of every parameter.
 
     The standard deviation is ``minimum_std + softplus(·)``. The last bias starts
-    at the moments of the prior, so an untrained head knows nothing and says so.
+    at the moments of the prior, so an untrained head predicts the prior.
 
     Args:
         width: latent width ``W``.

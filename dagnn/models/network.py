@@ -160,7 +160,7 @@ class Network(nn.Module):
     def forward(self, batch: Any) -> Output:
         """Return latent and prediction of every item."""
         latent = self.encoder(batch)
-        # A head is small, and its answers are wanted to more digits than autocast keeps.
+        # A head is small, and its predictions need more digits than autocast keeps.
         with torch.autocast(latent.device.type, enabled=False):
             latent = at_least_float32(latent)
             return Output(latent, self.head(latent))

@@ -46,7 +46,7 @@ class RunningNorm(DomainNorm):
     each to zero mean while training and by one mixed mean when evaluated: a
     domain gap that training never saw. Here both go through one map, up to the
     drift of the running statistics between two batches, unless ``domains > 1``
-    asks for statistics per domain. The running variance averages variances
+    keeps statistics per domain. The running variance averages variances
     within domains; shared by suites that lie apart, it leaves their distance out.
 
     Args:

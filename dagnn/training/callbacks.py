@@ -58,7 +58,7 @@ SHORT = {"source_error": "error", "latent_distance": "latent distance"}
 
 
 def legend(terminal: bool, classes: bool) -> str:
-    """Say what is told of every epoch, beside a bar or in lines.
+    """Return an explanation of the numbers of every epoch, beside a bar or in lines.
 
     Args:
         terminal: whether there is a bar.
@@ -110,8 +110,8 @@ def short_line(record: EpochRecord, epochs: int) -> str:
 
 
 def _numbers(title: str, values: dict[str, float], silent: Collection[str]) -> str:
-    told = [f"{name} {value:.4g}" for name, value in values.items() if name not in silent]
-    return title + "  ".join(told) if told else ""
+    shown = [f"{name} {value:.4g}" for name, value in values.items() if name not in silent]
+    return title + "  ".join(shown) if shown else ""
 
 
 class ProgressReport(Callback):
@@ -137,7 +137,7 @@ class ProgressReport(Callback):
         self._task = TaskID(0)
 
     def on_start(self, plan: Plan, history: Sequence[EpochRecord]) -> None:
-        """Open the bar, or say where a resumed run continues."""
+        """Open the bar, or report where a resumed run continues."""
         self._epochs = plan.epochs
         if history:
             self._print(f"Continuing after epoch {history[-1].epoch} of {plan.epochs}")

@@ -60,7 +60,7 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint; a reader never meets half of one."""
+    """Write a checkpoint atomically."""
     content = {entry.name: getattr(checkpoint, entry.name) for entry in fields(checkpoint)}
     # In memory first: a full disk makes torch fail in ways of its own.
     buffer = io.BytesIO()
@@ -169,7 +169,7 @@ class Checkpoints:
         self.epoch = checkpoint.epoch
 
     def kept(self) -> str:
-        """Say in a sentence what is safe on disk."""
+        """Return a sentence about what is safe on disk."""
         if self.epoch is None:
             return "No checkpoint was written yet."
         done = f"after epoch {self.epoch}" if self.epoch else "before the first epoch"

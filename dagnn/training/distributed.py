@@ -232,13 +232,13 @@ def _forked(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def init_process_group() -> Iterator[ProcessGroup]:
-    """Join the processes that ``torchrun`` has started; alone, there is nothing to join.
+    """Join the processes that ``torchrun`` has started; a single process joins none.
 
     Of several processes that stop by an error, the first to do so raises it; the others end
     without a word, as do those that Ctrl-C reaches, but for the first.
 
     Yields:
-        The group. Its main process goes on as if it were alone; the others call ``run_worker``.
+        The group. Its main process goes on like a single one; the others call ``run_worker``.
 
     Raises:
         UsageError: the processes cannot find one another, or what should count them does not.

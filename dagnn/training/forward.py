@@ -33,7 +33,7 @@ class Domains(Protocol):
     steps: int
 
     def draw(self, targets: bool) -> tuple[Sequence[Batch], Sequence[Batch], Tensor]:
-        """Return source batches, target batches (if asked for), and target item numbers."""
+        """Return source batches, target batches (if ``targets``), and target item numbers."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _labels(sources: Sequence[Batch], output: Output) -> Tensor:
 
 
 def _require_domains(batches: Sequence[Batch], side: str) -> None:
-    """Refuse several batches of which some do not say whose they are: they would be pooled."""
+    """Refuse several batches of which some carry no domain: they would be pooled."""
     missing = [domain_of(batch) for batch in batches].count(None)
     if missing and len(batches) > 1:
         raise UsageError(

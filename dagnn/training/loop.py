@@ -164,7 +164,7 @@ class Loop:
     def _clip_gradient(self, values: Mapping[str, Tensor]) -> None:
         """Clip the gradient, after making sure that it and every loss are finite.
 
-        One question to the device per step, asked before the weights change.
+        One transfer from the device per step, before the weights change.
         """
         norms = self.gradients.norms()
         known = torch.stack([*values.values(), norms.max().to(values["total"])])

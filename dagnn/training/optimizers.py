@@ -1,7 +1,7 @@
 """Optimisers, learning-rate schedules, and the norm of gradients.
 
 A schedule is a pure function from training progress in [0, 1) to the fraction of the peak rate,
-so a resumed run needs no scheduler state: the step number says everything.
+so a resumed run needs no scheduler state: the step number determines it.
 """
 
 import math

@@ -44,7 +44,7 @@ CRITERIA: dict[str, Callable[[EpochRecord], float]] = {
 
 
 class Selection:
-    """Remembers the best epoch and says when patience has run out.
+    """The best epoch so far, and whether patience has run out.
 
     It holds nothing that the history does not: replaying the records of a
     stored run brings it back.

@@ -1,7 +1,7 @@
 """The trainer: batches in, trained network and history out.
 
 It knows batches, outputs and terms; nothing of graphs, images or
-configuration, and it writes no file that it was not told to write.
+configuration, and it writes files only by callbacks and checkpoints.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from dagnn.training.settings import Selection, TrainSettings
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a training run has to say for itself.
+    """Summary of a training run.
 
     Attributes:
         history: one record per epoch, those before a resume included.
@@ -61,9 +61,9 @@ def fit(
         objective: ``Pair → Terms`` with an attribute ``needs_target``.
         domains: streams of batches, on the same device.
         settings: how to train; the defaults of :class:`TrainSettings` if None.
-        validate: ``network → numbers`` without target labels, asked after every epoch
+        validate: ``network → numbers`` without target labels, called after every epoch
             in evaluation mode; see :func:`~dagnn.training.validation.validation_metrics`.
-        callbacks: told about steps and epochs, in this order.
+        callbacks: called after steps and epochs, in this order.
         checkpoints: where to save; nothing is saved if None.
         resume: checkpoint to continue from.
 

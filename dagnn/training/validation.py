@@ -97,7 +97,7 @@ def validation_metrics(
 
 @torch.no_grad()
 def target_error(network: nn.Module, targets: Iterable[Batch]) -> float:
-    """Return the error on **labelled** targets, which only the oracle may ask for.
+    """Return the error on **labelled** targets, which only the oracle may use.
 
     Args:
         network: ``batch → Output``, in evaluation mode.
