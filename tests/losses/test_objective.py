@@ -1,4 +1,4 @@
-"""The objective: weights that act, ramps, and terms that own parameters."""
+"""Objectives: weights that act, ramps, windows, learned weights, and terms that own parameters."""
 
 import math
 from dataclasses import replace
@@ -16,13 +16,19 @@ from dagnn.losses import (
     TASKS,
     TERMS,
     DomainTerm,
+    GaussianNLL,
     LogSumObjective,
+    MomentAlignment,
     MomentsLoss,
     NoAdaptation,
     Objective,
+    PerMember,
+    SelfTunedObjective,
     TaskLoss,
     Weighted,
 )
+from dagnn.losses.objective import FEWEST, Window
+from dagnn.records import Moments, Output
 
 
 class NoTask(TaskLoss):
@@ -215,3 +221,186 @@ def test_ramp_values():
 def test_repr_tells_the_weights():
     objective = Objective(MomentsLoss(), {"mmd": (MMD(), 0.5, "ganin")})
     assert "mmd: weight=0.5 ramp=ganin" in repr(objective)
+
+
+PAIR = make_pair(*samples(1.0, 20, 20))
+
+
+class Constant(DomainTerm):
+    """A term of fixed value."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, pair):
+        return torch.tensor(self.value)
+
+
+class Entropy(TaskLoss):
+    """Stands for a loss that is never negative."""
+
+    nonnegative = True
+
+    def forward(self, prediction, y):
+        return torch.tensor(0.9)
+
+
+def settled(value: float, task: TaskLoss | None = None, weight: float = 1.0) -> SelfTunedObjective:
+    objective = SelfTunedObjective(
+        task or GaussianNLL(), {"term": Weighted(Constant(value), weight)}
+    )
+    optimizer = torch.optim.Adam(objective.parameters(), lr=0.05)
+    for _ in range(400):
+        optimizer.zero_grad()
+        objective(PAIR).total.backward()
+        optimizer.step()
+    return objective
+
+
+def test_total_by_hand():
+    term = Weighted(MMD("biased"), 0.7, "ganin")
+    objective = SelfTunedObjective(MomentsLoss(), {"mmd": term})
+    objective.log_eta["mmd"].data.fill_(0.3)
+    terms = objective(PAIR)
+    square = 0.25 + math.exp(0.6)
+    bracket = terms.domain["mmd"] / (2 * square) + math.log(square) / 2
+    torch.testing.assert_close(terms.total, terms.task + 0.7 * math.tanh(2.5) * bracket)
+    torch.testing.assert_close(terms.domain["mmd"], MMD("biased")(PAIR))
+
+
+def test_the_square_of_eta_settles_at_the_value_of_the_term():
+    assert settled(0.8).factors()["term"] == pytest.approx(1 / (2 * 0.8), rel=1e-2)
+    assert settled(0.8, weight=5.0).factors()["term"] == pytest.approx(1 / (2 * 0.8), rel=1e-2)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-6, -0.5])
+def test_a_vanishing_or_negative_term_stays_within_the_floor(value):
+    objective = settled(value)
+    assert 1.9 < objective.factors()["term"] <= 2.0
+    assert math.isfinite(float(objective(PAIR).total.detach()))
+
+
+def test_eta_can_come_back_from_the_floor():
+    objective = SelfTunedObjective(GaussianNLL(), {"term": (Constant(3.0), 1.0, "constant")})
+    objective.log_eta["term"].data.fill_(-3.0)
+    objective(PAIR).total.backward()
+    assert objective.log_eta["term"].grad < 0
+
+
+def test_only_a_task_that_is_never_negative_is_tuned():
+    fixed = SelfTunedObjective(GaussianNLL(), {"term": (Constant(1.0), 1.0, "constant")})
+    assert set(fixed.factors()) == {"term"}
+    tuned = settled(0.8, Entropy())
+    assert tuned.factors()["task"] == pytest.approx(1 / (2 * 0.9), rel=1e-2)
+    terms = tuned(PAIR)
+    bracket = 0.5 + math.log(0.9) / 2 + 0.5 + math.log(0.8) / 2
+    assert float(terms.total.detach()) == pytest.approx(bracket, abs=1e-4)
+    assert float(terms.task) == pytest.approx(0.9)
+
+
+def test_doubling_a_weight_doubles_the_gradient():
+    def gradient(weight: float) -> torch.Tensor:
+        source, target = samples(1.0, 20, 20)
+        source.requires_grad_()
+        objective = SelfTunedObjective(Entropy(), {"mmd": Weighted(MMD("biased"), weight)})
+        objective(make_pair(source, target)).total.backward()
+        return source.grad
+
+    torch.testing.assert_close(gradient(2.0), 2 * gradient(1.0))
+    assert gradient(1.0).abs().sum() > 0
+
+
+def test_a_term_without_weight_has_nothing_to_tune_and_scalars_are_not_decayed():
+    objective = SelfTunedObjective(GaussianNLL(), {"term": (Constant(1.0), 0.0, "constant")})
+    assert list(objective.parameters()) == []
+    assert all(parameter.ndim == 0 for parameter in settled(0.5).parameters())
+
+
+@pytest.mark.parametrize("floor", [0.0, -1.0, math.nan])
+def test_a_floor_that_bounds_nothing_is_refused(floor):
+    with pytest.raises(ValueError, match="floor"):
+        SelfTunedObjective(GaussianNLL(), floor=floor)
+
+
+def test_repr_tells_weights_and_floor():
+    objective = SelfTunedObjective(GaussianNLL(), {"mmd": (MMD(), 0.5, "ganin")})
+    assert "mmd: weight=0.5 ramp=ganin, floor=0.5" in repr(objective)
+
+
+def pair_of(labels: list[float]):
+    """Pair source items of given truth with a few targets."""
+    source = torch.tensor([[value, 1.0] for value in labels], requires_grad=True)
+    return make_pair(source, torch.randn(6, 2, generator=torch.manual_seed(0)))
+
+
+def test_keeps_what_lies_within():
+    seen = Window([0.4], [0.8])(pair_of([0.1, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95]))
+    assert sorted(seen.labels.flatten().tolist()) == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.8])
+    assert torch.equal(seen.source.latent[:, :1], seen.labels)
+    assert torch.equal(seen.source.prediction.mean, seen.labels)
+    assert len(seen.source_domain) == len(seen.labels) == 5
+
+
+def test_keeps_the_nearest_where_nothing_lies_within():
+    seen = Window([0.8], [0.9])(pair_of([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]))
+    assert len(seen.labels) == FEWEST
+    assert seen.labels.min() == pytest.approx(0.3)
+
+
+def test_the_task_sees_every_item_and_terms_only_those_within():
+    terms = {"moments": (MomentAlignment(), 1.0, "constant")}
+    pair = pair_of([0.1, 0.5, 0.6, 0.7, 0.8, 0.2])
+    whole, narrow = Objective(GaussianNLL(), terms), Objective(GaussianNLL(), terms)
+    narrow.look_through(Window([0.5], [0.8]))
+    assert torch.equal(whole(pair).task, narrow(pair).task)
+    inside = Objective(GaussianNLL(), terms)(pair_of([0.5, 0.6, 0.7, 0.8]))
+    assert torch.allclose(narrow(pair).domain["moments"], inside.domain["moments"])
+    assert not torch.allclose(narrow(pair).domain["moments"], whole(pair).domain["moments"])
+
+
+def test_every_member_looks_through_the_window():
+    def objective() -> Objective:
+        made = Objective(GaussianNLL(), {"mmd": (MMD(), 1.0, "constant")})
+        made.look_through(Window([0.5], [0.8]))
+        return made
+
+    pair = pair_of([0.1, 0.5, 0.6, 0.7, 0.8, 0.2])
+    pairs = [pair, replace(pair, source=times(pair.source, 2), target=times(pair.target, 3))]
+    both = replace(
+        pair,
+        source=stacked([each.source for each in pairs]),
+        target=stacked([each.target for each in pairs]),
+    )
+    made = PerMember([objective(), objective()])
+    made.look_through(Window([0.5], [0.8]))
+    alone = torch.stack([objective()(each).domain["mmd"] for each in pairs])
+    assert torch.allclose(made(both).domain["mmd"], alone.mean(), atol=1e-6)
+
+
+def times(output: Output, factor: float) -> Output:
+    """Scale a latent."""
+    return Output(factor * output.latent, output.prediction)
+
+
+def stacked(outputs: list[Output]) -> Output:
+    """Give outputs of several members as one with a member axis."""
+    columns = zip(*(output.prediction for output in outputs), strict=True)
+    return Output(
+        torch.stack([output.latent for output in outputs]), Moments(*map(torch.stack, columns))
+    )
+
+
+def test_narrow_targets_beside_a_wide_one_are_left_out():
+    pair = pair_of([0.1, 0.5, 0.9, 0.4])
+    pair = replace(pair, target_domain=torch.tensor([1, 2, 1, 2, 2, 1]))
+    seen = Window([0.0], [1.0], without=[2])(pair)
+    assert len(seen.labels) == 4
+    assert seen.target_domain.tolist() == [1, 1, 1]
+    assert torch.equal(seen.target.latent, pair.target.latent[[0, 2, 5]])
+    assert seen.target_index.tolist() == [0, 2, 5]
+
+
+def test_validation_items_have_no_number():
+    pair = replace(pair_of([0.1, 0.5, 0.9]), target_index=torch.zeros(0, dtype=torch.int64))
+    assert len(Window([0.0], [1.0])(pair).target.latent) == 6

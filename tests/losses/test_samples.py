@@ -1,8 +1,8 @@
-"""Every loss says of what it cannot measure that it cannot, and never broadcasts."""
+"""Samples that a loss refuses, and the common scale of two latents."""
 
 import pytest
 import torch
-from latents import make_term, pair_for
+from latents import make_term, pair_for, samples
 
 from dagnn.errors import UsageError
 from dagnn.losses import TERMS
@@ -12,6 +12,7 @@ from dagnn.losses.gram import dare_gram
 from dagnn.losses.joint import joint_mmd
 from dagnn.losses.mmd import mmd
 from dagnn.losses.moments import moment_distance
+from dagnn.losses.samples import safe_denominator, standardised
 from dagnn.losses.sinkhorn import sinkhorn_divergence
 from dagnn.losses.task import gaussian_nll, moments_loss
 
@@ -87,3 +88,27 @@ def test_a_truth_of_another_shape_is_refused(loss, shape):
 def test_labels_that_are_no_class_numbers_are_refused(labels):
     with pytest.raises(UsageError, match=r"Labels are \[B\]"):
         cross_entropy(torch.rand(8, 3), labels)
+
+
+def test_standardised_samples_have_no_common_mean_and_unit_spread():
+    source, target = standardised(*samples(0.7, 30, 20))
+    torch.testing.assert_close(source.mean(0), -target.mean(0))
+    spread = (source.square().sum(1).mean() + target.square().sum(1).mean()) / 2
+    torch.testing.assert_close(spread, torch.ones_like(spread))
+
+
+def test_position_and_unit_drop_out():
+    source, target = (sample.double() for sample in samples(0.7, 30, 20))
+    moved = standardised(3 + 50 * source, 3 + 50 * target)
+    torch.testing.assert_close(moved, standardised(source, target))
+
+
+def test_the_scale_carries_its_gradient():
+    source, target = (sample.double().requires_grad_() for sample in samples(0.7, 4, 3))
+    assert torch.autograd.gradcheck(standardised, (source, target))
+
+
+def test_rounding_is_no_spread():
+    source, target = torch.full((5, 2), 0.1), torch.full((7, 2), 0.1)
+    assert torch.cat(standardised(source, target)).abs().max() < 1e-6
+    assert safe_denominator(torch.zeros(()), torch.zeros(())) == 1

@@ -1,8 +1,9 @@
-"""Running normalisation: values, gradient, statistics."""
+"""Normalisation of latents and of image channels."""
 
+import pytest
 import torch
 
-from dagnn.models.normalize import RunningNorm
+from dagnn.models.normalize import ChannelNorm, ChannelStandardize, RunningNorm
 
 
 def test_training_and_evaluation_apply_the_same_map():
@@ -64,3 +65,82 @@ def test_a_domain_that_shares_the_statistics_of_another_one_does_not_change_them
     torch.testing.assert_close(norm.mean[0], source.mean(0))
     assert norm.batches.tolist() == [5, 0]
     assert (shifted.mean(0) > 3).all()
+
+
+def maps(shift: float = 0.0, scale: float = 1.0, count: int = 16) -> torch.Tensor:
+    return scale * torch.randn(count, 3, 5, 4) + shift
+
+
+@pytest.mark.parametrize("domains", [1, 2])
+def test_first_batch_is_normalised_as_torch_does_it(domains):
+    x = maps(2.0, 3.0).double().requires_grad_()
+    weights = torch.randn_like(x)
+    ours, theirs = ChannelNorm(3, domains).double(), torch.nn.BatchNorm2d(3).double()
+    (one,) = torch.autograd.grad((ours(x, 0) * weights).sum(), x)
+    (other,) = torch.autograd.grad((theirs(x) * weights).sum(), x)
+    torch.testing.assert_close(one, other)
+    torch.testing.assert_close(ours(x, 0), theirs(x))
+
+
+def test_running_statistics_follow_the_batches():
+    norm = ChannelNorm(3)
+    batches = [maps(5.0, 2.0) for _ in range(3)]
+    for x in batches:
+        norm(x)
+    # The first batches count equally, so the statistics are theirs and not those of the start.
+    together = torch.cat(batches)
+    torch.testing.assert_close(norm.running_mean, together.mean((0, 2, 3)))
+    within = torch.stack([x.var((0, 2, 3), correction=0) for x in batches]).mean(0)
+    torch.testing.assert_close(norm.running_var, within)
+    for _ in range(200):
+        norm(maps(-1.0, 0.5))
+    torch.testing.assert_close(norm.running_mean, torch.full((3,), -1.0), atol=0.1, rtol=0)
+    torch.testing.assert_close(norm.running_var, torch.full((3,), 0.25), atol=0.1, rtol=0)
+
+
+def test_evaluation_in_the_statistics_of_one_batch_repeats_training():
+    norm, x = ChannelNorm(3), maps(3.0, count=2)
+    trained = norm(x)
+    torch.testing.assert_close(norm.eval()(x), trained)
+
+
+def test_domains_have_statistics_of_their_own_and_one_scale():
+    norm = ChannelNorm(3, domains=2)
+    source, target = maps(), maps(7.0, 4.0)
+    for _ in range(40):
+        one, other = norm(source, 0), norm(target, 1)
+    for normalised in (one, other):
+        torch.testing.assert_close(normalised.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(norm.running_mean[1], target.mean((0, 2, 3)))
+    norm.eval()
+    torch.testing.assert_close(norm(target, 1), other, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(norm(target, 0), other, atol=0.1)
+    assert [p.shape for p in norm.parameters()] == [(3,), (3,)]
+
+
+def test_state_has_the_names_and_shapes_of_torch():
+    ours, theirs = ChannelNorm(3).state_dict(), torch.nn.BatchNorm2d(3).state_dict()
+    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
+
+
+def test_one_number_per_channel_and_evaluation_change_no_statistics():
+    norm = ChannelNorm(3)
+    assert torch.isfinite(norm(torch.ones(1, 3, 1, 1))).all()
+    norm.eval()
+    norm(maps())
+    assert norm.num_batches_tracked.item() == 0
+    assert repr(ChannelNorm(3, 2)) == "ChannelNorm(3, domains=2, momentum=0.1)"
+
+
+def test_channels_are_standardised_over_items_and_pixels():
+    layer = ChannelStandardize(3, domains=2)
+    x = maps(4.0, 2.0) * torch.tensor([1.0, 5.0, 0.0])[:, None, None]
+    layer.fit(x, 1)
+    done = layer(x, 1)
+    torch.testing.assert_close(done.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    expected = torch.tensor([1.0, 1.0, 0.0])
+    torch.testing.assert_close(done.std((0, 2, 3), correction=0), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        layer.std[1, :2], x.transpose(0, 1).flatten(1).std(1)[:2], rtol=1e-2, atol=0
+    )
+    assert torch.equal(layer(x, 0), x)
