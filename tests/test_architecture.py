@@ -44,7 +44,6 @@ TOO_MANY_IMPORTS: set[str] = {
     "dagnn.run.trained",
 }
 TOO_LONG_CHAINS: set[str] = {
-    "catalogs",
     "run",
     "tune",
 }

@@ -49,6 +49,7 @@ class SuiteCatalogs:
         ids: simulations, ``n`` of them, in natural order.
         catalogs: one per simulation; where several snapshots were joined, all those of a
             simulation one after the other.
+        parameters: names of the ``P`` parameters.
         truth: ``[n, P]`` in the table's units; NaN where nothing is known.
         skipped: every box that is left out → the reason.
         coverage: how many boxes there are, and why some are not used.
@@ -61,6 +62,7 @@ class SuiteCatalogs:
     set: str
     ids: tuple[str, ...]
     catalogs: tuple[Catalog, ...]
+    parameters: tuple[str, ...]
     truth: FloatArray
     skipped: dict[str, str]
     coverage: Coverage
@@ -281,6 +283,7 @@ def _collected(
         set=request.set,
         ids=ids,
         catalogs=catalogs,
+        parameters=parameters,
         truth=truth,
         skipped=empty | wrong,
         coverage=Coverage(there.found, left_out, remarks),
