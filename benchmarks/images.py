@@ -36,12 +36,11 @@ from dagnn.config import Experiment
 from dagnn.models import Network
 from dagnn.records import Result
 from dagnn.run.baselines import measure
-from dagnn.run.calibrate import on_target_labels
 from dagnn.run.data import locate_data, prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.prepared import Prepared
-from dagnn.run.trained import adapt, apply_novelty, fit_familiar, predict_all
+from dagnn.run.trained import adapt, apply_novelty, fit_familiar, on_target_labels, predict_all
 
 QUIET = Console(quiet=True)
 RADIO = [

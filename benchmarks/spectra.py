@@ -26,14 +26,14 @@ from dagnn import run
 from dagnn.config import Experiment
 from dagnn.models import Network
 from dagnn.records import Predictions
-from dagnn.run.calibrate import Plan, apply_scale, at_other_redshift, calibrated, on_target_labels
+from dagnn.run.calibrate import at_other_redshift, calibrated
 from dagnn.run.data import prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.prepared import Prepared
 from dagnn.run.ranges import guarded
 from dagnn.run.selection import label_free_scores, reverse_error
-from dagnn.run.trained import predict_all
+from dagnn.run.trained import Training, apply_scale, on_target_labels, predict_all
 from dagnn.tune.outcomes import lowest_rank_sum
 
 QUIET = Console(quiet=True)
@@ -136,15 +136,19 @@ class Bench:
         """Train as ``dagnn train`` does, and predict with calibrated error bars."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder)
-            plan = Plan(experiment, prepared, RunFolder(path), "model")
+            training = Training("model", RunFolder(path), experiment)
             network = fit(experiment, prepared, path)
-            scale = calibrated(plan, network, None, QUIET, path)
+            scale = calibrated(training, prepared, network, None, QUIET, path)
             raw = predict_all(network, prepared, "model")
-        return apply_scale(scale, raw, plan.labelled)
+        return apply_scale(scale, raw, _sources(prepared))
 
     def add(self, part: str, target: str, name: str, found: Scores) -> None:
         """Note the scores of one training on one suite."""
         self.rows[part, target, name].append(found)
+
+
+def _sources(prepared: Prepared) -> list[str]:
+    return [suite.name for suite in prepared.of_role("source")]
 
 
 def fit(experiment: Experiment, prepared: Prepared, folder: Path) -> Network:
@@ -212,9 +216,9 @@ def calibration(bench: Bench) -> None:
             variant = bench.experiment(source, target, seed, f"calibration.surrogate={surrogate}")
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder)
-                plan = Plan(variant, prepared, RunFolder(path), "model")
-                scale = calibrated(plan, network, None, QUIET, path)
-            found = test_scores(apply_scale(scale, raw, plan.labelled))[target]
+                training = Training("model", RunFolder(path), variant)
+                scale = calibrated(training, prepared, network, None, QUIET, path)
+            found = test_scores(apply_scale(scale, raw, _sources(prepared)))[target]
             found = {key: found[key] for key in ("chi2", "coverage68")}
             bench.add("calibration", target, f"surrogate: {surrogate}", found)
 

@@ -35,7 +35,6 @@ LONGEST_CHAIN = 6
 TOO_MANY_IMPORTS: set[str] = {
     "dagnn.run.calibrate",
     "dagnn.run.compare",
-    "dagnn.run.data",
     "dagnn.run.evaluate",
     "dagnn.run.outputs",
     "dagnn.run.predict",

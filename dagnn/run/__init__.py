@@ -15,12 +15,11 @@ from dagnn.config import Experiment, Override, load_experiment
 from dagnn.run.compare import compare, holds_runs
 from dagnn.run.data import make_mocks
 from dagnn.run.evaluate import evaluate
-from dagnn.run.outputs import report
-from dagnn.run.predict import predict
+from dagnn.run.outputs import RunResult, report
+from dagnn.run.predict import predict, predict_published
 from dagnn.run.prepare import prepare
-from dagnn.run.published import predict_published
 from dagnn.run.sweep import train_matrix, train_seeds
-from dagnn.run.train import RunResult, resume, train
+from dagnn.run.train import resume, train
 from dagnn.run.trained import load_network
 
 __all__ = [

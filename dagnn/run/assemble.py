@@ -23,8 +23,8 @@ from dagnn.losses import (
     StatisticsOnly,
 )
 from dagnn.models import ENCODERS, HEADS, Ensemble, Network
-from dagnn.run.prepared import Prepared, SuiteData, modality_of
-from dagnn.training import TARGET_ORACLE, TrainSettings
+from dagnn.run.prepared import Prepared, SuiteData, modality_of, reads_target
+from dagnn.training import TARGET_ORACLE, Checkpoint, TrainSettings, load_weights
 
 Sizes = dict[str, Any]
 """What constructors may take from the data: ``width`` of the latent, number of ``parameters`` or
@@ -53,6 +53,24 @@ def make_network(
     known = _outputs(truth)
     members = range(experiment.model.members)
     return _joined([_make_member(experiment, sizes, domains, known) for _ in members])
+
+
+def load_parameters(network: Network, checkpoint: Checkpoint) -> None:
+    """Put the trained weights of a checkpoint into a network.
+
+    Statistics of inputs and latents stay those of the new data: the rows of the
+    stored ones belong to the suites of another run.
+
+    Raises:
+        CheckpointError: the networks have different shapes.
+    """
+    fresh = network.state_dict()
+    learned = {
+        name: checkpoint.selected[name]
+        for name, _ in network.named_parameters()
+        if name in checkpoint.selected
+    }
+    load_weights(network, {**fresh, **learned})
 
 
 def _outputs(truth: Truth) -> Sizes:
@@ -148,13 +166,6 @@ def _sizes_of(prepared: Prepared) -> Sizes:
         counts = torch.bincount(labels[labels >= 0], minlength=known["classes"])
         known["counts"] = counts[: known["classes"]].tolist()
     return known
-
-
-def reads_target(experiment: Experiment) -> bool:
-    """Whether any domain term with a weight reads target outputs."""
-    return any(
-        term.weight and TERMS[term.name].needs_target for term in experiment.loss.terms.values()
-    )
 
 
 def silent_terms(experiment: Experiment) -> list[str]:

@@ -1,4 +1,9 @@
-"""Calibrate error bars on the source, and on surrogates of the target made of it."""
+"""Calibrate error bars on the source, and on surrogates of the target made of it.
+
+Error bars of a suite without labels can only be tested where labels exist. So the sources are
+aligned with themselves, at another redshift or split in halves, and what a network gets wrong
+there measures how far to trust it on the target.
+"""
 
 import json
 from collections.abc import Sequence
@@ -7,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.markup import escape
 
 from dagnn.config import Experiment
+from dagnn.console import print_notes
 from dagnn.data.splits import PARTS, Split
-from dagnn.errors import DataError
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.records import FloatArray
@@ -22,9 +25,8 @@ from dagnn.run.data import read_suite
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.prepared import Prepared, SuiteData, modality_of, summaries_of, truth_of
-from dagnn.run.trained import predict_all
-from dagnn.stored import read_json, reading
-from dagnn.tasks import CLASSIFICATION, Task, task_of
+from dagnn.run.trained import AnyScale, Training, apply_scale, predict_all, read_scale
+from dagnn.tasks import CLASSIFICATION, task_of
 from dagnn.training import Checkpoint
 from dagnn.trust.error_bars import (
     FEWEST,
@@ -76,12 +78,8 @@ def surrogates(experiment: Experiment, prepared: Prepared, console: Console) -> 
         made, why = halves(experiment, prepared)
         lacking.append(why)
     if not made and lacking:
-        console.print(
-            f"[yellow]Note:[/] error bars of suites without labels are calibrated on the source "
-            f"alone: {escape(', and '.join(lacking))}.",
-            highlight=False,
-            soft_wrap=True,
-        )
+        text = "error bars of suites without labels are calibrated on the source alone: "
+        print_notes(console, [f"{text}{', and '.join(lacking)}."])
     return made
 
 
@@ -154,8 +152,8 @@ def _moved(
     loaded = read_suite(
         experiment, suite.asked, prepared.folder, prepared.truth, console, labelled=True
     )
-    for note in loaded.inputs.require_same(suite.loaded.inputs, "the other redshift", suite.name):
-        console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+    inputs, other = suite.loaded.inputs, "the other redshift"
+    print_notes(console, loaded.inputs.require_same(inputs, other, suite.name))
     assert suite.split is not None
     parts = suite.split.to_ids(suite.loaded.dataset.ids)
     position = {name: row for row, name in enumerate(loaded.dataset.ids)}
@@ -267,36 +265,6 @@ def _among(suite: SuiteData, part: str, kept: NDArray[np.bool_]) -> NDArray[np.i
     return rows[kept[rows]]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One training of a run.
-
-    Attributes:
-        experiment: what is trained.
-        prepared: on which data, in which roles.
-        folder: where its checkpoints go.
-        label: how tables call it.
-    """
-
-    experiment: Experiment
-    prepared: Prepared
-    folder: RunFolder
-    label: str
-
-    @property
-    def labelled(self) -> list[str]:
-        """Short names of the suites whose labels are read."""
-        return [suite.name for suite in self.prepared.of_role("source")]
-
-    @property
-    def known(self) -> list[str]:
-        """Short names of the suites that are trained on, by their number."""
-        return self.prepared.trained
-
-
-AnyScale = VarianceScale | Temperature
-
-
 def fit_scale(predictions: Sequence[Any]) -> AnyScale:
     """Fit how sure a network may be on the validation items of all its sources.
 
@@ -308,79 +276,52 @@ def fit_scale(predictions: Sequence[Any]) -> AnyScale:
     return Temperature.fit(labelled) if task is CLASSIFICATION else fit_variance(labelled)
 
 
-def apply_scale(
-    scale: AnyScale | None, predictions: Sequence[Any], labelled: Sequence[str]
-) -> list[Any]:
-    """Calibrate predictions; suites without labels are inflated as surrogates ask for.
-
-    Args:
-        scale: of the network that made them; None leaves them as they are.
-        predictions: of any suites.
-        labelled: short names of the suites whose labels the network was trained on.
-    """
-    if isinstance(scale, VarianceScale):
-        return [scale.apply(each, labelled=each.suite in labelled) for each in predictions]
-    return [scale.apply(each) if scale else each for each in predictions]
-
-
-def write_scale(folder: RunFolder, scale: AnyScale) -> None:
-    """Store the calibration of a run."""
-    write_text(folder.calibration, json.dumps(scale.to_dict(), indent=1))
-
-
-def read_scale(folder: RunFolder, task: Task) -> AnyScale | None:
-    """Read the calibration of a run; None where a network is believed as it is.
-
-    Raises:
-        DataError: the file is damaged.
-    """
-    if not folder.calibration.is_file():
-        return None
-    advice = "Delete it to see uncalibrated answers."
-    with reading(folder.calibration, advice):
-        stored = read_json(folder.calibration, advice)
-        if task is CLASSIFICATION:
-            return Temperature.from_dict(stored)
-        return VarianceScale.from_dict(stored)
-
-
 def calibrated(
-    plan: Plan, network: Network, initial: Checkpoint | None, console: Console, root: Path
+    training: Training,
+    prepared: Prepared,
+    network: Network,
+    initial: Checkpoint | None,
+    console: Console,
+    root: Path,
 ) -> AnyScale | None:
     """Calibrate the error bars of a trained network, or read how that was done before.
 
     Args:
-        plan: its training.
+        training: what trained it.
+        prepared: the data that it was trained on, in their roles.
         network: what came of it.
         initial: checkpoint that it started from.
         console: where progress goes.
         root: the run that a user would resume.
     """
-    wanted = plan.experiment.calibration
-    if wanted.variance == "none":
+    experiment, folder = training.experiment, training.folder
+    if experiment.calibration.variance == "none":
         return None
-    stored = read_scale(plan.folder, task_of(plan.prepared.truth.answer))
+    stored = read_scale(folder, task_of(prepared.truth.answer))
     if stored is not None:
         return stored
-    scale = fit_scale(predict_all(network, plan.prepared, plan.label, plan.known))
+    scale = fit_scale(predict_all(network, prepared, training.label))
     if isinstance(scale, VarianceScale) and not scale.fitted:
-        (said,) = scale.sentences()
-        console.print(f"[yellow]Note:[/] {escape(said)}", highlight=False, soft_wrap=True)
-    elif isinstance(scale, VarianceScale) and plan.experiment.target:
-        made = surrogates(plan.experiment, plan.prepared, console)
-        scale = scale.inflated([_excess_on(each, plan, initial, console, root) for each in made])
-    write_scale(plan.folder, scale)
+        print_notes(console, scale.sentences())
+    elif isinstance(scale, VarianceScale) and experiment.target:
+        made = surrogates(experiment, prepared, console)
+        scale = scale.inflated([_excess_on(each, folder, initial, console, root) for each in made])
+    write_text(folder.calibration, json.dumps(scale.to_dict(), indent=1))
     return scale
 
 
 def _excess_on(
-    surrogate: Surrogate, plan: Plan, initial: Checkpoint | None, console: Console, root: Path
+    surrogate: Surrogate,
+    folder: RunFolder,
+    initial: Checkpoint | None,
+    console: Console,
+    root: Path,
 ) -> FloatArray:
     """Train on a surrogate of the target; return how much too sure that network is of it."""
     network = fit_network(
         surrogate.experiment,
         surrogate.prepared,
-        plan.folder.surrogate(surrogate.name),
+        folder.surrogate(surrogate.name),
         console,
         # Weights that this run starts from may have learned the labels of its training items.
         initial=None if surrogate.transductive else initial,
@@ -396,22 +337,3 @@ def _excess_on(
     fitted_on = sum(len(p.ids) for p in raw if (p.role, p.split) == ("source", "valid"))
     scale = fit_scale(raw)
     return excess(apply_scale(scale, held_out, labelled=surrogate.prepared.trained), fitted_on)
-
-
-def on_target_labels(prepared: Prepared) -> Prepared:
-    """Return the data with the targets in the place of the sources: for the ORACLE.
-
-    Raises:
-        DataError: the truth of a training item is unknown.
-    """
-    targets = prepared.of_role("target")
-    for suite in targets:
-        truth = suite.loaded.dataset.y[suite.parts()["train"]]
-        unknown = truth.isnan().any() if truth.is_floating_point() else (truth < 0).any()
-        if bool(torch.as_tensor(unknown)):
-            raise DataError(
-                f"The oracle trains on the labels of {suite.name}, and some are unknown. Leave "
-                "evaluation.compare_oracle out."
-            )
-    suites = [suite.numbered("source", domain) for domain, suite in enumerate(targets)]
-    return replace(prepared, suites=tuple(suites), intervals=())

@@ -6,22 +6,24 @@ from pathlib import Path
 from shlex import quote
 
 from rich.console import Console
-from rich.markup import escape
 
-from dagnn.console import busy, log, screen
+from dagnn.config import Experiment
+from dagnn.console import busy, log, print_line, print_notes, screen
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.evaluation.storage import read_predictions, read_results
 from dagnn.files import entries
 from dagnn.report.comparison.differences import write_comparison_csv
 from dagnn.report.comparison.notes import beyond_priors, shared_splits, warnings
 from dagnn.report.comparison.page import comparison_figures, write_comparison
-from dagnn.report.comparison.runs import FinishedRun, Group, group_runs
+from dagnn.report.comparison.runs import ALARM, STRESS_TEST, FinishedRun, Group, Stamp, group_runs
 from dagnn.report.console import NARROW, comparison_console
 from dagnn.report.figures.style import save_figure
-from dagnn.run.folder import RunFolder
-from dagnn.run.outputs import chosen_by_oracle, held_out, stamped, with_groups
-from dagnn.run.stamps import stamps_of
+from dagnn.run.folder import RunFolder, RunRecord
+from dagnn.run.outputs import chosen_by_oracle, held_out, restrictions, with_groups
+from dagnn.run.ranges import alarm_text
+from dagnn.tasks import AnyPredictions
 from dagnn.tasks.prior import Prior
+from dagnn.trust.class_alarms import class_alarms
 
 PARTS = {"figures", "report.html"}
 """What of a comparison may be there without its table, if it was stopped."""
@@ -62,8 +64,7 @@ def compare(
     _require_one_kind(groups)
     title = title or heading(groups)
     notes = [f"{path} is unfinished and left out." for path in unfinished]
-    for note in notes:
-        console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+    print_notes(console, notes)
     with busy(console, "Drawing the comparison"):
         write_comparison_csv(out / "comparison.csv", groups)
         figures = comparison_figures(groups)
@@ -72,14 +73,12 @@ def compare(
         page = write_comparison(out / "report.html", groups, figures, title=title, notes=notes)
     show(groups, title)
     for word, sentence in warnings(groups):
-        text = f"[bold yellow]{word}[/] {escape(sentence)}"
-        console.print(text, highlight=False, soft_wrap=True)
+        print_line(console, sentence, f"[bold yellow]{word}[/]")
     beyond = list(beyond_priors(groups))
     rest = len(beyond) - NOTES_SHOWN
     more = [f"... and {rest} more such notes: {page}"] if rest > 0 else []
-    for note in (*shared_splits(groups), *beyond[:NOTES_SHOWN], *more):
-        console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
-    console.print(f"Comparison: {page}", markup=False, highlight=False, soft_wrap=True)
+    print_notes(console, (*shared_splits(groups), *beyond[:NOTES_SHOWN], *more))
+    print_line(console, f"Comparison: {page}")
     return page
 
 
@@ -208,7 +207,7 @@ def run_names(paths: Sequence[Path]) -> list[str]:
 
 def read_run(folder: RunFolder, name: str) -> FinishedRun:
     """Read one finished run."""
-    experiment, facts = folder.read_experiment(), folder.read_environment()
+    experiment, record = folder.read_experiment(), folder.read_record()
     predictions = read_predictions(folder.predictions)
     return FinishedRun(
         name=name,
@@ -218,11 +217,40 @@ def read_run(folder: RunFolder, name: str) -> FinishedRun:
         results=read_results(folder.results),
         predictions=with_groups(folder, predictions),
         config=experiment.model_dump(mode="json"),
-        data=facts.get("data", {}),
-        mock=stamped(facts),
+        data=record.data,
+        mock=record.any_mock,
         oracle=chosen_by_oracle(experiment),
-        revision=facts.get("git_revision"),
-        stamps=stamps_of(experiment, facts, held_out(predictions)),
-        notes=tuple(facts["evaluation"]["notes"]),
-        priors=Prior.within(facts["priors"]),
+        revision=record.git_revision,
+        stamps=stamps_of(experiment, record, held_out(predictions)),
+        notes=tuple(map(str, record.evaluation.notes)),
+        priors=Prior.within(record.priors),
     )
+
+
+def stamps_of(
+    experiment: Experiment, record: RunRecord, predictions: Sequence[AnyPredictions]
+) -> tuple[Stamp, ...]:
+    """Collect what a run's numbers are stamped with: stress tests, alarms, what weights have seen.
+
+    Args:
+        experiment: what was run.
+        record: what the run recorded about itself.
+        predictions: of held-out items.
+    """
+    targets = tuple(dict.fromkeys(p.suite for p in predictions if p.role == "target"))
+    found = [
+        Stamp(STRESS_TEST, name, text, targets) for name, text in restrictions(experiment).items()
+    ]
+    for each in record.intervals:
+        if each.alarm:
+            subject = f"{each.suite}, {each.parameter}"
+            found.append(Stamp(ALARM, subject, alarm_text(each), (each.suite,)))
+    for alarm in class_alarms(predictions):
+        subject = f"{alarm.target}, {alarm.subject}"
+        found.append(Stamp(ALARM, subject, alarm.sentence(), (alarm.target,)))
+    found += [
+        Stamp(note.kind, str(note), note.text)
+        for note in record.notes
+        if note.kind and note.kind not in (ALARM, STRESS_TEST)
+    ]
+    return tuple(found)

@@ -5,17 +5,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from torch import Tensor
 
 from dagnn.catalogs.cache import default_cache
 from dagnn.config import Experiment
-from dagnn.console import log, progress_bar
+from dagnn.console import log, print_line, print_notes, progress_bar
 from dagnn.data.images import together
 from dagnn.data.kinds import other_kind
 from dagnn.data.mocking import CACHES, universes
@@ -33,9 +32,8 @@ from dagnn.data.requests import (
 from dagnn.data.splits import PARTS, Split, split_items
 from dagnn.errors import MismatchError, MissingDataError, UsageError, meant
 from dagnn.files import entries
-from dagnn.parameters import Scaling
-from dagnn.records import Dataset
 from dagnn.run.prepared import Prepared, SuiteData, modality_of
+from dagnn.run.ranges import within
 
 
 def default_data() -> Path:
@@ -124,6 +122,7 @@ def _fill(mocks: Mocks, out: Path, workers: int, console: Console) -> Path:
 
 # Domain terms compare pairs of items, and a bootstrap resamples them.
 FEWEST_PER_PART = 2
+UNKNOWN = Truth()
 
 
 def prepare(
@@ -163,15 +162,22 @@ def prepare(
         )
         for name, spelt in spelling.items()
     }
-    for domain, (name, loaded) in enumerate(_together(read, modality, console).items()):
+    if modality.shared_objects:
+        common = together(read)
+        for name, before in read.items():
+            new = common[name].notes[len(before.notes) :]
+            print_notes(console, new, f"[yellow]{escape(name)}:[/]")
+        read = dict(common)
+    for domain, (name, loaded) in enumerate(read.items()):
         role, spelt = roles[name], spelling[name]
         split, number = None, 0
         if role != "other":
             ranges = data.target_prior if role == "target" else {}
             rows = within(loaded.dataset, truth.scaling, ranges, name)
-            bound = _bound(loaded, assigned if modality.shared_objects else {})
+            bound = assigned if modality.shared_objects else {}
             split = _split(experiment, name, loaded, rows, bound, (splits or {}).get(name))
-            assigned |= _parts_of_groups(loaded.dataset, split)
+            groups = loaded.dataset.groups
+            assigned |= {groups[k]: part for part in PARTS for k in getattr(split, part).tolist()}
             number = domain
         suites.append(SuiteData(name, role, loaded, split, spelt).numbered(role, number))
     first = suites[0]
@@ -180,8 +186,45 @@ def prepare(
         loaded = replace(suite.loaded, notes=(*suite.loaded.notes, *notes))
         suites[number] = replace(suite, loaded=loaded)
     require_alike(suites)
-    shared = modality.shared_objects
-    return Prepared(tuple(suites), truth, folder, shared_objects=shared)
+    return Prepared(tuple(suites), truth, folder, shared_objects=modality.shared_objects)
+
+
+def read_data(
+    experiment: Experiment,
+    place: Path,
+    console: Console,
+    meta: Mapping[str, Any] | None = None,
+    whose: str = "",
+    *,
+    others: Sequence[str] = (),
+    adjustable: Collection[str] = (),
+    truth: Truth | None = None,
+) -> tuple[Experiment, Prepared]:
+    """Read the data of an experiment, as a trained network met its own where there is one.
+
+    Args:
+        experiment: what to read.
+        place: data folder.
+        console: where progress and notes go.
+        meta: of the network's checkpoint; None for a network that is yet to be trained.
+        whose: how messages call that network.
+        others: further suites, evaluated as a whole.
+        adjustable: settings of inputs that may differ from the network's.
+        truth: what the network predicts; None asks the modality.
+
+    Returns:
+        The experiment, with what the files decide where it leaves that open, and its data.
+
+    Raises:
+        DagnnError: data are absent, or stand for something else than the network's.
+    """
+    trained = Inputs.stored(meta or {})
+    experiment = with_shared_options(experiment, place, others, trained)
+    splits = meta["splits"] if meta else None
+    prepared = prepare(experiment, place, console, others=others, splits=splits, truth=truth)
+    if meta is not None:
+        require_inputs(prepared.suites[0], trained, whose, console, adjustable)
+    return experiment, prepared
 
 
 def read_suite(
@@ -204,7 +247,7 @@ def read_suite(
         labelled: whether missing truth is an error.
     """
     modality = modality_of(experiment)
-    request = _request(experiment, suite, folder, truth, labelled=labelled)
+    request = request_for(experiment, suite, folder, truth, labelled=labelled)
     name = modality.name(suite)
     with progress_bar(console, f"Reading {name}") as advance:
         try:
@@ -212,62 +255,9 @@ def read_suite(
         except MissingDataError as error:
             raise _explained(error, modality, request) from None
     if loaded.coverage is not None:
-        console.print(escape(f"{name}: {loaded.coverage}"), highlight=False, soft_wrap=True)
-    _show(name, loaded.notes, console)
+        print_line(console, f"{name}: {loaded.coverage}")
+    print_notes(console, loaded.notes, f"[yellow]{escape(name)}:[/]")
     return loaded
-
-
-def _together(
-    read: dict[str, Loaded], modality: Modality, console: Console
-) -> Mapping[str, Loaded]:
-    """Return suites that share objects under common names of these."""
-    if not modality.shared_objects:
-        return read
-    found = together(read)
-    for name, before in read.items():
-        _show(name, found[name].notes[len(before.notes) :], console)
-    return found
-
-
-def _show(name: str, notes: Sequence[str], console: Console) -> None:
-    for note in notes:
-        console.print(f"[yellow]{escape(name)}:[/] {escape(note)}", highlight=False, soft_wrap=True)
-
-
-def within(
-    dataset: Dataset, scaling: Scaling, ranges: Mapping[str, tuple[float, float]], name: str
-) -> Tensor:
-    """Return the items whose truth lies in every range; all of them where there is none.
-
-    Args:
-        dataset: of one suite.
-        scaling: names the parameters of its truth.
-        ranges: parameter → lower and upper end, in physical units.
-        name: of the suite, for messages.
-
-    Raises:
-        UsageError: a parameter is not inferred, or its truth is unknown.
-    """
-    inside = torch.ones(len(dataset), dtype=torch.bool)
-    for parameter_name, (low, high) in ranges.items():
-        if parameter_name not in scaling.names:
-            raise UsageError(
-                f"data.target_prior: {parameter_name} is not among the inferred parameters "
-                f"({', '.join(scaling.names)})."
-            )
-        truth = dataset.y[:, scaling.names.index(parameter_name)].cpu()
-        if truth.isnan().any():
-            raise UsageError(
-                f"data.target_prior needs the {parameter_name} of every simulation of {name}, and "
-                "some are unknown. It is for stress tests with known truth."
-            )
-        inside &= (truth >= low) & (truth <= high)
-        if not inside.any():
-            raise UsageError(
-                f"data.target_prior: no item of {name} has {parameter_name} between {low:g} and "
-                f"{high:g}; there it lies between {truth.min():g} and {truth.max():g}."
-            )
-    return torch.nonzero(inside).flatten()
 
 
 def require_alike(suites: Sequence[SuiteData]) -> None:
@@ -309,8 +299,7 @@ def require_inputs(
         MismatchError: they differ.
     """
     notes = suite.loaded.inputs.require_same(inputs, suite.name, other, adjustable)
-    for note in notes:
-        console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+    print_notes(console, notes)
     return notes
 
 
@@ -330,7 +319,7 @@ def with_shared_options(
     """
     modality = modality_of(experiment)
     requests = [
-        _request(experiment, suite, folder, Truth(), labelled=False)
+        request_for(experiment, suite, folder)
         for suite in (*experiment.source, *experiment.target, *others)
     ]
     options = modality.shared_options(requests, trained or Inputs())
@@ -348,16 +337,30 @@ def require_present(experiment: Experiment) -> None:
         return
     modality = modality_of(experiment)
     for suite in (*experiment.source, *experiment.target):
-        request = _request(experiment, suite, folder, Truth(), labelled=False)
+        request = request_for(experiment, suite, folder)
         try:
             modality.find(request)
         except MissingDataError as error:
             raise _explained(error, modality, request) from None
 
 
-def _request(
-    experiment: Experiment, suite: str, folder: Path, truth: Truth, *, labelled: bool
+def request_for(
+    experiment: Experiment,
+    suite: str,
+    folder: Path,
+    truth: Truth = UNKNOWN,
+    *,
+    labelled: bool = False,
 ) -> Request:
+    """Return how to find and read one suite of an experiment.
+
+    Args:
+        experiment: what to read it as.
+        suite: any spelling of its name.
+        folder: data folder.
+        truth: the parameters or classes to read; neither for looking alone.
+        labelled: whether missing truth is an error.
+    """
     data = experiment.data
     return Request(
         suite=suite,
@@ -375,43 +378,24 @@ def _request(
 
 
 def _explained(error: MissingDataError, modality: Modality, request: Request) -> MissingDataError:
-    """Say of files that are not found what is there in their place."""
+    """Add to the error of files that are not found what is there in their place."""
     folder, name = request.data, modality.name(str(request.suite))
     there = modality.suites(folder, request.set, request.volume) if folder.is_dir() else ()
     held = None if there or not folder.is_dir() else other_kind(folder, modality.reads)
-    told = _misread(folder, held, modality.reads) if held else ""
-    told += _absent(name, folder, there)
+    found = ""
+    if held:
+        config = {IMAGES: "survey", SPECTRA: "spectra", CATALOGUES: "gnn_mmd"}[held]
+        found = (
+            f"Files in {folder} look like {held}; this configuration reads {modality.reads}. For "
+            f"those: --config {config}. "
+        )
+    if name not in there:
+        present = f"there are {', '.join(there)}" if there else "nor is any other of its kind"
+        look = f"see: dagnn inspect {quote(str(folder))}"
+        found += f"{name} is not in {folder}; {present} ({look}). "
     # Where another name fits nearly, it does not help to hear what else was tried.
     why = meant(name, there) if name not in there else ""
-    return MissingDataError(told + (why.strip() or str(error)))
-
-
-def _misread(folder: Path, held: str, wanted: str) -> str:
-    """Say that files are for another configuration, and which."""
-    names = {IMAGES: "survey", SPECTRA: "spectra", CATALOGUES: "gnn_mmd"}
-    return (
-        f"Files in {folder} look like {held}; this configuration reads {wanted}. For those: "
-        f"--config {names[held]}. "
-    )
-
-
-def _absent(name: str, folder: Path, there: Sequence[str]) -> str:
-    """Say that a suite is not in a folder, and which are; nothing where something else lacks."""
-    if name in there:
-        return ""
-    present = f"there are {', '.join(there)}" if there else "nor is any other of its kind"
-    return f"{name} is not in {folder}; {present} (see: dagnn inspect {quote(str(folder))}). "
-
-
-def _bound(loaded: Loaded, assigned: Mapping[str, str]) -> list[str]:
-    """Return the part that each item is bound to: by its files, or as another suite has it."""
-    groups = loaded.dataset.groups
-    own = loaded.parts or [""] * len(groups)
-    return [part or assigned.get(group, "") for part, group in zip(own, groups, strict=True)]
-
-
-def _parts_of_groups(dataset: Dataset, split: Split) -> dict[str, str]:
-    return {dataset.groups[row]: part for part in PARTS for row in getattr(split, part).tolist()}
+    return MissingDataError(found + (why.strip() or str(error)))
 
 
 def _split(
@@ -419,17 +403,29 @@ def _split(
     name: str,
     loaded: Loaded,
     rows: Tensor,
-    bound: Sequence[str],
+    bound: Mapping[str, str],
     ids: Mapping[str, Sequence[str]] | None,
 ) -> Split:
+    """Split some items of a suite: as before, or as its files or other suites bind their groups.
+
+    Args:
+        experiment: shares and seed.
+        name: of the suite, for messages.
+        loaded: the suite.
+        rows: its items to split.
+        bound: group → split in which another suite has it.
+        ids: of an earlier split; None splits anew.
+    """
     dataset, kept = loaded.dataset, rows.numpy()
     if ids is not None:
         before = Split.from_ids(ids, dataset.ids)
-        split = Split(*(_among(getattr(before, part), kept) for part in PARTS))
+        parts = (getattr(before, part) for part in PARTS)
+        split = Split(*(items[np.isin(items, kept)] for items in parts))
     else:
         groups = [dataset.groups[row] for row in kept]
-        parts = [bound[row] for row in kept]
-        split = split_items(groups, parts, experiment.data.split, seed=experiment.seed)
+        own = [loaded.parts[row] for row in kept] if loaded.parts else [""] * len(kept)
+        fixed = [part or bound.get(group, "") for part, group in zip(own, groups, strict=True)]
+        split = split_items(groups, fixed, experiment.data.split, seed=experiment.seed)
         split = Split(*(kept[getattr(split, part)] for part in PARTS))
     if min(len(split.train), len(split.valid), len(split.test)) < FEWEST_PER_PART:
         raise UsageError(
@@ -438,8 +434,3 @@ def _split(
             f"{len(split.test)}). Use more of them, or other shares in data.split."
         )
     return split
-
-
-def _among(rows: NDArray[np.int64], kept: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rows that are kept, in their order."""
-    return rows[np.isin(rows, kept)]

@@ -1,36 +1,32 @@
 """Measure a finished run again, on its own suites and on others."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from dagnn.config import Experiment
-from dagnn.console import log
+from dagnn.console import log, print_line
 from dagnn.data.requests import Inputs
 from dagnn.errors import MissingDataError
-from dagnn.evaluation.measure import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.models import Network
-from dagnn.run.calibrate import apply_scale, on_target_labels, read_scale
-from dagnn.run.data import (
-    locate_data,
-    prepare,
-    require_inputs,
-    require_present,
-    with_shared_options,
-)
-from dagnn.run.facts import coverage_of, require_same_data
-from dagnn.run.folder import RunFolder
+from dagnn.run.data import locate_data, read_data, require_inputs, require_present
+from dagnn.run.folder import Evaluation, Note
+from dagnn.run.outputs import RunResult, finish
 from dagnn.run.prepared import Prepared, SuiteData, modality_of, stored_truth
-from dagnn.run.ranges import alarms_of_adapted, outside_range, stored_intervals, unlike_as_a_set
-from dagnn.run.train import RunResult, finish
+from dagnn.run.ranges import alarms_of_adapted, outside_range, unlike_as_a_set
+from dagnn.run.train import coverage_of, require_same_data
 from dagnn.run.trained import (
     Trained,
+    Training,
     apply_novelty,
+    apply_scale,
     learn_familiar,
     load_network,
     predict_all,
+    read_scale,
+    trainings,
     unfinished,
 )
 from dagnn.tasks import AnyPredictions, task_of
@@ -65,26 +61,22 @@ def evaluate(
         _require_own_suites(experiment)
     meta, folder = trained.checkpoint.meta, trained.folder
     place, others = locate_data(experiment, False, console), experiment.evaluation.suites
-    inputs = Inputs.stored(meta)
-    experiment = with_shared_options(experiment, place, others, inputs)
-    prepared = prepare(
-        experiment,
-        place,
-        console,
-        others=others,
-        splits=meta["splits"],
-        truth=stored_truth(meta),
+    whose = f"the run {folder.path}"
+    experiment, prepared = read_data(
+        experiment, place, console, meta, whose, others=others, truth=stored_truth(meta)
     )
-    for each in prepared.suites:
-        require_inputs(each, inputs, f"the run {folder.path}", console)
+    for each in prepared.suites[1:]:
+        require_inputs(each, Inputs.stored(meta), whose, console)
     require_same_data(folder, prepared)
-    prepared = replace(prepared, intervals=stored_intervals(folder.read_environment()))
+    prepared = replace(prepared, intervals=folder.read_record().intervals)
     _note(trained, prepared, adapt_statistics, console)
     predictions: list[AnyPredictions] = []
     networks: dict[str, Network] = {}
-    for member in _members(folder, experiment):
-        networks[member.label] = member.network
-        predictions += _predicted(member, experiment, prepared, adapt_statistics)
+    for training in trainings(folder, experiment):
+        if training.folder.checkpoints.is_dir():
+            network, checkpoint = load_network(training.folder, training.experiment)
+            networks[training.label] = network
+            predictions += _predicted(training, network, checkpoint, prepared, adapt_statistics)
     return finish(experiment, prepared, folder, predictions, networks, console)
 
 
@@ -101,7 +93,7 @@ def _require_own_suites(experiment: Experiment) -> None:
 
 
 def unseen_note(name: str, checkpoint: Checkpoint, adapted: bool) -> str:
-    """Say whose statistics a suite that was not trained on is seen through."""
+    """Return whose statistics a suite that was not trained on is seen through."""
     if adapted:
         return (
             f"{name} was not in training: its statistics were estimated from its own unlabelled "
@@ -124,32 +116,33 @@ def _widened(experiment: Experiment, suites: Sequence[str], data: Path | None) -
 
 
 def _note(trained: Trained, prepared: Prepared, adapted: bool, console: Console) -> None:
-    """Say, and store, what qualifies the numbers that come."""
-    unseen = [suite.name for suite in prepared.of_role("other")]
-    notes = [unseen_note(name, trained.checkpoint, adapted) for name in unseen]
-    notes += [
+    """Print, and record, what qualifies the numbers that come."""
+    others, record = prepared.of_role("other"), trained.folder.read_record()
+    texts = [unseen_note(suite.name, trained.checkpoint, adapted) for suite in others]
+    texts += [
         f"{suite.name} has no labels: what is predicted for it is in predictions.csv, and nothing "
         "is measured."
-        for suite in prepared.of_role("other")
+        for suite in others
         if not _labelled(suite)
     ]
-    counted = {suite.name: suite.loaded.coverage for suite in prepared.of_role("other")}
-    counts = [f"{name}: {coverage}" for name, coverage in counted.items() if coverage]
-    notes += _unlike(trained.checkpoint, prepared)
+    notes = [Note(text=text) for text in (*texts, *_unlike(trained.checkpoint, prepared))]
     notes += alarms_of_adapted(trained.experiment, prepared) if adapted else []
-    notes += unfinished(trained.folder, trained.experiment)
+    notes += [Note(text=text) for text in unfinished(trained.folder, trained.experiment)]
     for note in notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
-    before = trained.folder.read_environment()
-    facts = before | {
-        "evaluation": {"mock": prepared.mock, "notes": [*counts, *notes]},
-        "coverage": before.get("coverage", {}) | coverage_of(prepared),
-    }
-    trained.folder.write_environment(facts)
+        print_line(console, str(note))
+    counted = {suite.name: suite.loaded.coverage for suite in others}
+    counts = [Note(text=f"{name}: {seen}") for name, seen in counted.items() if seen]
+    trained.folder.write_record(
+        record.updated(
+            evaluation=Evaluation(mock=prepared.mock, notes=[*counts, *notes]),
+            coverage=record.coverage | coverage_of(prepared),
+            complete=False,
+        )
+    )
 
 
 def _unlike(checkpoint: Checkpoint, prepared: Prepared) -> list[str]:
-    """Say which suites that were not trained on are outside of what was, as a set."""
+    """Return which suites that were not trained on are outside of what was, as a set."""
     ranges, spread = checkpoint.meta["training_range"], checkpoint.meta.get("training_spread", {})
     notes = []
     for suite in prepared.of_role("other"):
@@ -165,44 +158,26 @@ def _labelled(suite: SuiteData) -> bool:
     return bool((truth.isfinite() if truth.is_floating_point() else truth >= 0).any())
 
 
-@dataclass(frozen=True)
-class _Member:
-    """One of the networks of a run: its own, or one that it is compared with."""
-
-    folder: RunFolder
-    label: str
-    network: Network
-    checkpoint: Checkpoint
-
-
-def _members(folder: RunFolder, experiment: Experiment) -> Iterator[_Member]:
-    """Load every network that a run has trained."""
-    for inner, label, asked in (
-        (folder.source_only, SOURCE_ONLY, experiment.without_adaptation()),
-        (folder, MODEL, experiment),
-        (folder.oracle, ORACLE, experiment.on_target_labels()),
-    ):
-        if inner.checkpoints.is_dir():
-            yield _Member(inner, label, *load_network(inner, asked))
-
-
 def _predicted(
-    member: _Member, experiment: Experiment, prepared: Prepared, adapt_statistics: bool
+    training: Training,
+    network: Network,
+    checkpoint: Checkpoint,
+    prepared: Prepared,
+    adapt_statistics: bool,
 ) -> list[AnyPredictions]:
-    """Predict with one network, and calibrate as when it was trained."""
-    meta = member.checkpoint.meta
+    """Predict with one network of a run, and calibrate as when it was trained."""
+    meta = checkpoint.meta
     raw = predict_all(
-        member.network,
+        network,
         prepared,
-        member.label,
+        training.label,
         meta["domains"],
         adapt_statistics=adapt_statistics,
-        # The oracle has learned the labels of training items: only others measure it.
-        transductive=experiment.evaluation.transductive and member.label != ORACLE,
+        transductive=training.transductive,
     )
-    modality = modality_of(experiment)
-    labelled = [modality.name(name) for name in meta["experiment"]["source"]]
-    scale = read_scale(member.folder, task_of(prepared.truth.answer))
-    taught = on_target_labels(prepared) if member.label == ORACLE else prepared
-    familiar = learn_familiar(member.folder, member.network, taught, meta["domains"])
+    name = modality_of(training.experiment).name
+    labelled = [name(suite) for suite in meta["experiment"]["source"]]
+    scale = read_scale(training.folder, task_of(prepared.truth.answer))
+    own = training.own(prepared)
+    familiar = learn_familiar(training.folder, network, own, meta["domains"])
     return apply_scale(scale, apply_novelty(familiar, raw), labelled)

@@ -1,44 +1,185 @@
-"""The run directory: where each file of a run lies, and what may be overwritten."""
+"""The run directory: where each file lies, what is recorded there, what may be overwritten."""
 
 import json
 import os
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, StrictBool, StrictFloat, StrictStr, ValidationError
+from pydantic import (
+    AliasPath,
+    BaseModel,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
 
 from dagnn.config import Experiment, experiment_from
-from dagnn.errors import DataError, MissingDataError, UsageError
+from dagnn.data.requests import Inputs
+from dagnn.errors import CheckpointError, DataError, MissingDataError, UsageError
 from dagnn.files import entries, matching, write_text
+from dagnn.parameters import Scaling
 from dagnn.stored import read_json
+from dagnn.training import Checkpoint, load_checkpoint
+from dagnn.trust.label_shift import PriorInterval
 from dagnn.yaml_files import read_yaml
 
 NAMED = 8
 """Folders that a message lists."""
 _OTHER = "Give another --out"
 _RESTORE = "Restore it from a copy of the run, or train again."
+NOTE_KINDS = ("MOCK", "ORACLE", "LABELLED", "STRESS TEST", "ALARM")
+"""What numbers can be stamped with."""
 
 
-class _Evaluation(BaseModel):
+class Note(BaseModel, frozen=True):
+    """What qualifies the numbers of a run.
+
+    Attributes:
+        kind: one of :data:`NOTE_KINDS`; empty for a remark that stamps nothing.
+        text: a sentence.
+    """
+
+    kind: Literal["", "MOCK", "ORACLE", "LABELLED", "STRESS TEST", "ALARM"] = ""
+    text: StrictStr
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_runs(cls, stored: Any) -> Any:
+        """Accept a sentence that begins with its kind, as older runs stored it."""
+        if not isinstance(stored, str):
+            return stored
+        kind, _, text = stored.partition(": ")
+        return {"kind": kind, "text": text} if kind in NOTE_KINDS else {"text": stored}
+
+    def __str__(self) -> str:
+        """Return the sentence, after the kind where there is one."""
+        return f"{self.kind}: {self.text}" if self.kind else self.text
+
+
+class Evaluation(BaseModel):
+    """What the last evaluation of a finished run added: whether it read mocks, and notes."""
+
     mock: StrictBool
-    notes: list[StrictStr]
+    notes: list[Note]
 
 
-class _Facts(BaseModel):
-    """What is read back of ``environment.json``; there is more in it; old runs lack the last."""
+NOT_EVALUATED = Evaluation(mock=False, notes=[])
 
+
+class RunRecord(BaseModel, extra="allow"):
+    """What a run records about itself, in ``environment.json``.
+
+    Attributes:
+        data: fingerprint of the data of each suite.
+        mock: whether training, or what it started from, read mock data.
+        notes: what qualifies the numbers since training began.
+        prior_intervals: ``suite, parameter`` → low, high and limit, see
+            :class:`~dagnn.trust.label_shift.PriorInterval`.
+        training_items: role and suite → how many items each split has.
+        coverage: suite → how many items were found and used.
+        priors: of the training set, by parameter.
+        inputs: how features were made, for the model card.
+        complete: whether everything was trained, calibrated and then measured; None in older
+            runs, which did not record it.
+    """
+
+    created: Any = None
+    command: Any = None
+    seed: Any = None
+    device: Any = None
+    git_revision: StrictStr | None = None
+    platform: Any = None
+    versions: Any = None
+    data: dict[str, StrictStr] = {}
     mock: StrictBool
-    evaluation: _Evaluation
-    notes: list[StrictStr]
-    priors: dict[str, tuple[StrictFloat, StrictFloat]]
-    description: StrictStr
+    evaluation: Evaluation
+    notes: list[Note]
+    prior_intervals: dict[str, tuple[StrictFloat, StrictFloat, StrictFloat]] = {}
     training_items: dict[str, Any]
+    coverage: dict[str, Any] = {}
+    priors: dict[str, tuple[StrictFloat, StrictFloat]]
     inputs: dict[str, Any]
     classes: list[StrictStr] = []
-    data: dict[str, StrictStr] = {}
-    prior_intervals: dict[str, tuple[StrictFloat, StrictFloat, StrictFloat]] = {}
-    git_revision: StrictStr | None = None
+    members: Any = None
+    description: StrictStr
+    complete: StrictBool | None = None
+
+    @property
+    def any_mock(self) -> bool:
+        """Whether training or the last evaluation read mock data."""
+        return self.mock or self.evaluation.mock
+
+    @property
+    def intervals(self) -> tuple[PriorInterval, ...]:
+        """How much of the prior each target seems to span."""
+        found = [(name.split(", ", 1), ends) for name, ends in self.prior_intervals.items()]
+        return tuple(PriorInterval(suite, name, *ends) for (suite, name), ends in found)
+
+    def updated(self, **changes: Any) -> "RunRecord":
+        """Return the record with other values."""
+        return self.model_copy(update=changes)
+
+
+class _Spread(BaseModel):
+    """See :func:`dagnn.run.ranges.training_spread`, which makes it."""
+
+    scale: list[FiniteFloat]
+    mean: list[FiniteFloat]
+    axes: list[list[FiniteFloat]]
+    variance: list[FiniteFloat]
+    rest: FiniteFloat
+    unit: FiniteFloat
+    usual: FiniteFloat
+    middle: list[FiniteFloat]
+
+
+class _CheckpointMeta(BaseModel, allow_inf_nan=False):
+    """See :func:`dagnn.run.fitting.checkpoint_meta`, which makes it; old ones lack the last."""
+
+    source: list[StrictStr] = Field(validation_alias=AliasPath("experiment", "source"))
+    select_on: StrictStr = Field(validation_alias=AliasPath("experiment", "training", "select_on"))
+    members: StrictInt = Field(1, validation_alias=AliasPath("experiment", "model", "members"))
+    sizes: dict[StrictStr, StrictInt]
+    domains: list[StrictStr]
+    statistics: StrictInt
+    scaling: Scaling
+    splits: dict[StrictStr, dict[Literal["train", "valid", "test"], list[StrictStr]]]
+    training_range: dict[StrictStr, tuple[FiniteFloat, FiniteFloat]]
+    training_spread: _Spread | Annotated[dict[str, Any], Field(max_length=0)] = {}
+    mock: StrictBool
+    inputs: Inputs = Inputs()
+    classes: list[StrictStr] = []
+    inherited: list[Note] = []
+
+
+def load_trained(path: Path) -> Checkpoint:
+    """Read the checkpoint of a run.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or it was not written by a run.
+    """
+    checkpoint = load_checkpoint(path)
+    try:
+        meta = _CheckpointMeta.model_validate(checkpoint.meta)
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path} does not say what it was trained on ({_first(error)}). Train again."
+        ) from None
+    if len({len(meta.scaling.names), len(meta.scaling.low), len(meta.scaling.high)}) > 1:
+        raise CheckpointError(f"{path} has other priors than parameters. Train again.")
+    return checkpoint
+
+
+def _first(error: ValidationError) -> str:
+    """Return where a stored record is wrong first, and why."""
+    wrong = error.errors()[0]
+    return f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
 
 
 class RunFolder:
@@ -114,8 +255,8 @@ class RunFolder:
         """
         return experiment_from(read_yaml(self.config), where=str(self.config))
 
-    def read_environment(self) -> dict[str, Any]:
-        """Read versions, command line and facts about the data.
+    def read_record(self) -> RunRecord:
+        """Read what the run recorded about itself.
 
         Raises:
             MissingDataError: there is no such file.
@@ -123,20 +264,18 @@ class RunFolder:
         """
         if not self.environment.is_file():
             raise MissingDataError(f"{self.path} is not a complete run: no environment.json.")
-        facts = read_json(self.environment, _RESTORE)
+        stored = read_json(self.environment, _RESTORE)
         try:
-            _Facts.model_validate(facts)
+            return RunRecord.model_validate(stored)
         except ValidationError as error:
-            wrong = error.errors()[0]
-            where = ".".join(map(str, wrong["loc"]))
             raise DataError(
-                f"{self.environment} is damaged ({where}: {wrong['msg']}). {_RESTORE}"
+                f"{self.environment} is damaged ({_first(error)}). {_RESTORE}"
             ) from None
-        return facts
 
-    def write_environment(self, facts: dict[str, Any]) -> None:
-        """Write versions, command line and facts about the data."""
-        write_text(self.environment, json.dumps(facts, indent=2) + "\n")
+    def write_record(self, record: RunRecord) -> None:
+        """Write what the run records about itself; what an older run did not know stays away."""
+        stored = record.model_dump(mode="json", exclude_unset=True)
+        write_text(self.environment, json.dumps(stored, indent=2) + "\n")
 
 
 def lacking(path: Path, mark: str, usual: str) -> str:

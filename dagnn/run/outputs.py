@@ -1,7 +1,7 @@
 """What a measured run leaves behind: tables, figures, report, model card, and what is printed."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.markup import escape
 
 from dagnn.catalogs.suites import SUITE_FILES
 from dagnn.config import Experiment
-from dagnn.console import log, screen
+from dagnn.console import busy, log, print_line, print_notes, screen
 from dagnn.evaluation.alignment import Alignment, alignments
-from dagnn.evaluation.beyond import BeyondPrior, beyond_prior
+from dagnn.evaluation.beyond import beyond_prior
 from dagnn.evaluation.calibration import calibrations
 from dagnn.evaluation.latent import latent_maps
 from dagnn.evaluation.measure import DRAWN, HELD_OUT, MODEL, SOURCE_ONLY
@@ -28,6 +27,7 @@ from dagnn.evaluation.storage import (
     write_results,
 )
 from dagnn.files import atomic_path
+from dagnn.models import Network
 from dagnn.records import EpochRecord, Result
 from dagnn.report.console import NARROW, console_table
 from dagnn.report.figures.run import latent_figure, task_figures, training_figure
@@ -37,12 +37,16 @@ from dagnn.report.history import read_epochs, training_facts
 from dagnn.report.model_card import write_model_card
 from dagnn.report.page import write_report
 from dagnn.report.sections import beyond_section, unknown_sentences
-from dagnn.robustness.examine import read_examination
+from dagnn.robustness.examine import read_examination, write_examination
 from dagnn.robustness.figures import examination_figures, robustness_section
 from dagnn.run.assemble import silent_terms
-from dagnn.run.calibrate import read_scale
-from dagnn.run.folder import RunFolder
-from dagnn.run.ranges import alarm_text, stored_intervals
+from dagnn.run.baselines import baseline_predictions, guesses, measure
+from dagnn.run.fitting import is_trained
+from dagnn.run.folder import RunFolder, RunRecord
+from dagnn.run.prepared import Prepared
+from dagnn.run.ranges import alarm_text
+from dagnn.run.robustness import examine_networks
+from dagnn.run.trained import read_scale, trainings
 from dagnn.stored import read_arrays, reading
 from dagnn.tasks import AnyPredictions, of_parameters, task_of
 from dagnn.tasks.prior import Prior
@@ -53,10 +57,28 @@ from dagnn.trust.class_alarms import class_alarms
 MODELS = (SOURCE_ONLY, MODEL)
 FEWEST_TO_TELL_APART = 20
 SMALLEST_MAP = 3
-TOLD_ELSEWHERE = (
+SHOWN_ELSEWHERE = {
     "notes", "evaluation", "priors", "description", "inputs", "training_items", "coverage",
-    "prior_intervals",
-)  # fmt: skip
+    "prior_intervals", "complete",
+}  # fmt: skip
+"""Fields of the run record that the report does not list with versions and command."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to.
+
+    Attributes:
+        folder: the run directory.
+        results: one row per suite, split, parameter, metric and model.
+        predictions: per model, suite and split.
+        mock: whether any of the data are synthetic.
+    """
+
+    folder: Path
+    results: list[Result]
+    predictions: list[AnyPredictions]
+    mock: bool
 
 
 def write_tables(
@@ -108,30 +130,30 @@ def write_pages(
     Returns:
         The path of the report.
     """
-    facts = folder.read_environment()
-    scale = read_scale(folder, task_of(facts.get("classes", ())))
-    mock, notes = stamped(facts), [*facts["notes"], *facts["evaluation"]["notes"]]
+    record = folder.read_record()
+    scale = read_scale(folder, task_of(record.classes))
+    oracle, mock, seen = chosen_by_oracle(experiment), record.any_mock, held_out(predictions)
+    beyond = beyond_prior(seen, Prior.within(record.priors))
+    notes = [str(note) for note in (*record.notes, *record.evaluation.notes)]
     notes += scale.sentences() if scale else []
-    oracle = chosen_by_oracle(experiment)
-    seen = held_out(predictions)
     notes += [f"ALARM: {each.sentence()}" for each in class_alarms(seen)]
-    beyond = reaching_beyond(seen, facts)
     notes += [each.sentence() for each in beyond if each.model == MODEL]
-    figures = draw(folder, experiment, seen, facts)
+    headline = summary(experiment, predictions, results)
+    figures = draw(folder, experiment, seen, record)
     examined = read_examination(folder.path)
     if examined is not None:
-        figures |= examination_figures(examined, facts["classes"])
+        figures |= examination_figures(examined, record.classes)
     for name, figure in figures.items():
         save_figure(stamp(figure, mock=mock, oracle=oracle), folder.figures, name)
-    training = training_facts(told_epochs(folder.metrics, experiment))
+    training = training_facts(_epochs(folder.metrics, experiment))
     write_report(
         folder.report,
         title=title(experiment),
-        headline=summary(experiment, predictions, results),
+        headline=headline,
         results=results,
         figures=figures,
         config_yaml=experiment.to_yaml(),
-        environment={key: facts[key] for key in facts if key not in TOLD_ELSEWHERE},
+        environment=record.model_dump(exclude_unset=True, exclude=SHOWN_ELSEWHERE),
         notes=notes,
         mock=mock,
         oracle=oracle,
@@ -139,7 +161,7 @@ def write_pages(
         alignments=how_aligned(seen, experiment.seed),
         calibrations=calibrations(
             [p for p in of_parameters(seen) if p.model in DRAWN],
-            Prior.within(facts["priors"]),
+            Prior.within(record.priors),
             seed=experiment.seed,
         ),
         sections=[
@@ -150,11 +172,11 @@ def write_pages(
     write_model_card(
         folder.model_card,
         title=title(experiment),
-        description=str(facts["description"]),
-        training=training | {str(k): str(v) for k, v in facts["training_items"].items()},
-        inputs={str(k): str(v) for k, v in facts["inputs"].items()},
-        priors={name: (low, high) for name, (low, high) in facts["priors"].items()},
-        headline=summary(experiment, predictions, results),
+        description=record.description,
+        training=training | {key: str(value) for key, value in record.training_items.items()},
+        inputs={key: str(value) for key, value in record.inputs.items()},
+        priors=record.priors,
+        headline=headline,
         results=results,
         mock=mock,
         oracle=oracle,
@@ -171,22 +193,15 @@ def summary(
     return headline(results, seen, oracle=oracle, seed=experiment.seed)
 
 
-def reaching_beyond(
-    predictions: Sequence[AnyPredictions], facts: Mapping[str, Any]
-) -> list[BeyondPrior]:
-    """Count which held-out predictions of a run reach beyond the prior of its training set."""
-    return beyond_prior(held_out(predictions), Prior.within(facts["priors"]))
-
-
-def told_epochs(path: Path, experiment: Experiment) -> list[EpochRecord]:
+def _epochs(path: Path, experiment: Experiment) -> list[EpochRecord]:
     """Read the epochs of a training without the terms that are zero by what they are."""
     silent = silent_terms(experiment)
+
+    def audible(losses: Mapping[str, float]) -> dict[str, float]:
+        return {name: value for name, value in losses.items() if name not in silent}
+
     return [
-        replace(
-            record,
-            train={name: value for name, value in record.train.items() if name not in silent},
-            valid={name: value for name, value in record.valid.items() if name not in silent},
-        )
+        replace(record, train=audible(record.train), valid=audible(record.valid))
         for record in read_epochs(path)
     ]
 
@@ -216,10 +231,10 @@ def draw(
     folder: RunFolder,
     experiment: Experiment,
     predictions: Sequence[AnyPredictions],
-    facts: Mapping[str, Any],
+    record: RunRecord,
 ) -> dict[str, Figure]:
     """Draw every figure of a run from its held-out predictions, in reading order."""
-    figures = task_figures(predictions, Prior.within(facts["priors"]))
+    figures = task_figures(predictions, Prior.within(record.priors))
     by_model = [[p for p in _of_model(predictions, m) if p.latent.shape[1]] for m in MODELS]
     maps = [
         latent_maps(given, method=experiment.evaluation.latent_map)
@@ -241,11 +256,6 @@ def _latent_key(predictions: AnyPredictions) -> str:
 
 def _group_key(predictions: AnyPredictions) -> str:
     return f"{_latent_key(predictions)}/groups"
-
-
-def stamped(facts: Mapping[str, Any]) -> bool:
-    """Whether training or the last evaluation read mock data."""
-    return bool(facts["mock"] or facts["evaluation"]["mock"])
 
 
 def _of_model(predictions: Sequence[AnyPredictions], model: str) -> list[AnyPredictions]:
@@ -308,6 +318,37 @@ def _stored_latents(folder: RunFolder, seen: Sequence[AnyPredictions]) -> dict[s
     return stored
 
 
+def finish(
+    experiment: Experiment,
+    prepared: Prepared,
+    folder: RunFolder,
+    predictions: list[AnyPredictions],
+    networks: Mapping[str, Network],
+    console: Console,
+) -> RunResult:
+    """Measure predictions, examine networks, write every output and print the table."""
+    predictions = [*baseline_predictions(experiment, prepared), *predictions]
+    predictions = [*guesses(experiment, prepared, predictions), *predictions]
+    results = measure(experiment, prepared, predictions)
+    mock = folder.read_record().any_mock
+    priors = Prior.within(prepared.scaling.limits)
+    write_tables(folder, predictions, results, priors=priors, mock=mock)
+    drawn = {name: network for name, network in networks.items() if name in DRAWN}
+    with busy(console, "Measuring and examining the networks"):
+        classes = prepared.truth.classes
+        found = examine_networks(experiment, prepared, drawn) if classes else None
+    if found is not None:
+        write_examination(folder.path, found, mock=mock)
+    with busy(console, "Drawing the report"):
+        report = write_pages(folder, experiment, predictions, results)
+    complete = all(
+        is_trained(each.folder, each.experiment) for each in trainings(folder, experiment)
+    )
+    folder.write_record(folder.read_record().updated(complete=complete))
+    tell_results(folder, experiment, predictions, results, report, console)
+    return RunResult(folder.path, results, predictions, mock)
+
+
 def tell_results(
     folder: RunFolder,
     experiment: Experiment,
@@ -319,36 +360,32 @@ def tell_results(
     """Print the table of a run to standard output, and to the console what qualifies it.
 
     Args:
-        folder: of the run; its stored facts tell mocks, classes and alarms.
+        folder: of the run; its record holds mocks, classes and alarms.
         experiment: that was run.
         predictions: with their groups.
         results: what they were measured to be.
         report: where to read more.
-        console: where remarks go.
+        console: where notes go.
     """
-    facts = folder.read_environment()
-    show_table(experiment, results, stamped(facts))
-    _tell(console, "[bold]Summary:[/]", summary(experiment, predictions, results))
-    for text in unknown_sentences(results):
-        _tell(console, "[yellow]Note:[/]", text)
-    for each in reaching_beyond(predictions, facts):
-        if each.model == MODEL:
-            _tell(console, "[yellow]Note:[/]", each.sentence())
-    for text in _restrictions(experiment):
-        _tell(console, "[bold yellow]STRESS TEST:[/]", text)
-    narrow = [alarm_text(each) for each in stored_intervals(facts) if each.alarm]
-    for text in (*narrow, *(each.sentence() for each in class_alarms(predictions))):
-        _tell(console, "[bold yellow]Alarm:[/]", text)
-    console.print(f"Report: {report}", markup=False, highlight=False, soft_wrap=True)
+    record, seen = folder.read_record(), held_out(predictions)
+    show_table(experiment, results, record.any_mock)
+    print_line(console, summary(experiment, predictions, results), "[bold]Summary:[/]")
+    print_notes(console, unknown_sentences(results))
+    beyond = beyond_prior(seen, Prior.within(record.priors))
+    print_notes(console, (each.sentence() for each in beyond if each.model == MODEL))
+    print_notes(console, restrictions(experiment).values(), "[bold yellow]STRESS TEST:[/]")
+    alarms = [alarm_text(each) for each in record.intervals if each.alarm]
+    alarms += [each.sentence() for each in class_alarms(predictions)]
+    print_notes(console, alarms, "[bold yellow]Alarm:[/]")
+    print_line(console, f"Report: {report}")
 
 
-def _restrictions(experiment: Experiment) -> Iterator[str]:
-    for name, (low, high) in experiment.data.target_prior.items():
-        yield f"targets are restricted to {name} from {low:g} to {high:g}, by their labels."
-
-
-def _tell(console: Console, mark: str, text: str) -> None:
-    console.print(f"{mark} {escape(text)}", highlight=False, soft_wrap=True)
+def restrictions(experiment: Experiment) -> dict[str, str]:
+    """Return parameter → how a stress test restricted the targets."""
+    return {
+        name: f"targets are restricted to {name} from {low:g} to {high:g}, by their labels."
+        for name, (low, high) in experiment.data.target_prior.items()
+    }
 
 
 def report(path: Path, *, console: Console | None = None) -> Path:

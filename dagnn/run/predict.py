@@ -1,143 +1,60 @@
-"""Predict new files with a finished run."""
+"""Predict new files with a finished run, or with a published weight file."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import torch
 from rich.console import Console
-from rich.markup import escape
 
 from dagnn.catalogs.suites import guess_suite
-from dagnn.console import log, screen
+from dagnn.console import log, print_line, print_notes
+from dagnn.data.catalogues import Galaxies
 from dagnn.data.images import require_trained_scale
 from dagnn.data.kinds import kind_of
 from dagnn.data.requests import Inputs, Loaded, Modality, Request
-from dagnn.errors import DataError, MismatchError, UsageError, nearest
-from dagnn.evaluation.beyond import beyond_prior
+from dagnn.errors import ConfigError, DataError, MismatchError, UsageError, nearest
 from dagnn.evaluation.predict import predict as predict_items
-from dagnn.evaluation.storage import Remarks, write_predictions
+from dagnn.graphs.features import NODE_FEATURES
+from dagnn.models import (
+    GraphEncoder,
+    Network,
+    SignedMomentsHead,
+    load_published,
+    published_linking_radius,
+)
 from dagnn.parameters import Scaling
-from dagnn.records import Dataset
-from dagnn.run.calibrate import apply_scale, read_scale
-from dagnn.run.folder import RunFolder
+from dagnn.records import Predictions
 from dagnn.run.prepared import modality_of, stored_truth
 from dagnn.run.ranges import (
     alarm_text,
     outside_range,
-    stored_intervals,
     unlike_as_a_set,
     warn_outside,
 )
-from dagnn.run.show import show_predictions, tell_unknown
-from dagnn.run.trained import Trained, adapt, apply_novelty, read_familiar, uncalibrated
-from dagnn.tasks import CLASSIFICATION, AnyPredictions, task_of
-from dagnn.tasks.prior import Prior
-from dagnn.training import Checkpoint
+from dagnn.run.show import OUTSIDE, STATISTICS, deliver, require_replaceable
+from dagnn.run.trained import (
+    Trained,
+    adapt,
+    apply_novelty,
+    apply_scale,
+    read_familiar,
+    read_scale,
+    uncalibrated,
+)
+from dagnn.tasks import CLASSIFICATION, AnyPredictions, of_parameters, task_of
 from dagnn.trust.error_bars import VarianceScale
 
-
-def named_by(files: Sequence[Path], domains: Sequence[str]) -> str | None:
-    """Return the trained suite that the paths of all files name as a word, if they agree.
-
-    Names of files count before those of their folders.
-
-    Example:
-        >>> named_by([Path("sdss/gz_illustris.npz")], ["sdss", "illustris"])
-        'illustris'
-    """
-    found = {_named_by(Path(file), domains) for file in files}
-    return found.pop() if len(found) == 1 else None
-
-
-def require_one(files: Sequence[Path], checkpoint: Checkpoint) -> None:
-    """Refuse files of several trained suites where each has statistics of its own.
-
-    Raises:
-        UsageError: the paths name more than one.
-    """
-    domains = checkpoint.meta["domains"]
-    found = {_named_by(Path(file), domains) for file in files} - {None}
-    if len(found) > 1 and checkpoint.meta["statistics"] > 1:
-        raise UsageError(
-            f"The paths name {' and '.join(sorted(map(str, found)))}, and every suite of the run "
-            "has statistics of its own. Predict one suite at a time, or name one with --suite."
-        )
-
-
-def _named_by(file: Path, domains: Sequence[str]) -> str | None:
-    for part in reversed(file.absolute().parts):
-        words = re.split(r"[^a-z0-9]+", part.casefold())
-        named = [domain for domain in domains if domain.casefold() in words]
-        if named:
-            return named[0] if len(named) == 1 else None
-    return None
-
-
-def choose_suite(
-    asked: str | None,
-    guessed: str | None,
-    checkpoint: Checkpoint,
-    adapted: bool,
-    console: Console,
-) -> str | None:
-    """Decide which suite's statistics to see new files through, and say so.
-
-    Args:
-        asked: what the user named.
-        guessed: what the paths of the files name.
-        checkpoint: of the run.
-        adapted: whether statistics are estimated from the files themselves.
-        console: where to say it.
-    """
-    domains = checkpoint.meta["domains"]
-    if asked is not None or adapted:
-        return asked
-    if checkpoint.meta["statistics"] == 1:
-        return guessed if guessed in domains else None
-    chosen = guessed if guessed in domains else None
-    why = (
-        f"Seen through the statistics of {escape(chosen)}, which the paths name."
-        if chosen
-        else f"[yellow]Note:[/] Seen through the statistics of {escape(domains[0])}, as the paths "
-        "name no suite of the run. Files of another suite are then predicted as if nothing were "
-        "aligned."
-    )
-    console.print(
-        f"{why} Others: --suite {escape(' or '.join(domains))}, or --adapt-statistics.",
-        highlight=False,
-        soft_wrap=True,
-    )
-    return chosen
-
-
-def domain_of(suite: str | None, domains: Sequence[str]) -> int:
-    """Return the number that a suite had in training; 0, the first source, for none.
-
-    Raises:
-        UsageError: the run was not trained on it.
-    """
-    if suite is None:
-        return 0
-    if suite not in domains:
-        raise UsageError(f"The run was not trained on {suite}. {nearest(suite, domains)}")
-    return list(domains).index(suite)
-
-
-OUTSIDE = "outside_training_range"
-"""Column of a file of predictions: what of an input training has not seen; empty if nothing."""
 UNKNOWN_SUITE = "unknown"
 """How a file of predictions calls the suite of inputs whose paths name none."""
 SHARED = "shared"
 """What stands in the column of statistics where all suites share them."""
-_OTHER = "Give another --out"
-FIRST_COLUMNS = "suite,role,split,id,"
-"""How every file of predictions begins."""
-STATISTICS = "statistics"
-"""Column of a file of predictions: the suite whose statistics inputs are seen through."""
+NOT_COMPARED = "unknown"
+"""What stands in the column of what lies outside the training range where nobody stored that."""
 ADAPTED = (
     "The statistics of these files are their own, which assumes that their parameters, or classes, "
     "are spread like those of training. Nothing here can tell whether they are: where they span "
@@ -176,42 +93,58 @@ def predict(
         )
     require_replaceable(out)
     trained = Trained.open(path)
-    modality = modality_of(trained.experiment)
+    meta, folder, record = trained.checkpoint.meta, trained.folder, trained.folder.read_record()
+    modality, truth, domains = modality_of(trained.experiment), stored_truth(meta), meta["domains"]
     if suite is None and not adapt_statistics:
-        require_one(files, trained.checkpoint)
-    asked = None if suite is None else modality.name(suite)
-    loaded = _read(trained, modality, files, asked)
-    say_notes(console, loaded.notes)
-    guessed = loaded.suite or named_by(files, trained.checkpoint.meta["domains"])
-    chosen = choose_suite(asked, guessed, trained.checkpoint, adapt_statistics, console)
-    told = [*uncalibrated(trained.folder, trained.experiment), *_without_novelty(trained)]
-    told += [ADAPTED] if adapt_statistics else []
-    truth = stored_truth(trained.checkpoint.meta)
-    scale = read_scale(trained.folder, task_of(truth.answer))
+        _require_one(files, meta)
+    named = None if suite is None else modality.name(suite)
+    loaded = _read(trained, modality, files, named)
+    print_notes(console, loaded.notes)
+    if named is None and not adapt_statistics:
+        named = _choose_suite(loaded.suite or named_by(files, domains), meta, console)
+    notes = uncalibrated(folder, trained.experiment)
+    if truth.classes and not folder.novelty.is_file():
+        again = f"dagnn evaluate {quote(str(folder.path))}"
+        notes.append(f"No novelty: {folder.novelty} is absent. Learn it again with: {again}")
+    notes += [ADAPTED] if adapt_statistics else []
+    scale = read_scale(folder, task_of(truth.answer))
     if isinstance(scale, VarianceScale) and not scale.fitted:
-        told += scale.sentences()
-    say_notes(console, [*told, *_alarms(trained.folder, chosen)])
-    meta = trained.checkpoint.meta
-    spread = meta.get("training_spread", {})
-    outside = outside_range(loaded.dataset, meta["training_range"], spread)
-    warn_outside(outside, unlike_as_a_set(loaded.dataset, outside, spread), console)
-    mock = _say_mock(trained, loaded, console)
-    raw = _predict(trained, loaded.dataset, chosen, adapt_statistics)
+        notes += scale.sentences()
+    notes += [alarm_text(each) for each in record.intervals if each.alarm and each.suite == named]
+    print_notes(console, notes)
+    dataset, spread = loaded.dataset, meta.get("training_spread", {})
+    outside = outside_range(dataset, meta["training_range"], spread)
+    warn_outside(outside, unlike_as_a_set(dataset, outside, spread), console)
+    # A checkpoint knows the data of its own training, the run also those of what it started from.
+    learned = bool(meta["mock"] or record.mock)
+    for mock, what in ((loaded.mock, "These inputs are"), (learned, "This network was trained on")):
+        if mock:
+            console.print(f"[bold yellow]{what} MOCK data.[/]")
+    if named is not None and named not in domains:
+        raise UsageError(f"The run was not trained on {named}. {nearest(named, domains)}")
+    items = torch.arange(len(dataset))
+    raw: AnyPredictions = predict_items(
+        adapt(trained.network, dataset, items) if adapt_statistics else trained.network,
+        dataset.in_domain(0 if named is None else list(domains).index(named)),
+        items,
+        truth.answer,
+        suite=named or UNKNOWN_SUITE,
+        role="other",
+        split="all",
+    )
+    judged = apply_novelty(read_familiar(folder), [raw])
     labelled = [modality.name(name) for name in trained.experiment.source]
     calibrated: AnyPredictions
-    judged = apply_novelty(read_familiar(trained.folder), [raw])
     (calibrated,) = apply_scale(scale, judged, labelled)
-    domains = trained.checkpoint.meta["domains"]
-    shared = trained.checkpoint.meta["statistics"] == 1
-    through = SHARED if shared else chosen or domains[0]
+    through = SHARED if meta["statistics"] == 1 else named or domains[0]
     through = "these files" if adapt_statistics else through
     remarks = {OUTSIDE: outside, STATISTICS: dict.fromkeys(calibrated.ids, through)}
-    named = by_named_suite(calibrated, chosen or loaded.suite)
-    deliver(named, out, console, remarks, scaling=truth.scaling, mock=mock)
-    return named[0] if len(named) == 1 else calibrated
+    parts = _by_named_suite(calibrated, named or loaded.suite)
+    deliver(parts, out, console, remarks, scaling=truth.scaling, mock=learned or loaded.mock)
+    return parts[0] if len(parts) == 1 else calibrated
 
 
-def by_named_suite(predictions: AnyPredictions, suite: str | None) -> list[AnyPredictions]:
+def _by_named_suite(predictions: AnyPredictions, suite: str | None) -> list[AnyPredictions]:
     """Name the suite of predicted files where their paths do, one record for each suite.
 
     Args:
@@ -233,7 +166,7 @@ def _read(trained: Trained, modality: Modality, files: Sequence[Path], suite: st
     """Read files as the run read its own, and refuse what its network cannot take."""
     meta, data = trained.checkpoint.meta, trained.experiment.data
     truth = stored_truth(meta)
-    with wanted(files, modality.reads, f"the run {trained.folder.path}"):
+    with _reading_as(files, modality.reads, f"the run {trained.folder.path}"):
         request = Request(
             suite or "",
             scaling=truth.scaling,
@@ -253,60 +186,74 @@ def _read(trained: Trained, modality: Modality, files: Sequence[Path], suite: st
     return replace(loaded, notes=(*loaded.notes, *notes))
 
 
-def _predict(
-    trained: Trained, dataset: Dataset, suite: str | None, adapt_statistics: bool
-) -> AnyPredictions:
-    meta, items = trained.checkpoint.meta, torch.arange(len(dataset))
-    network, truth = trained.network, stored_truth(trained.checkpoint.meta)
-    if adapt_statistics:
-        network = adapt(network, dataset, items)
-    made: AnyPredictions = predict_items(
-        network,
-        dataset.in_domain(domain_of(suite, meta["domains"])),
-        items,
-        truth.answer,
-        suite=suite or UNKNOWN_SUITE,
-        role="other",
-        split="all",
-    )
-    return made
+def _require_one(files: Sequence[Path], meta: Mapping[str, Any]) -> None:
+    """Refuse files of several trained suites where each has statistics of its own.
+
+    Raises:
+        UsageError: the paths name more than one.
+    """
+    found = {_named_by(Path(file), meta["domains"]) for file in files} - {None}
+    if len(found) > 1 and meta["statistics"] > 1:
+        raise UsageError(
+            f"The paths name {' and '.join(sorted(map(str, found)))}, and every suite of the run "
+            "has statistics of its own. Predict one suite at a time, or name one with --suite."
+        )
 
 
-def say_notes(console: Console, notes: Sequence[str]) -> None:
-    """Print what qualifies predictions, one line each."""
-    for note in notes:
-        console.print(f"[yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+def _choose_suite(guessed: str | None, meta: Mapping[str, Any], console: Console) -> str | None:
+    """Return the suite whose statistics to see files through, and print which that is.
+
+    Args:
+        guessed: what the paths of the files name.
+        meta: of the checkpoint.
+        console: where to print it.
+    """
+    domains = meta["domains"]
+    chosen = guessed if guessed in domains else None
+    if meta["statistics"] == 1:
+        return chosen
+    why, label = f"Seen through the statistics of {chosen}, which the paths name.", ""
+    if chosen is None:
+        label = "[yellow]Note:[/]"
+        why = (
+            f"Seen through the statistics of {domains[0]}, as the paths name no suite of the run. "
+            "Files of another suite are then predicted as if nothing were aligned."
+        )
+    others = f"--suite {' or '.join(domains)}, or --adapt-statistics"
+    print_line(console, f"{why} Others: {others}.", label)
+    return chosen
 
 
-def _without_novelty(trained: Trained) -> list[str]:
-    """Say so where a classifier cannot tell what is unlike what it was taught."""
-    if trained.folder.novelty.is_file() or not stored_truth(trained.checkpoint.meta).classes:
-        return []
-    return [
-        f"No novelty: {trained.folder.novelty} is absent. Learn it again with: dagnn evaluate "
-        f"{quote(str(trained.folder.path))}"
-    ]
+def named_by(files: Sequence[Path], domains: Sequence[str]) -> str | None:
+    """Return the trained suite that the paths of all files name as a word, if they agree.
+
+    Names of files count before those of their folders.
+
+    Example:
+        >>> named_by([Path("sdss/gz_illustris.npz")], ["sdss", "illustris"])
+        'illustris'
+    """
+    found = {_named_by(Path(file), domains) for file in files}
+    return found.pop() if len(found) == 1 else None
 
 
-def _say_mock(trained: Trained, loaded: Loaded, console: Console) -> bool:
-    """Say, and return, whether network or inputs come of mock data."""
-    if loaded.mock:
-        console.print("[bold yellow]These inputs are MOCK data.[/]")
-    # A checkpoint knows the data of its own training, the run also those of what it started from.
-    learned = bool(trained.checkpoint.meta["mock"] or trained.folder.read_environment()["mock"])
-    if learned:
-        console.print("[bold yellow]This network was trained on MOCK data.[/]")
-    return learned or loaded.mock
+def _named_by(file: Path, domains: Sequence[str]) -> str | None:
+    for part in reversed(file.absolute().parts):
+        words = re.split(r"[^a-z0-9]+", part.casefold())
+        named = [domain for domain in domains if domain.casefold() in words]
+        if named:
+            return named[0] if len(named) == 1 else None
+    return None
 
 
 @contextmanager
-def wanted(files: Sequence[Path], reads: str, who: str) -> Iterator[None]:
-    """Say of files that cannot be read because they hold something else what they hold.
+def _reading_as(files: Sequence[Path], reads: str, who: str) -> Iterator[None]:
+    """Name what files hold that cannot be read because they hold something else.
 
     Args:
         files: what is read.
         reads: what they should be, as :mod:`dagnn.data.kinds` calls it.
-        who: wants them.
+        who: reads them.
 
     Raises:
         MismatchError: a file holds something else.
@@ -321,60 +268,121 @@ def wanted(files: Sequence[Path], reads: str, who: str) -> Iterator[None]:
         raise
 
 
-def _alarms(folder: RunFolder, suite: str | None) -> list[str]:
-    """Repeat the alarms of a run about the suite that is predicted."""
-    intervals = stored_intervals(folder.read_environment())
-    return [alarm_text(each) for each in intervals if each.alarm and each.suite == suite]
-
-
-def require_replaceable(out: Path | None) -> None:
-    """Refuse a file that holds something else than predictions.
+def predict_published(
+    weights: Path,
+    files: Sequence[Path],
+    *,
+    convention: str = "published",
+    linking_radius: float | None = None,
+    parameters: Sequence[str] = ("Omega_m",),
+    features: str | None = None,
+    out: Path | None = None,
+    console: Console | None = None,
+) -> Predictions:
+    """Predict parameters of catalogues with a public GNN_DomainAdapt or CosmoGraphNet network.
 
     Args:
-        out: where predictions shall go; None is the screen.
+        weights: the weight file.
+        files: catalogues.
+        convention: how graphs are built; these weights expect ``published``.
+        linking_radius: in box units; read from the name of the weight file if None.
+        parameters: what the file predicts, in its order.
+        features: node features that it was trained on; None takes the first set of their number.
+        out: CSV file with the columns that :func:`predict` writes; a table on
+            the screen if None.
+        console: where progress goes; standard error if None.
 
     Raises:
-        UsageError: it does, or it cannot be a file.
+        CheckpointError: the weight file is damaged or holds values that are not finite.
+        UsageError: the linking radius is neither given nor in the file's name.
+        UsageError: the file predicts another number of parameters, or was trained on other
+            node features than those named.
     """
-    if out is None or not out.exists():
-        return
-    if out.is_dir():
-        raise UsageError(f"{out} is a folder. Give --out a file, such as {out / 'new.csv'}.")
-    run = RunFolder(out.parent)
-    if run.config.is_file() and out.resolve() == run.predictions.resolve():
-        raise UsageError(f"{out} holds what {run.path} is measured by. {_OTHER}.")
-    with out.open(encoding="utf-8-sig", errors="replace") as stream:
-        start = next((line for line in stream if line.strip()), FIRST_COLUMNS)
-    if not start.startswith(FIRST_COLUMNS):
-        raise UsageError(f"{out} exists and does not hold predictions. {_OTHER}.")
+    require_replaceable(out)
+    network = load_published(weights)
+    radius = published_linking_radius(weights) if linking_radius is None else linking_radius
+    if radius is None:
+        raise UsageError(
+            f"The name of {weights} does not tell the linking radius. Give it in box units with "
+            "--linking-radius (the published networks: 0.015 for TNG, 0.0148 for SIMBA)."
+        )
+    scaling = Scaling.of(parameters)
+    galaxies = _reader(weights, network, scaling, radius, features, convention)
+    with _reading_as(files, galaxies.reads, weights.name):
+        loaded = galaxies.read(files, Request(scaling=scaling, volume=""))
+    dataset = loaded.dataset
+    predictions = predict_items(
+        network,
+        dataset,
+        torch.arange(len(dataset)),
+        scaling,
+        suite=UNKNOWN_SUITE,
+        role="other",
+        split="all",
+        model=weights.name,
+    )
+    console = console or log()
+    named = _by_named_suite(predictions, loaded.suite)
+    print_notes(console, [*loaded.notes, *_caveats(weights, [each.suite for each in named])])
+    if loaded.mock:
+        console.print("[bold yellow]These inputs are MOCK data.[/]")
+    remarks = {
+        OUTSIDE: dict.fromkeys(predictions.ids, NOT_COMPARED),
+        STATISTICS: dict.fromkeys(predictions.ids, SHARED),
+    }
+    deliver(named, out, console, remarks, scaling=scaling, mock=loaded.mock)
+    (first, *others) = of_parameters(named)
+    return predictions if others else first
 
 
-def deliver(
-    predictions: Sequence[AnyPredictions],
-    out: Path | None,
-    console: Console,
-    remarks: Remarks,
-    *,
+def _caveats(weights: Path, suites: Sequence[str]) -> list[str]:
+    """Return what nobody knows of predictions by a weight file alone."""
+    trained = guess_suite(weights.name)
+    name = trained.short_name if trained else None
+    other = [suite for suite in suites if suite != name]
+    unseen = f"{' and '.join(suites)}: nothing in the file says which suite it was trained on"
+    if name is not None:
+        unseen = f"{' and '.join(other)}: the network was trained on {name}, by the file's name"
+    return [
+        f"Not calibrated: {weights.name} holds weights alone. The error bars are those of the "
+        "network, uncorrected, for every suite.",
+        f"Not compared with the training range, which {weights.name} does not hold: the column "
+        f"{OUTSIDE} says {NOT_COMPARED}.",
+        *([f"{unseen}. Neither means nor error bars are adjusted to it."] if other else []),
+    ]
+
+
+def _reader(
+    weights: Path,
+    network: Network,
     scaling: Scaling,
-    mock: bool,
-) -> None:
-    """Write predictions to a CSV file, with columns of remarks, or show them.
+    radius: float,
+    features: str | None,
+    convention: str,
+) -> Galaxies:
+    """Return what reads catalogues as a network expects them.
 
-    Args:
-        predictions: what to deliver, of one suite each.
-        out: CSV file; the screen if None.
-        console: where to say which, and what reaches beyond the prior.
-        remarks: further columns.
-        scaling: names and priors of the training set; none of classes.
-        mock: whether network or inputs come of mock data; every row of the file says so.
+    Raises:
+        ConfigError: there is no such convention, or set of features.
+        UsageError: the network was trained on other features, or for other parameters.
     """
-    priors = Prior.within(scaling.limits)
-    say_notes(console, [each.sentence() for each in beyond_prior(predictions, priors)])
-    for each in predictions:
-        tell_unknown(each, console)
-        if out is None:
-            show_predictions(each, screen(), priors)
-    if out is not None:
-        write_predictions(out, predictions, remarks, priors=priors, mock=mock)
-        count = sum(len(each.ids) for each in predictions)
-        console.print(f"{count} predictions: {out}", markup=False, highlight=False, soft_wrap=True)
+    encoder, head = network.encoder, network.head
+    assert isinstance(encoder, GraphEncoder) and isinstance(head, SignedMomentsHead)
+    if head.count != len(scaling.names):
+        raise UsageError(
+            f"{weights} predicts {head.count} parameters and {len(scaling.names)} were named "
+            f"({', '.join(scaling.names)}). Name them in order with --parameters."
+        )
+    width = encoder.node_input.mean.shape[1]
+    fitting = [name for name, columns in NODE_FEATURES.items() if len(columns) == width]
+    features = features or next(iter(fitting), "all")
+    try:
+        galaxies = Galaxies(radius, features, convention)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if features not in fitting:
+        raise UsageError(
+            f"{weights} expects {width} node features and --features {features} gives "
+            f"{len(NODE_FEATURES[features])}. Fitting: {', '.join(fitting) or 'none'}."
+        )
+    return galaxies

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dagnn.catalogs.cache import Shard, default_cache
+from dagnn.catalogs.cache import Shard
 from dagnn.config import Experiment
-from dagnn.console import log, progress_bar
-from dagnn.data.requests import Modality, Request
+from dagnn.console import log, print_line, progress_bar
+from dagnn.data.requests import Modality
 from dagnn.errors import MissingDataError
 from dagnn.run.assemble import check
 from dagnn.run.calibrate import other_redshifts
-from dagnn.run.data import default_data
+from dagnn.run.data import default_data, request_for
 from dagnn.run.prepared import modality_of
 
 
@@ -45,13 +45,15 @@ def prepare(
     found: dict[str, int | None] = {}
     for name, redshifts in _wanted(experiment, modality, place):
         labelled = name in [modality.name(source) for source in experiment.source]
-        request = _request(experiment, name, place, redshifts, labelled)
+        request = request_for(experiment, name, place, labelled=labelled)
         title = f"Reading {name}" + (f", share {shard.number} of {shard.count}" * (shard.count > 1))
         with progress_bar(console, title) as advance:
-            read = modality.prepare(replace(request, on_progress=advance), shard)
+            read = modality.prepare(
+                replace(request, redshifts=tuple(redshifts), on_progress=advance), shard
+            )
         found[name] = None if read is None else (found.get(name) or 0) + read
     for name, read in found.items():
-        console.print(_said(name, read), markup=False, highlight=False, soft_wrap=True)
+        print_line(console, _said(name, read))
     return found
 
 
@@ -78,20 +80,3 @@ def _wanted(
     moved = other_redshifts(data.redshifts, sorted(set.intersection(*there)))
     for name in sources if moved else ():
         yield name, moved or ()
-
-
-def _request(
-    experiment: Experiment, suite: str, place: Path, redshifts: Sequence[float], labelled: bool
-) -> Request:
-    data = experiment.data
-    return Request(
-        suite=suite,
-        data=place,
-        set=data.set,
-        volume=data.volume,
-        redshifts=tuple(redshifts),
-        limit=data.limit,
-        labelled=labelled,
-        workers=data.workers,
-        cache=default_cache(),
-    )

@@ -13,6 +13,7 @@ from dagnn.config import Experiment, build
 from dagnn.data import MODALITIES
 from dagnn.data.requests import Loaded, Modality, Truth
 from dagnn.data.splits import PARTS, Split
+from dagnn.losses import TERMS
 from dagnn.parameters import Scaling
 from dagnn.records import FloatArray
 from dagnn.tasks import AnyPredictions
@@ -102,6 +103,13 @@ class Prepared:
 def modality_of(experiment: Experiment) -> Modality:
     """Return what reads the data of an experiment."""
     return build(MODALITIES, experiment.data, "data")
+
+
+def reads_target(experiment: Experiment) -> bool:
+    """Whether any domain term with a weight reads target outputs."""
+    return any(
+        term.weight and TERMS[term.name].needs_target for term in experiment.loss.terms.values()
+    )
 
 
 def summaries_of(suite: SuiteData, parts: Sequence[str]) -> FloatArray:

@@ -7,22 +7,68 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from rich.markup import escape
+from torch import Tensor
 
 from dagnn.config import Experiment
-from dagnn.console import busy
-from dagnn.losses import Window
+from dagnn.console import busy, print_line, print_notes
+from dagnn.errors import UsageError
+from dagnn.parameters import Scaling
 from dagnn.records import Dataset, FloatArray
-from dagnn.run.assemble import Assembly, reads_target, training_batch
-from dagnn.run.prepared import Prepared, SuiteData, summaries_of, truth_of
+from dagnn.run.folder import Note
+from dagnn.run.prepared import Prepared, SuiteData, reads_target, summaries_of, truth_of
 from dagnn.trust.label_shift import (
-    FEWEST,
-    WHOLE,
     PriorInterval,
     alarm_limit,
     estimate_interval,
 )
 from dagnn.trust.novelty import Novelty
+
+WARNINGS_SHOWN = 10
+FEATURES_SHOWN = 2
+FAR = 0.99
+"""Share of further training items that are nearer than what is called far."""
+FEWEST_HELD = 30
+"""Validation items without which distances have no unit."""
+# More inputs outside than this share are no stray ones, and fewer than this are no set.
+_SYSTEMATIC, _FEWEST = 0.1, 10
+# In standard deviations: suites differ by less than this from each other, units by more.
+_SHIFTED = 1.0
+
+
+def within(
+    dataset: Dataset, scaling: Scaling, ranges: Mapping[str, tuple[float, float]], name: str
+) -> Tensor:
+    """Return the items whose truth lies in every range; all of them where there is none.
+
+    Args:
+        dataset: of one suite.
+        scaling: names the parameters of its truth.
+        ranges: parameter → lower and upper end, in physical units.
+        name: of the suite, for messages.
+
+    Raises:
+        UsageError: a parameter is not inferred, or its truth is unknown.
+    """
+    inside = torch.ones(len(dataset), dtype=torch.bool)
+    for parameter_name, (low, high) in ranges.items():
+        if parameter_name not in scaling.names:
+            raise UsageError(
+                f"data.target_prior: {parameter_name} is not among the inferred parameters "
+                f"({', '.join(scaling.names)})."
+            )
+        truth = dataset.y[:, scaling.names.index(parameter_name)].cpu()
+        if truth.isnan().any():
+            raise UsageError(
+                f"data.target_prior needs the {parameter_name} of every simulation of {name}, and "
+                "some are unknown. It is for stress tests with known truth."
+            )
+        inside &= (truth >= low) & (truth <= high)
+        if not inside.any():
+            raise UsageError(
+                f"data.target_prior: no item of {name} has {parameter_name} between {low:g} and "
+                f"{high:g}; there it lies between {truth.min():g} and {truth.max():g}."
+            )
+    return torch.nonzero(inside).flatten()
 
 
 def guarded(experiment: Experiment, prepared: Prepared, console: Console) -> Prepared:
@@ -41,14 +87,13 @@ def guarded(experiment: Experiment, prepared: Prepared, console: Console) -> Pre
         return prepared
     with busy(console, "Estimating the priors of the targets"):
         intervals = tuple(_intervals(prepared, prepared.of_role("target"), ("train", "valid")))
-    for interval in intervals:
-        if interval.alarm:
-            console.print(f"[bold yellow]Alarm:[/] {escape(alarm_text(interval))}", soft_wrap=True)
+    alarms = (alarm_text(each) for each in intervals if each.alarm)
+    print_notes(console, alarms, "[bold yellow]Alarm:[/]")
     return replace(prepared, intervals=intervals)
 
 
 def alarm_text(interval: PriorInterval) -> str:
-    """Say what an alarm means for a reader of the results."""
+    """Return what an alarm means for a reader of the results."""
     return (
         f"{interval.suite} seems to span only {interval.width:.0%} of the prior of "
         f"{interval.parameter} ({interval.low:.2f} to {interval.high:.2f} of its range). What "
@@ -57,33 +102,24 @@ def alarm_text(interval: PriorInterval) -> str:
     )
 
 
-def stored_intervals(facts: Mapping[str, Any]) -> tuple[PriorInterval, ...]:
-    """Read the intervals of a run back from its ``environment.json``."""
-    found = facts.get("prior_intervals", {})
-    intervals = []
-    for name, numbers in found.items():
-        suite, parameter = name.split(", ", 1)
-        intervals.append(PriorInterval(suite, parameter, *numbers))
-    return tuple(intervals)
-
-
-def alarms_of_adapted(experiment: Experiment, prepared: Prepared) -> list[str]:
-    """Say which further suites are given statistics of their own and span little of the prior.
+def alarms_of_adapted(experiment: Experiment, prepared: Prepared) -> list[Note]:
+    """Return alarms of further suites with statistics of their own that span little of the prior.
 
     Args:
-        experiment: whether the guard is on.
-        prepared: its data; nothing is said of suites that training has seen.
+        experiment: whether the test of the prior's range is on.
+        prepared: its data; suites that training has seen are left out.
     """
     if not (experiment.loss.prior_guard and prepared.scaling.names):
         return []
-    return [
-        f"ALARM: {each.suite} seems to span only {each.width:.0%} of the prior of "
-        f"{each.parameter} ({each.low:.2f} to {each.high:.2f} of its range), and its statistics "
-        "were estimated as if it spanned all of it: means are spread too far and error bars too "
-        "small. Train with it as --target, which aligns within that range."
+    texts = [
+        f"{each.suite} seems to span only {each.width:.0%} of the prior of {each.parameter} "
+        f"({each.low:.2f} to {each.high:.2f} of its range), and its statistics were estimated as "
+        "if it spanned all of it: means are spread too far and error bars too small. Train with "
+        "it as --target, which aligns within that range."
         for each in _intervals(prepared, prepared.of_role("other"), ("all",))
         if each.alarm
     ]
+    return [Note(kind="ALARM", text=text) for text in texts]
 
 
 def _intervals(
@@ -110,75 +146,6 @@ def _spread(values: FloatArray) -> FloatArray:
     return np.asarray(np.where(spread > 0, spread, 1.0))
 
 
-def align_within(made: Assembly, prepared: Prepared) -> None:
-    """Refer the statistics and the domain terms of narrow targets to the source within.
-
-    Args:
-        made: network, whose input statistics are changed, and objective, which gets a
-            window.
-        prepared: data with the intervals of their targets.
-    """
-    targets = prepared.of_role("target")
-    found = {suite.name: _effective(prepared, suite.name) for suite in targets}
-    narrow = [suite for suite in targets if found[suite.name] != _whole(prepared)]
-    if not narrow:
-        return
-    if made.statistics > 1:
-        for suite in narrow:
-            made.network.refer_inputs(suite.domain, *_inside(made, prepared, found[suite.name]))
-    # Targets of different width have no window in common: those of the whole prior go first.
-    wide = [suite for suite in targets if suite not in narrow]
-    together = [found[suite.name] for suite in wide or narrow]
-    low, high = ([edge(each[k][side] for each in together) for k in range(len(together[0]))]
-                 for side, edge in enumerate((min, max)))  # fmt: skip
-    without = [suite.domain for suite in narrow] if wide else []
-    made.objective.look_through(Window(low, high, without).to(made.device))
-
-
-def _whole(prepared: Prepared) -> list[tuple[float, float]]:
-    return [WHOLE] * len(prepared.scaling.names)
-
-
-def _effective(prepared: Prepared, name: str) -> list[tuple[float, float]]:
-    """Return the interval of every parameter; the whole prior where there is no alarm."""
-    alarms = {
-        i.parameter: (i.low, i.high) for i in prepared.intervals if i.suite == name and i.alarm
-    }
-    return [alarms.get(parameter, WHOLE) for parameter in prepared.scaling.names]
-
-
-def _inside(
-    made: Assembly, prepared: Prepared, intervals: Sequence[tuple[float, float]]
-) -> list[Any]:
-    """Gather training items of all sources inside the intervals, the nearest if they are few."""
-    sources = prepared.of_role("source")
-    low, high = (np.array([ends[side] for ends in intervals]) for side in (0, 1))
-    outside = [
-        np.maximum(np.maximum(low - y, y - high), 0).max(1)
-        for y in (truth_of(source, prepared) for source in sources)
-    ]
-    every = np.sort(np.concatenate(outside))
-    limit = max(0.0, every[min(FEWEST, len(every)) - 1])
-    batches = []
-    for source, distance in zip(sources, outside, strict=True):
-        rows = source.parts()["train"][torch.as_tensor(distance <= limit)]
-        if len(rows):
-            batches.append(training_batch(source, rows, made.device))
-    return batches
-
-
-WARNINGS_SHOWN = 10
-FEATURES_SHOWN = 2
-FAR = 0.99
-"""Share of further training items that are nearer than what is called far."""
-FEWEST_HELD = 30
-"""Validation items without which distances have no unit."""
-# More inputs outside than this share are no stray ones, and fewer than this are no set.
-_SYSTEMATIC, _FEWEST = 0.1, 10
-# In standard deviations: suites differ by less than this from each other, units by more.
-_SHIFTED = 1.0
-
-
 def training_spread(training: FloatArray, held: FloatArray) -> dict[str, Any]:
     """Return how summaries scatter, as plain values for a checkpoint.
 
@@ -198,8 +165,9 @@ def training_spread(training: FloatArray, held: FloatArray) -> dict[str, Any]:
     scale = np.where(training.std(0) > 0, training.std(0), 1.0)
     near = Novelty.around(training / scale, held / scale, FAR)
     usual = Novelty.around(training / scale, held / scale)
-    arrays = {"scale": scale, "mean": near.mean, "axes": near.axes, "variance": near.variance}
-    return {name: values.tolist() for name, values in arrays.items()} | {
+    return {
+        **{name: getattr(near, name).tolist() for name in ("mean", "axes", "variance")},
+        "scale": scale.tolist(),
         "rest": near.rest,
         "unit": near.unit,
         "usual": usual.unit / near.unit,
@@ -286,21 +254,20 @@ def unlike_as_a_set(
 
 
 def warn_outside(outside: Mapping[str, str], together: Sequence[str], console: Console) -> None:
-    """Say which items lie outside what the network was trained on, one line each.
+    """Print which items lie outside what the network was trained on, one line each.
 
     Args:
         outside: item → what of it.
         together: what shows in all of them, see :func:`unlike_as_a_set`.
-        console: where to say it.
+        console: where to print it.
     """
     for item, seen in list(outside.items())[:WARNINGS_SHOWN]:
         first, rest = seen.split("; ")[:FEATURES_SHOWN], seen.count("; ") + 1 - FEATURES_SHOWN
         more = f"; and {rest} more" if rest > 0 else ""
         text = f"{item} is outside the training range: {'; '.join(first)}{more}"
-        console.print(f"[yellow]Warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+        print_line(console, text, "[yellow]Warning:[/]")
     if len(outside) > WARNINGS_SHOWN:
-        console.print(f"... and {len(outside) - WARNINGS_SHOWN} more inputs.", highlight=False)
-    for text in together:
-        console.print(f"[bold yellow]Warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+        print_line(console, f"... and {len(outside) - WARNINGS_SHOWN} more inputs.")
+    print_notes(console, together, "[bold yellow]Warning:[/]")
     if outside or together:
-        console.print("Do not trust what is predicted for these inputs, nor how sure it is.")
+        print_line(console, "Do not trust what is predicted for these inputs, nor how sure it is.")

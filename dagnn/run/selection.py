@@ -1,4 +1,8 @@
-"""How good a network is without target labels, and one trial of a study."""
+"""How good a trained network is: scores that need no target label, and sealed ones that do.
+
+The first may choose between configurations. The second measure a choice afterwards; none of
+them can influence it. Below, one trial of a study: train on data in memory, and score.
+"""
 
 import copy
 import math
@@ -15,7 +19,6 @@ from torch import Tensor, device
 from torch.nn import functional
 
 from dagnn.config import Experiment
-from dagnn.data.requests import Inputs
 from dagnn.evaluation.alignment import domain_auc
 from dagnn.evaluation.predict import evaluating
 from dagnn.files import write_text
@@ -24,10 +27,9 @@ from dagnn.nn import mixture
 from dagnn.parameters import Scaling
 from dagnn.records import Dataset, Logits, Moments, Output
 from dagnn.run.assemble import assemble
-from dagnn.run.data import prepare, with_shared_options
-from dagnn.run.fitting import fit_network
+from dagnn.run.data import read_data
+from dagnn.run.fitting import ADJUSTABLE, fit_network, load_initial
 from dagnn.run.folder import RunFolder
-from dagnn.run.initial import load_initial, require_same_inputs
 from dagnn.run.prepared import Prepared, SuiteData
 from dagnn.run.ranges import guarded
 from dagnn.tasks.regression_metrics import r2, relative_error
@@ -112,16 +114,16 @@ def target_items(network: Network, prepared: Prepared) -> dict[str, dict[str, li
 
 
 def outputs(network: Network, suite: SuiteData, part: str) -> tuple[Output, Tensor]:
-    """Return what a network says about one part of a suite, and the truth in its own units."""
+    """Return the output of a network on one part of a suite, and the truth in its own units."""
     where = next(network.parameters()).device
     dataset = suite.loaded.dataset.to(where)
-    said, truth = [], []
+    found, truth = [], []
     with evaluating(network):
         for items in torch.split(suite.parts()[part].to(where), ITEMS_AT_ONCE):
             batch = dataset.batch(items)
-            said.append(mixture(network(batch)))
+            found.append(mixture(network(batch)))
             truth.append(batch.y)
-    return join(said), torch.cat(truth)
+    return join(found), torch.cat(truth)
 
 
 def negative_log_likelihood(prediction: Moments | Logits, y: Tensor) -> Tensor:
@@ -138,26 +140,25 @@ def negative_log_likelihood(prediction: Moments | Logits, y: Tensor) -> Tensor:
     return (0.5 * z.square() + std.log() + 0.5 * math.log(2 * math.pi)).sum(-1).mean()
 
 
-Measured = Sequence[tuple[SuiteData, tuple[Output, Tensor]]]
+Measured = tuple[SuiteData, tuple[Output, Tensor]]
 
 
-def _mean(measured: Measured, score: Callable[..., Tensor]) -> float:
+def _mean(measured: Sequence[Measured], score: Callable[..., Tensor]) -> float:
     return float(np.mean([float(score(output.prediction, y)) for _, (output, y) in measured]))
 
 
-def _excess_auc(sources: Measured, targets: Measured) -> float:
+def _excess_auc(sources: Sequence[Measured], targets: Sequence[Measured]) -> float:
     """Return the mean over the pairs of a source and a target; NaN where one is too small."""
-    return float(np.mean([_excess_auc_of(*pair) for pair in product(sources, targets)]))
-
-
-def _excess_auc_of(*pair: tuple[SuiteData, tuple[Output, Tensor]]) -> float:
-    source, target = (output.latent.double().cpu().numpy() for _, (output, _) in pair)
-    groups = _groups(pair[0][0]), _groups(pair[1][0])
-    try:
-        value, _, _ = domain_auc(source, target, n_bootstrap=2, groups=groups)
-    except ValueError:  # fewer groups than folds
-        return math.nan
-    return max(0.0, value - 0.5)
+    found = []
+    for pair in product(sources, targets):
+        source, target = (output.latent.double().cpu().numpy() for _, (output, _) in pair)
+        groups = _groups(pair[0][0]), _groups(pair[1][0])
+        try:
+            value, _, _ = domain_auc(source, target, n_bootstrap=2, groups=groups)
+            found.append(max(0.0, value - 0.5))
+        except ValueError:  # fewer groups than folds
+            found.append(math.nan)
+    return float(np.mean(found))
 
 
 def _groups(suite: SuiteData) -> list[str]:
@@ -248,21 +249,28 @@ def reverse_error(
     experiment: Experiment,
     prepared: Prepared,
     callbacks: Sequence[Callback] = (),
-    train: Callable[..., Any] = fit,
 ) -> float:
     """Train with swapped roles on pseudo-labels and return the error on the true source.
+
+    The target's training items carry the labels that the network gave them, the source is
+    unlabelled. The error of a second network on the source's validation items, whose truth is
+    known, is small only if the pseudo-labels were good. No target label is read.
 
     Args:
         network: trained on ``experiment``.
         experiment: its recipe, used again.
         prepared: its data, with one target or more.
-        callbacks: told about the second training.
-        train: what trains, for tests.
+        callbacks: of the second training.
+
+    References:
+        Ganin et al. 2016, arXiv:1505.07818, section 5.1.2; Zhong et al. 2010, ECML PKDD.
+        There the second network starts from the weights of the first; here it starts
+        afresh, so that it cannot remember source labels.
     """
     swapped = swap(network, prepared)
     made = assemble(experiment, swapped)
     settings = replace(made.settings, patience=None, select_on="last")
-    train(made.network, made.objective, made.domains, settings=settings, callbacks=callbacks)
+    fit(made.network, made.objective, made.domains, settings=settings, callbacks=callbacks)
     errors = []
     for suite in swapped.of_role("target"):
         output, y = outputs(made.network, suite, "valid")
@@ -276,10 +284,10 @@ def swap(network: Network, prepared: Prepared) -> Prepared:
         replace(suite, loaded=replace(suite.loaded, dataset=_pseudo_labelled(network, suite)))
         for suite in prepared.of_role("target")
     ]
-    roles = dict.fromkeys(range(len(sources)), "source")
     suites = [*sources, *prepared.of_role("source")]
     renumbered = tuple(
-        suite.numbered(roles.get(domain, "target"), domain) for domain, suite in enumerate(suites)
+        suite.numbered("source" if domain < len(sources) else "target", domain)
+        for domain, suite in enumerate(suites)
     )
     return replace(prepared, suites=renumbered, intervals=())
 
@@ -287,17 +295,14 @@ def swap(network: Network, prepared: Prepared) -> Prepared:
 def _pseudo_labelled(network: Network, suite: SuiteData) -> Relabelled:
     """Label the training and validation items of a suite by a network; hide all other truth."""
     dataset = suite.loaded.dataset
-    parts = {part: outputs(network, suite, part)[0].prediction for part in PARTS}
-    labels: Tensor | None = None
-    for part, prediction in parts.items():
-        if isinstance(prediction, Moments):
-            guessed, hidden = prediction.mean, float("nan")
-        else:
-            guessed, hidden = prediction.logits.argmax(-1), -1
-        if labels is None:
-            labels = torch.full((len(dataset), *guessed.shape[1:]), hidden, dtype=guessed.dtype)
-        labels[suite.parts()[part]] = guessed.cpu()
-    assert labels is not None
+    found = [outputs(network, suite, part)[0].prediction for part in PARTS]
+    moments = [each.mean for each in found if isinstance(each, Moments)]
+    classes = [each.logits.argmax(-1) for each in found if isinstance(each, Logits)]
+    guessed = torch.cat(moments or classes).cpu()
+    labels = torch.full(
+        (len(dataset), *guessed.shape[1:]), float("nan") if moments else -1, dtype=guessed.dtype
+    )
+    labels[torch.cat([suite.parts()[part] for part in PARTS])] = guessed
     return Relabelled(dataset, labels)
 
 
@@ -323,11 +328,14 @@ def prepare_once(experiment: Experiment, place: Path, console: Console) -> Prepa
         console: where progress is shown.
     """
     initial = load_initial(experiment)
-    splits = initial.meta["splits"] if initial else None
-    inputs = Inputs.stored(initial.meta if initial else {})
-    experiment = with_shared_options(experiment, place, trained=inputs)
-    prepared = prepare(experiment, place, console, splits=splits)
-    require_same_inputs(experiment, initial, prepared, console)
+    experiment, prepared = read_data(
+        experiment,
+        place,
+        console,
+        initial.meta if initial else None,
+        f"the run {experiment.init_from}",
+        adjustable=ADJUSTABLE,
+    )
     return guarded(experiment, prepared, console)
 
 

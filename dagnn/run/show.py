@@ -1,16 +1,85 @@
-"""What verbs print of predictions."""
+"""Predictions of new files: to a CSV file, or to the screen."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.evaluation.storage import NO_PRIORS, Priors
+from dagnn.console import print_line, print_notes, screen
+from dagnn.errors import UsageError
+from dagnn.evaluation.beyond import beyond_prior
+from dagnn.evaluation.storage import NO_PRIORS, Priors, Remarks, write_predictions
+from dagnn.parameters import Scaling
+from dagnn.run.folder import RunFolder
 from dagnn.tasks import ALL_CLASSES, AnyPredictions, task_of
 from dagnn.tasks.classification_metrics import called_unknown
+from dagnn.tasks.prior import Prior
 
+OUTSIDE = "outside_training_range"
+"""Column of a file of predictions: what of an input training has not seen; empty if nothing."""
+STATISTICS = "statistics"
+"""Column of a file of predictions: the suite whose statistics inputs are seen through."""
+FIRST_COLUMNS = "suite,role,split,id,"
+"""How every file of predictions begins."""
+_OTHER = "Give another --out"
 SHOWN = 50
 """Rows of predictions that a screen is filled with."""
+
+
+def require_replaceable(out: Path | None) -> None:
+    """Refuse a file that holds something else than predictions.
+
+    Args:
+        out: where predictions shall go; None is the screen.
+
+    Raises:
+        UsageError: it does, or it cannot be a file.
+    """
+    if out is None or not out.exists():
+        return
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder. Give --out a file, such as {out / 'new.csv'}.")
+    run = RunFolder(out.parent)
+    if run.config.is_file() and out.resolve() == run.predictions.resolve():
+        raise UsageError(f"{out} holds what {run.path} is measured by. {_OTHER}.")
+    with out.open(encoding="utf-8-sig", errors="replace") as stream:
+        start = next((line for line in stream if line.strip()), FIRST_COLUMNS)
+    if not start.startswith(FIRST_COLUMNS):
+        raise UsageError(f"{out} exists and does not hold predictions. {_OTHER}.")
+
+
+def deliver(
+    predictions: Sequence[AnyPredictions],
+    out: Path | None,
+    console: Console,
+    remarks: Remarks,
+    *,
+    scaling: Scaling,
+    mock: bool,
+) -> None:
+    """Write predictions to a CSV file, with columns of remarks, or show them.
+
+    Args:
+        predictions: what to deliver, of one suite each.
+        out: CSV file; the screen if None.
+        console: where to say which, and what reaches beyond the prior.
+        remarks: further columns.
+        scaling: names and priors of the training set; none of classes.
+        mock: whether network or inputs come of mock data; every row of the file says so.
+    """
+    priors = Prior.within(scaling.limits)
+    print_notes(console, [each.sentence() for each in beyond_prior(predictions, priors)])
+    for each in predictions:
+        tell_unknown(each, console)
+        if out is None:
+            show_predictions(each, screen(), priors)
+    if out is not None:
+        write_predictions(out, predictions, remarks, priors=priors, mock=mock)
+        count = sum(len(each.ids) for each in predictions)
+        print_line(console, f"{count} predictions: {out}")
 
 
 def show_predictions(

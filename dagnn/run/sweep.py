@@ -5,8 +5,7 @@ interrupted is resumed, the others are trained. So the same command line, given
 again, goes on where it stopped, and asks for more seeds by a larger number.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from rich.markup import escape
 
 from dagnn.catalogs.suites import find_suite, known_suites
 from dagnn.config import Experiment
-from dagnn.console import log
+from dagnn.console import log, print_line, print_notes
 from dagnn.errors import DagnnError, Interrupted, UsageError
 from dagnn.report.comparison.notes import shared_split
 from dagnn.report.comparison.runs import Settings, differing, flatten
@@ -28,17 +27,8 @@ from dagnn.run.train import is_complete, resume, train
 FEWEST_TO_LEAVE_OUT = 3
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One run of a sweep.
-
-    Attributes:
-        folder: where it lies.
-        experiment: what it is.
-    """
-
-    folder: Path
-    experiment: Experiment
+Plans = Mapping[Path, Experiment]
+"""Folder of each run → what it is."""
 
 
 def train_seeds(
@@ -67,8 +57,8 @@ def train_seeds(
     """
     out = out or Path("runs") / f"{experiment.name}-seeds"
     console = console or log()
-    _say_what_is_shared(experiment, seeds, console)
-    return run_plans(_seeds(experiment, seeds, out), out, mock=mock, console=console)
+    _note_shared_split(experiment, seeds, console)
+    return _run_all(_seeds(experiment, seeds, out), out, mock=mock, console=console)
 
 
 def train_matrix(
@@ -102,14 +92,14 @@ def train_matrix(
     """
     out = out or Path("runs") / f"{experiment.name}-matrix"
     console = console or log()
-    _say_what_is_shared(experiment, seeds, console)
-    plans = []
+    _note_shared_split(experiment, seeds, console)
+    plans: dict[Path, Experiment] = {}
     for sources, target in pairings(suites, leave_one_out):
         roles = {"source": list(sources), "target": [target]}
         paired = experiment.model_copy(update=roles)
         labelled, aligned = ([find_suite(s).short_name for s in names] for names in roles.values())
-        plans += _seeds(paired, seeds, out / f"{'+'.join(labelled)}-to-{aligned[0]}")
-    return run_plans(plans, out, mock=mock, console=console)
+        plans |= _seeds(paired, seeds, out / f"{'+'.join(labelled)}-to-{aligned[0]}")
+    return _run_all(plans, out, mock=mock, console=console)
 
 
 def pairings(suites: Sequence[str], leave_one_out: bool) -> list[tuple[tuple[str, ...], str]]:
@@ -145,133 +135,100 @@ def _called(suite: str) -> str:
     return short if short in known_suites() else suite
 
 
-def _say_what_is_shared(experiment: Experiment, seeds: int, console: Console) -> None:
-    """Say before hours are spent that seeds of one start have one split."""
+def _note_shared_split(experiment: Experiment, seeds: int, console: Console) -> None:
+    """Note before hours are spent that seeds of one start have one split."""
     if seeds > 1 and experiment.init_from is not None:
-        text = escape(shared_split(experiment.init_from))
-        console.print(f"[yellow]Note:[/] {text}", highlight=False, soft_wrap=True)
+        print_notes(console, [shared_split(experiment.init_from)])
 
 
-def _seeds(experiment: Experiment, seeds: int, out: Path) -> list[Plan]:
+def _seeds(experiment: Experiment, seeds: int, out: Path) -> dict[Path, Experiment]:
     if seeds < 1:
         raise UsageError(f"--seeds counts runs from 1 on, got {seeds}.")
     numbers = range(experiment.seed, experiment.seed + seeds)
-    return [
-        Plan(out / f"seed-{seed}", experiment.model_copy(update={"seed": seed}))
-        for seed in numbers
-    ]  # fmt: skip
+    return {out / f"seed-{n}": experiment.model_copy(update={"seed": n}) for n in numbers}
 
 
-def run_plans(
-    plans: Sequence[Plan], out: Path, *, mock: bool = False, console: Console | None = None
-) -> Path:
+def _run_all(plans: Plans, out: Path, *, mock: bool, console: Console) -> Path:
     """Train what is not there yet, then compare all runs.
-
-    Args:
-        plans: what there shall be.
-        out: the folder that the comparison is written into.
-        mock: use mock universes even where there are data.
-        console: where progress goes; standard error if None.
 
     Raises:
         UsageError: a folder holds a run of other settings.
         Interrupted: Ctrl-C was pressed.
     """
-    console = console or log()
-    for plan in plans:  # before hours are spent on the first
-        check(plan.experiment)
-        _require_same(plan)
+    for folder, experiment in plans.items():  # before hours are spent on the first
+        check(experiment)
+        _require_same(folder, experiment)
     require_place(out / "comparison")
     if not mock:
-        _require_data(plans)
-    names = run_names([plan.folder for plan in plans])
-    for number, (plan, name) in enumerate(zip(plans, names, strict=True), start=1):
-        console.rule(f"{number} of {len(plans)} · {escape(name)}")
-        try:
-            _run(plan, mock, console)
-        except (Interrupted, KeyboardInterrupt) as interruption:
-            raise Interrupted(_how_to_go_on(plans, out)) from interruption
-        except DagnnError as error:
-            console.print(
-                f"{name} failed; {_count(plans)} are finished. The same command goes on with it.",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
-            raise error
+        seen: set[tuple[str, ...]] = set()
+        for folder, experiment in plans.items():
+            pairing = (*experiment.source, "", *experiment.target)
+            if pairing not in seen and not is_complete(RunFolder(folder)):
+                seen.add(pairing)
+                require_present(experiment)
     try:
-        return compare([plan.folder for plan in plans], out=out / "comparison", console=console)
-    except KeyboardInterrupt as interruption:
-        raise Interrupted(_how_to_go_on(plans, out)) from interruption
+        runs = zip(run_names([*plans]), plans.items(), strict=True)
+        for number, (name, (folder, experiment)) in enumerate(runs, start=1):
+            console.rule(f"{number} of {len(plans)} · {escape(name)}")
+            try:
+                _run(folder, experiment, mock, console)
+            except Interrupted:
+                raise
+            except DagnnError:
+                done = f"{name} failed; {_count(plans)} are finished."
+                print_line(console, f"{done} The same command goes on with it.")
+                raise
+        return compare([*plans], out=out / "comparison", console=console)
+    except (Interrupted, KeyboardInterrupt) as interruption:
+        raise Interrupted(
+            f"Interrupted. {_count(plans)} in {out} are finished. The same command line goes on: "
+            "it keeps what is finished and resumes what was begun."
+        ) from interruption
 
 
-def _require_data(plans: Sequence[Plan]) -> None:
-    """See once for every pairing that is still to be trained that its suites are there."""
-    seen: set[tuple[str, ...]] = set()
-    for plan in plans:
-        pairing = (*plan.experiment.source, "", *plan.experiment.target)
-        if pairing not in seen and not is_complete(RunFolder(plan.folder)):
-            seen.add(pairing)
-            require_present(plan.experiment)
-
-
-def _run(plan: Plan, mock: bool, console: Console) -> None:
+def _run(path: Path, experiment: Experiment, mock: bool, console: Console) -> None:
     """Skip, resume or train one run."""
-    folder = RunFolder(plan.folder)
+    folder = RunFolder(path)
     if is_complete(folder):
-        console.print(
-            f"{plan.folder} is finished and kept.", markup=False, highlight=False, soft_wrap=True
-        )
+        print_line(console, f"{path} is finished and kept.")
     elif folder.environment.is_file():
-        console.print(
-            f"{plan.folder} was interrupted: going on.",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
-        resume(plan.folder, console=console)
+        print_line(console, f"{path} was interrupted: going on.")
+        resume(path, console=console)
     else:
         # Stopped between its first two files: nothing but the configuration is there.
         folder.config.unlink(missing_ok=True)
-        train(plan.experiment, out=plan.folder, mock=mock, console=console)
+        train(experiment, out=path, mock=mock, console=console)
 
 
-def _require_same(plan: Plan) -> None:
-    """Refuse a folder whose run has other settings than are asked for now.
+def _require_same(path: Path, experiment: Experiment) -> None:
+    """Refuse a folder whose run has other settings.
 
     Raises:
         UsageError: it has; the message names them.
     """
-    folder = RunFolder(plan.folder)
+    folder = RunFolder(path)
     if not folder.config.is_file():
         return
-    stored = folder.read_experiment()
-    found = differing([_settings(stored, plan.experiment), _settings(plan.experiment)])
+    stored = _settings(folder.read_experiment(), experiment)
+    found = differing([stored, _settings(experiment, experiment)])
     if found:
-        told = "; ".join(f"{key} {was}, now {now}" for key, (was, now) in found.items())
+        changes = "; ".join(f"{key} {was}, now {now}" for key, (was, now) in found.items())
         raise UsageError(
-            f"{plan.folder} was begun with other settings ({told}). Give another --out, or the "
+            f"{path} was begun with other settings ({changes}). Give another --out, or the "
             "settings that it was begun with."
         )
 
 
-def _settings(experiment: Experiment, asked: Experiment | None = None) -> Settings:
-    """Flatten what a run depends on; a data folder only where one was asked for."""
+def _settings(experiment: Experiment, wanted: Experiment) -> Settings:
+    """Flatten what a run depends on; a data folder only where the wanted run names one."""
     found = dict(flatten(experiment.model_dump(mode="json")))
-    path = (asked or experiment).data.path
-    found["data.path"] = "default" if path is None else str(Path(found["data.path"]).absolute())
+    named = wanted.data.path is not None
+    found["data.path"] = str(Path(found["data.path"]).absolute()) if named else "default"
     for free in ("data.workers", "training.device"):
         found.pop(free)
     return found
 
 
-def _count(plans: Sequence[Plan]) -> str:
-    done = sum(is_complete(RunFolder(plan.folder)) for plan in plans)
+def _count(plans: Plans) -> str:
+    done = sum(is_complete(RunFolder(folder)) for folder in plans)
     return f"{done} of {len(plans)} runs"
-
-
-def _how_to_go_on(plans: Sequence[Plan], out: Path) -> str:
-    return (
-        f"Interrupted. {_count(plans)} in {out} are finished. The same command line goes on: it "
-        "keeps what is finished and resumes what was begun."
-    )

@@ -1,69 +1,48 @@
 """Train an experiment, evaluate it on every suite, and write the run directory."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from rich.console import Console
 
 from dagnn.config import Experiment
-from dagnn.console import busy, log
-from dagnn.data.requests import Inputs
-from dagnn.errors import DagnnError, Interrupted
-from dagnn.evaluation.measure import DRAWN, MODEL, ORACLE, SOURCE_ONLY
+from dagnn.console import log, print_line
+from dagnn.environment import collect_environment
+from dagnn.errors import CheckpointError, DagnnError, Interrupted
+from dagnn.evaluation.measure import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.evaluation.storage import read_predictions, read_results
 from dagnn.files import write_text
 from dagnn.models import Network
-from dagnn.records import Result
 from dagnn.report.history import read_epochs
-from dagnn.robustness.examine import write_examination
 from dagnn.run.assemble import check, choose_device, on_this_machine
-from dagnn.run.baselines import baseline_predictions, guesses, measure
-from dagnn.run.calibrate import Plan, apply_scale, calibrated, on_target_labels
-from dagnn.run.data import locate_data, prepare, require_inputs, with_shared_options
-from dagnn.run.facts import require_same_data, run_facts
-from dagnn.run.fitting import fit_network, has_ended
-from dagnn.run.folder import RunFolder, require_free
-from dagnn.run.initial import (
+from dagnn.run.calibrate import calibrated
+from dagnn.run.data import locate_data, read_data
+from dagnn.run.fitting import (
+    ADJUSTABLE,
+    fit_network,
     inherited_notes,
+    is_trained,
     load_initial,
     require_same_classes,
-    require_same_inputs,
     stored_meta,
 )
-from dagnn.run.outputs import stamped, tell_results, title, with_latents, write_pages, write_tables
-from dagnn.run.prepared import Prepared, stored_truth
-from dagnn.run.ranges import guarded, stored_intervals
-from dagnn.run.robustness import examine_networks
-from dagnn.run.trained import apply_novelty, learn_familiar, predict_all
+from dagnn.run.folder import NOT_EVALUATED, Note, RunFolder, RunRecord, require_free
+from dagnn.run.outputs import RunResult, finish, title, with_latents
+from dagnn.run.prepared import Prepared, SuiteData, stored_truth
+from dagnn.run.ranges import alarm_text, guarded
+from dagnn.run.trained import apply_novelty, apply_scale, learn_familiar, predict_all, trainings
 from dagnn.tasks import AnyPredictions
-from dagnn.tasks.prior import Prior
 from dagnn.training import Checkpoint, legend
 
-TOLD = {
+LABELS = {
     MODEL: "the model",
     SOURCE_ONLY: "the comparison without adaptation (source-only)",
     ORACLE: "the ORACLE, on target labels",
 }
 """What progress calls each training of a run."""
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run came to.
-
-    Attributes:
-        folder: the run directory.
-        results: one row per suite, split, parameter, metric and model.
-        predictions: per model, suite and split.
-        mock: whether any of the data are synthetic.
-    """
-
-    folder: Path
-    results: list[Result]
-    predictions: list[AnyPredictions]
-    mock: bool
 
 
 def train(
@@ -94,44 +73,82 @@ def train(
         highlight=False,
     )
     place = locate_data(experiment, mock, console)
-    others = experiment.evaluation.suites
-    splits = initial.meta["splits"] if initial else None
-    begun = Inputs.stored(initial.meta if initial else {})
-    experiment = with_shared_options(experiment, place, others, begun)
-    prepared = prepare(experiment, place, console, others=others, splits=splits)
-    require_same_inputs(experiment, initial, prepared, console)
+    experiment, prepared = read_data(
+        experiment,
+        place,
+        console,
+        initial.meta if initial else None,
+        f"the run {experiment.init_from}",
+        others=experiment.evaluation.suites,
+        adjustable=ADJUSTABLE,
+    )
     prepared = guarded(experiment, prepared, console)
     folder = RunFolder.create(out, experiment.name)
     stored = experiment.data.model_copy(update={"path": place.absolute()})
     experiment = experiment.model_copy(update={"data": stored})
     write_text(folder.config, experiment.to_yaml())
     targets = [suite.name for suite in prepared.of_role("target")]
-    folder.write_environment(run_facts(experiment, prepared, inherited_notes(initial, targets)))
+    folder.write_record(run_record(experiment, prepared, inherited_notes(initial, targets)))
     return _run(experiment, prepared, folder, initial, console)
 
 
-def _train_on(path: Path, console: Console) -> RunResult:
+def resume(path: Path, *, console: Console | None = None) -> RunResult:
+    """Continue a run from its last checkpoint, as if it had never stopped.
+
+    A run that is finished is left as it is: nothing is read but its results.
+
+    Args:
+        path: run directory.
+        console: where progress goes; standard error if None.
+
+    Raises:
+        DagnnError: there is no such run, or its data have changed.
+    """
+    console = console or log()
     folder = RunFolder.open(path)
+    if not is_complete(folder):
+        return _train_on(folder, console)
+    print_line(console, _nothing_to_do(folder))
+    predictions = with_latents(folder, read_predictions(folder.predictions))
+    results = read_results(folder.results)
+    return RunResult(path, results, predictions, folder.read_record().any_mock)
+
+
+def is_complete(folder: RunFolder) -> bool:
+    """Whether everything that a run trains is trained, calibrated, and was measured after that.
+
+    That results exist does not say so: an interrupted run can be evaluated as far as it is.
+    """
+    if not folder.is_finished() or folder.read_record().complete is False:
+        return False
+    asked = trainings(folder, folder.read_experiment())
+    return all(is_trained(each.folder, each.experiment) for each in asked)
+
+
+def _train_on(folder: RunFolder, console: Console) -> RunResult:
+    """Train what is not trained yet of a run, and measure it."""
     experiment = _moved_here(folder.read_experiment(), console)
     check(experiment)
     place = locate_data(experiment, False, console)
     initial, stored = load_initial(experiment), stored_meta(folder)
-    before = stored or (initial.meta if initial else None)
-    others = experiment.evaluation.suites
-    inputs = Inputs.stored(stored or {})
-    experiment = with_shared_options(experiment, place, others, inputs)
-    prepared = prepare(
+    # Without a checkpoint of its own yet, a run goes on from what it started from.
+    meta = stored or (initial.meta if initial else None)
+    whose = f"the run {folder.path if stored else experiment.init_from}"
+    experiment, prepared = read_data(
         experiment,
         place,
         console,
-        others=others,
-        splits=before["splits"] if before else None,
+        meta,
+        whose,
+        others=experiment.evaluation.suites,
+        adjustable=ADJUSTABLE if stored is None else (),
         truth=stored_truth(stored) if stored else None,
     )
-    if stored is not None:
-        require_inputs(prepared.suites[0], inputs, f"the run {path}", console)
     require_same_data(folder, prepared)
-    prepared = replace(prepared, intervals=stored_intervals(folder.read_environment()))
+    # What an evaluation half way noted holds no longer.
+    record = folder.read_record().updated(evaluation=NOT_EVALUATED, complete=False)
+    folder.write_record(record)
+    prepared = replace(prepared, intervals=record.intervals)
     return _run(experiment, prepared, folder, initial, console)
 
 
@@ -139,12 +156,11 @@ def _moved_here(stored: Experiment, console: Console) -> Experiment:
     """Return the experiment of a run, and say so where it goes on on another device."""
     experiment = on_this_machine(stored)
     if experiment != stored:
-        console.print(
+        there = choose_device(experiment.training.device)
+        print_line(
+            console,
             f"Note: the device of this run, {stored.training.device}, is not here; it goes on on "
-            f"{choose_device(experiment.training.device)}.",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
+            f"{there}.",
         )
     return experiment
 
@@ -184,131 +200,25 @@ def _train_and_measure(
     networks: dict[str, Network] = {}
     explained = legend(console.is_terminal, bool(prepared.truth.classes))
     console.print(explained, markup=False, highlight=False, soft_wrap=not console.is_terminal)
-    for plan in _plans(experiment, prepared, folder):
+    for training in trainings(folder, experiment):
+        own, label = training.own(prepared), training.label
         network = fit_network(
-            plan.experiment,
-            plan.prepared,
-            plan.folder,
+            training.experiment,
+            own,
+            training.folder,
             console,
             initial=initial,
-            label=TOLD[plan.label],
-            title=plan.label,
+            label=LABELS[label],
+            title=label,
             root=folder.path,
         )
-        # The oracle has learned the labels of training items: only others measure it.
-        together = experiment.evaluation.transductive and plan.label != ORACLE
-        raw = predict_all(network, prepared, plan.label, plan.known, transductive=together)
-        scale = calibrated(plan, network, initial, console, folder.path)
-        familiar = learn_familiar(plan.folder, network, plan.prepared, plan.known)
-        predictions += apply_scale(scale, apply_novelty(familiar, raw), plan.labelled)
-        networks[plan.label] = network
+        raw = predict_all(network, prepared, label, own.trained, transductive=training.transductive)
+        scale = calibrated(training, own, network, initial, console, folder.path)
+        familiar = learn_familiar(training.folder, network, own, own.trained)
+        labelled = [suite.name for suite in own.of_role("source")]
+        predictions += apply_scale(scale, apply_novelty(familiar, raw), labelled)
+        networks[label] = network
     return finish(experiment, prepared, folder, predictions, networks, console)
-
-
-def _plans(experiment: Experiment, prepared: Prepared, folder: RunFolder) -> list[Plan]:
-    plans = [Plan(experiment, prepared, folder, MODEL)]
-    asked = experiment.evaluation
-    if asked.compare_source_only:
-        alone = experiment.without_adaptation()
-        plans.insert(0, Plan(alone, prepared, folder.source_only, SOURCE_ONLY))
-    if asked.compare_oracle and experiment.target:
-        oracle = experiment.on_target_labels()
-        plans.append(Plan(oracle, on_target_labels(prepared), folder.oracle, ORACLE))
-    return plans
-
-
-def finish(
-    experiment: Experiment,
-    prepared: Prepared,
-    folder: RunFolder,
-    predictions: list[AnyPredictions],
-    networks: Mapping[str, Network],
-    console: Console,
-) -> RunResult:
-    """Measure predictions, examine networks, write every output and print the table."""
-    predictions = [*baseline_predictions(experiment, prepared), *predictions]
-    predictions = [*guesses(experiment, prepared, predictions), *predictions]
-    results = measure(experiment, prepared, predictions)
-    mock = stamped(folder.read_environment())
-    priors = Prior.within(prepared.scaling.limits)
-    write_tables(folder, predictions, results, priors=priors, mock=mock)
-    drawn = {name: network for name, network in networks.items() if name in DRAWN}
-    with busy(console, "Measuring and examining the networks"):
-        classes = prepared.truth.classes
-        found = examine_networks(experiment, prepared, drawn) if classes else None
-    if found is not None:
-        write_examination(folder.path, found, mock=mock)
-    with busy(console, "Drawing the report"):
-        report = write_pages(folder, experiment, predictions, results)
-    tell_results(folder, experiment, predictions, results, report, console)
-    return RunResult(folder.path, results, predictions, mock)
-
-
-def resume(path: Path, *, console: Console | None = None) -> RunResult:
-    """Continue a run from its last checkpoint, as if it had never stopped.
-
-    A run that is finished is left as it is: nothing is read but its results.
-
-    Args:
-        path: run directory.
-        console: where progress goes; standard error if None.
-
-    Raises:
-        DagnnError: there is no such run, or its data have changed.
-    """
-    console = console or log()
-    folder = RunFolder.open(path)
-    if not is_complete(folder):
-        _forget_evaluation(folder)
-        return _train_on(path, console)
-    console.print(_nothing_to_do(folder), markup=False, highlight=False, soft_wrap=True)
-    predictions = with_latents(folder, read_predictions(folder.predictions))
-    mock = stamped(folder.read_environment())
-    return RunResult(path, read_results(folder.results), predictions, mock)
-
-
-def _forget_evaluation(folder: RunFolder) -> None:
-    """Drop what an evaluation half way said of the state that it saw."""
-    if folder.environment.is_file():
-        facts = folder.read_environment()
-        folder.write_environment(facts | {"evaluation": {"mock": False, "notes": []}})
-
-
-def is_complete(folder: RunFolder) -> bool:
-    """Whether every network of a run is trained, calibrated, and was measured after that.
-
-    That results exist does not tell: an interrupted run can be evaluated as far as it is. Nor
-    do new results: the report is drawn minutes after them, and until then an old one may lie there.
-    """
-    if not folder.is_finished():
-        return False
-    trainings = list(_trainings(folder, folder.read_experiment()))
-    if not all(_is_trained(part, asked) for part, asked in trainings):
-        return False
-    made = [part.checkpoints / "last.pt" for part, _ in trainings]
-    fitted = (file for part, _ in trainings for file in (part.calibration, part.novelty))
-    made += [file for file in fitted if file.is_file()]
-    told = (folder.results, folder.predictions, folder.report, folder.model_card)
-    return max(map(_written_at, made)) <= min(map(_written_at, told))
-
-
-def _written_at(file: Path) -> int:
-    return file.stat().st_mtime_ns
-
-
-def _trainings(folder: RunFolder, experiment: Experiment) -> Iterator[tuple[RunFolder, Experiment]]:
-    """Give every network that a run was asked for, with what it was to be."""
-    yield folder, experiment
-    if experiment.evaluation.compare_source_only:
-        yield folder.source_only, experiment.without_adaptation()
-    if experiment.evaluation.compare_oracle and experiment.target:
-        yield folder.oracle, experiment.on_target_labels()
-
-
-def _is_trained(folder: RunFolder, experiment: Experiment) -> bool:
-    """Whether a training has come to its end, and its answers were calibrated if they should be."""
-    calibrated = experiment.calibration.variance == "none" or folder.calibration.is_file()
-    return calibrated and has_ended(folder, experiment)
 
 
 def _nothing_to_do(folder: RunFolder) -> str:
@@ -323,3 +233,91 @@ def _nothing_to_do(folder: RunFolder) -> str:
         f"--init-from {quoted}\n"
         f"Report: {folder.report}"
     )
+
+
+def run_record(
+    experiment: Experiment, prepared: Prepared, inherited: Sequence[Note] = ()
+) -> RunRecord:
+    """Collect what a run records about itself: versions, command, data, and what qualifies it.
+
+    Args:
+        experiment: what is run.
+        prepared: its data.
+        inherited: what the weights that training starts from have seen.
+    """
+    suites, members = prepared.suites, experiment.model.members
+    environment = collect_environment(
+        seed=experiment.seed,
+        device=str(choose_device(experiment.training.device)),
+        data={suite.name: suite.loaded.fingerprint for suite in suites},
+    )
+    encoder = experiment.model.encoder.name
+    article = "an" if encoder[0] in "aeiou" else "a"
+    what = article if members == 1 else f"a deep ensemble of {members} networks, each {article}"
+    terms = ", ".join(f"{key} (weight {t.weight:g})" for key, t in experiment.loss.terms.items())
+    return RunRecord(
+        **environment,
+        mock=prepared.mock or any(note.kind == "MOCK" for note in inherited),
+        evaluation=NOT_EVALUATED,
+        notes=[*inherited, *_notes(experiment, prepared)],
+        prior_intervals={
+            f"{each.suite}, {each.parameter}": (each.low, each.high, each.limit)
+            for each in prepared.intervals
+        },
+        training_items={f"{suite.role} {suite.name}": _items_of(suite) for suite in suites},
+        coverage=coverage_of(prepared),
+        priors=prepared.scaling.limits,
+        inputs=suites[0].loaded.dataset.describe(),
+        classes=list(prepared.truth.classes),
+        members=members,
+        description=f"{what.capitalize()} {encoder} encoder with {experiment.loss.task.name} loss; "
+        f"domain terms: {terms or 'none'}.",
+        complete=False,
+    )
+
+
+def coverage_of(prepared: Prepared) -> dict[str, Any]:
+    """Return by suite how many of its items were found and used, and why others were not."""
+    found = {suite.name: suite.loaded.coverage for suite in prepared.suites}
+    return {name: coverage.to_dict() for name, coverage in found.items() if coverage is not None}
+
+
+def _items_of(suite: SuiteData) -> str:
+    """Return how many items each split of a suite has, and how many there are."""
+    parts = ", ".join(f"{len(rows)} {part}" for part, rows in suite.parts().items())
+    coverage = suite.loaded.coverage
+    return parts if coverage is None else f"{parts}; {coverage}"
+
+
+def _notes(experiment: Experiment, prepared: Prepared) -> Iterator[Note]:
+    """Give what a reader of the results must know."""
+    for suite in prepared.suites:
+        for note in suite.loaded.notes:
+            yield Note(text=f"{suite.name}: {note}")
+    for name, (low, high) in experiment.data.target_prior.items():
+        text = f"targets were restricted to {name} between {low:g} and {high:g}, by their labels."
+        yield Note(kind="STRESS TEST", text=text)
+    if experiment.evaluation.transductive and experiment.target:
+        yield Note(
+            text="Targets are measured on all of their items (split all), also on those that "
+            "training has seen, without labels."
+        )
+    if experiment.loss.task.options.get("weights") == "balanced":
+        yield Note(
+            text="The loss was balanced: probabilities are those of equally frequent classes, "
+            "whatever their frequencies in the source."
+        )
+    for interval in prepared.intervals:
+        if interval.alarm:
+            yield Note(kind="ALARM", text=alarm_text(interval))
+
+
+def require_same_data(folder: RunFolder, prepared: Prepared) -> None:
+    """Refuse to continue on other data than the run began with."""
+    before = folder.read_record().data
+    for suite in prepared.suites:
+        if suite.split is not None and before.get(suite.name) != suite.loaded.fingerprint:
+            raise CheckpointError(
+                f"The data of {suite.name} in {prepared.folder} are not those that {folder.path} "
+                "was trained with. Restore them, or start a new run."
+            )

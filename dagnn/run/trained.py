@@ -1,7 +1,7 @@
 """A trained network in use: opened, adapted, predicting, and calibrated as when it was trained."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -10,18 +10,82 @@ import torch
 from torch import Tensor
 
 from dagnn.config import Experiment
-from dagnn.errors import CheckpointError, UsageError
+from dagnn.errors import CheckpointError, DataError, UsageError
+from dagnn.evaluation.measure import MODEL, ORACLE, SOURCE_ONLY
 from dagnn.evaluation.predict import predict
 from dagnn.models import Network
 from dagnn.records import Dataset
 from dagnn.run.assemble import choose_device, make_network, on_this_machine
-from dagnn.run.folder import RunFolder
-from dagnn.run.meta import load_trained
+from dagnn.run.folder import RunFolder, load_trained
 from dagnn.run.prepared import Prepared, SuiteData, stored_truth
-from dagnn.stored import reading
-from dagnn.tasks import AnyPredictions, of_classes
+from dagnn.stored import read_json, reading
+from dagnn.tasks import CLASSIFICATION, AnyPredictions, Task, of_classes
 from dagnn.training import Checkpoint, load_checkpoint, load_weights
+from dagnn.trust.error_bars import Temperature, VarianceScale
 from dagnn.trust.novelty import Novelty
+
+AnyScale = VarianceScale | Temperature
+FEWEST_TO_ADAPT = 20
+ITEMS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a run; its networks are as many as the experiment has members.
+
+    Attributes:
+        label: how tables call it.
+        folder: where its checkpoints go.
+        experiment: what is trained.
+    """
+
+    label: str
+    folder: RunFolder
+    experiment: Experiment
+
+    def own(self, prepared: Prepared) -> Prepared:
+        """Return the data of the run in the roles that this training gives them."""
+        return on_target_labels(prepared) if self.label == ORACLE else prepared
+
+    @property
+    def transductive(self) -> bool:
+        """Whether all items of targets measure it: the oracle has learned labels of some."""
+        return self.experiment.evaluation.transductive and self.label != ORACLE
+
+
+def trainings(folder: RunFolder, experiment: Experiment) -> list[Training]:
+    """Return everything that a run trains, in order.
+
+    The surrogates of the target follow from the data, see
+    :func:`dagnn.run.calibrate.surrogates`: each model is calibrated on its own.
+    """
+    asked = experiment.evaluation
+    found = [Training(MODEL, folder, experiment)]
+    if asked.compare_source_only:
+        alone = experiment.without_adaptation()
+        found.insert(0, Training(SOURCE_ONLY, folder.source_only, alone))
+    if asked.compare_oracle and experiment.target:
+        found.append(Training(ORACLE, folder.oracle, experiment.on_target_labels()))
+    return found
+
+
+def on_target_labels(prepared: Prepared) -> Prepared:
+    """Return the data with the targets in the place of the sources: for the ORACLE.
+
+    Raises:
+        DataError: the truth of a training item is unknown.
+    """
+    targets = prepared.of_role("target")
+    for suite in targets:
+        truth = suite.loaded.dataset.y[suite.parts()["train"]]
+        unknown = truth.isnan().any() if truth.is_floating_point() else (truth < 0).any()
+        if bool(torch.as_tensor(unknown)):
+            raise DataError(
+                f"The oracle trains on the labels of {suite.name}, and some are unknown. Leave "
+                "evaluation.compare_oracle out."
+            )
+    suites = [suite.numbered("source", domain) for domain, suite in enumerate(targets)]
+    return replace(prepared, suites=tuple(suites), intervals=())
 
 
 @dataclass(frozen=True)
@@ -74,7 +138,7 @@ def load_network(folder: RunFolder, experiment: Experiment) -> tuple[Network, Ch
 
 
 def unfinished(folder: RunFolder, experiment: Experiment) -> list[str]:
-    """Say so where a run is evaluated before its training has ended."""
+    """Return notes on a run that is evaluated before its training has ended."""
     epoch, planned = load_checkpoint(folder.checkpoints / "last.pt").epoch, experiment.training
     notes = []
     if epoch < planned.epochs and planned.patience is None:
@@ -83,17 +147,13 @@ def unfinished(folder: RunFolder, experiment: Experiment) -> list[str]:
 
 
 def uncalibrated(folder: RunFolder, experiment: Experiment) -> list[str]:
-    """Say so where answers should be calibrated and are not."""
+    """Return a note where predictions should be calibrated and are not."""
     if experiment.calibration.variance == "none" or folder.calibration.is_file():
         return []
     return [
         f"Not calibrated: {folder.calibration} is absent. How sure the network says it is, is "
         f"uncorrected. Finish the run with: dagnn train --resume {quote(str(folder.path))}"
     ]
-
-
-FEWEST_TO_ADAPT = 20
-ITEMS_AT_ONCE = 512
 
 
 def predict_all(
@@ -129,23 +189,6 @@ def predict_all(
         for part, index in parts.items():
             predictions.append(_predict_part(seen_by, suite, prepared, part, index, known, model))
     return predictions
-
-
-def predict_taught(
-    network: Network, prepared: Prepared, part: str, known: Sequence[str]
-) -> list[AnyPredictions]:
-    """Predict the items of one part of every source, also those that training learned from.
-
-    Args:
-        network: trained network.
-        prepared: whose sources to predict.
-        part: ``train`` or ``valid``.
-        known: short names of the suites that the network was trained on, by their number.
-    """
-    return [
-        _predict_part(network, suite, prepared, part, suite.parts()[part], known, "model")
-        for suite in prepared.of_role("source")
-    ]
 
 
 def _predict_part(
@@ -236,9 +279,14 @@ def fit_familiar(network: Network, taught: Prepared, known: Sequence[str]) -> No
     """
     if not taught.truth.classes:
         return None
-    return Novelty.fit(
-        *(of_classes(predict_taught(network, taught, split, known)) for split in ("train", "valid"))
+    train, valid = (
+        [
+            _predict_part(network, suite, taught, part, suite.parts()[part], known, "model")
+            for suite in taught.of_role("source")
+        ]
+        for part in ("train", "valid")
     )
+    return Novelty.fit(of_classes(train), of_classes(valid))
 
 
 def read_familiar(folder: RunFolder) -> Novelty | None:
@@ -251,5 +299,36 @@ def read_familiar(folder: RunFolder) -> Novelty | None:
 
 
 def apply_novelty(novelty: Novelty | None, predictions: Sequence[Any]) -> list[Any]:
-    """Say of uncalibrated predictions how unlike what was taught each item is, where known."""
+    """Add to uncalibrated predictions how unlike the training set each item is, where known."""
     return [novelty.apply(each) if novelty else each for each in predictions]
+
+
+def apply_scale(
+    scale: AnyScale | None, predictions: Sequence[Any], labelled: Sequence[str]
+) -> list[Any]:
+    """Calibrate predictions; suites without labels are inflated as surrogates ask for.
+
+    Args:
+        scale: of the network that made them; None leaves them as they are.
+        predictions: of any suites.
+        labelled: short names of the suites whose labels the network was trained on.
+    """
+    if isinstance(scale, VarianceScale):
+        return [scale.apply(each, labelled=each.suite in labelled) for each in predictions]
+    return [scale.apply(each) if scale else each for each in predictions]
+
+
+def read_scale(folder: RunFolder, task: Task) -> AnyScale | None:
+    """Read the calibration of a run; None where a network is believed as it is.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    if not folder.calibration.is_file():
+        return None
+    advice = "Delete it to see uncalibrated answers."
+    with reading(folder.calibration, advice):
+        stored = read_json(folder.calibration, advice)
+        if task is CLASSIFICATION:
+            return Temperature.from_dict(stored)
+        return VarianceScale.from_dict(stored)

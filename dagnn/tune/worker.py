@@ -20,8 +20,7 @@ from dagnn.config import Experiment
 from dagnn.console import print_line
 from dagnn.errors import Interrupted, NonFiniteLossError, UsageError
 from dagnn.records import EpochRecord
-from dagnn.run.assemble import reads_target
-from dagnn.run.prepared import Prepared
+from dagnn.run.prepared import Prepared, reads_target
 from dagnn.run.selection import prepare_once, target_items, target_scores, train_prepared
 from dagnn.training import Callback, Plan
 from dagnn.tune.outcomes import ERROR, MOCK, SCORES, SECONDS, WORKER, outcome_of, write_sealed

@@ -51,25 +51,9 @@ def _short(folder: RunFolder) -> None:
     folder.metrics.write_text("\n".join(lines[:-1]) + "\n")
 
 
-def _shift(file: Path, seconds: float) -> None:
-    """Let a file have been written at another time."""
-    written = file.stat().st_mtime + seconds
-    os.utime(file, (written, written))
-
-
-def _newer(name: str) -> Callable[[RunFolder], None]:
-    """Let training have gone on, or been calibrated, after everything was measured."""
-
-    def change(folder: RunFolder) -> None:
-        (folder.path / name).touch()
-        _shift(folder.path / name, 1000)
-
-    return change
-
-
-def _stale(name: str) -> Callable[[RunFolder], None]:
-    """Let a kill have kept one file of an earlier evaluation from being written again."""
-    return lambda folder: _shift(folder.path / name, -1000)
+def _unrecorded(folder: RunFolder) -> None:
+    """Let a kill have kept the run from being measured to the end."""
+    folder.write_record(folder.read_record().updated(complete=False))
 
 
 def _asks_for_oracle(folder: RunFolder) -> None:
@@ -86,13 +70,7 @@ def _asks_for_oracle(folder: RunFolder) -> None:
         _without("source_only/checkpoints/last.pt"),
         _without("source_only/metrics.jsonl"),
         _short,
-        _newer("checkpoints/last.pt"),
-        _newer("calibration.json"),
-        _newer("source_only/calibration.json"),
-        _stale("results.csv"),
-        _stale("predictions.csv"),
-        _stale("report.html"),
-        _stale("MODEL_CARD.md"),
+        _unrecorded,
         _asks_for_oracle,
     ],
 )
@@ -109,10 +87,33 @@ def test_a_run_that_lacks_its_calibration_is_not_finished(copied: RunFolder, var
     copied.config.write_text(wanted.model_copy(update={"calibration": calibration}).to_yaml())
     for folder in (copied, copied.source_only):
         folder.calibration.write_text("{}")
-        _shift(folder.calibration, -1000)
     assert is_complete(copied)
     copied.source_only.calibration.unlink()
     assert is_complete(copied) == (variance == "none")
+
+
+def test_when_files_were_copied_does_not_matter(copied: RunFolder) -> None:
+    for number, file in enumerate(sorted(copied.path.rglob("*"))):
+        os.utime(file, (number, number))
+    assert is_complete(copied)
+
+
+def test_an_evaluation_that_is_interrupted_leaves_the_run_to_be_resumed(
+    copied: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dagnn.run.outputs.write_pages", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run.evaluate(copied.path, suites=["astrid"])
+        assert copied.is_finished() and not is_complete(copied)
+        with pytest.raises(Interrupted):
+            run.resume(copied.path)
+        assert copied.is_finished() and not is_complete(copied)
+    run.evaluate(copied.path)
+    assert is_complete(copied)
 
 
 def test_patience_may_end_a_training_early(copied: RunFolder) -> None:

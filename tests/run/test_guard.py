@@ -14,9 +14,10 @@ from dagnn import run
 from dagnn.losses.objective import Window
 from dagnn.run.assemble import assemble
 from dagnn.run.data import prepare
+from dagnn.run.fitting import _inside, align_within
 from dagnn.run.folder import RunFolder
 from dagnn.run.prepared import Prepared
-from dagnn.run.ranges import _inside, align_within, guarded, stored_intervals
+from dagnn.run.ranges import guarded
 from dagnn.trust.label_shift import FEWEST, PriorInterval
 
 QUIET = Console(quiet=True)
@@ -99,8 +100,8 @@ def test_a_redrawn_report_is_qualified_as_the_first(four: Path, tmp_path: Path) 
     made = run.train(experiment, out=tmp_path / "run", console=first)
     folder = RunFolder(made.folder)
     # So few boxes are no reason for an alarm: one that was stored is told again.
-    facts = folder.read_environment()
-    folder.write_environment(facts | {"prior_intervals": {"simba, Omega_m": [0.5, 0.9, 0.9]}})
+    stored = {"simba, Omega_m": (0.5, 0.9, 0.9)}
+    folder.write_record(folder.read_record().updated(prior_intervals=stored))
     run.report(made.folder, console=again)
     told = again.export_text().splitlines()
     notes = sum("the prior of Ωₘ, 0.1 to 0.5" in line for line in told)
@@ -117,7 +118,7 @@ def test_intervals_come_back_from_the_run(four: Path, tmp_path: Path) -> None:
     experiment = load(four, *quick, target_prior={"Omega_m": (0.35, 0.5)})
     result = run.train(experiment, out=tmp_path / "run")
     folder = RunFolder(result.folder)
-    (interval,) = stored_intervals(folder.read_environment())
+    (interval,) = folder.read_record().intervals
     assert interval.suite == "simba" and interval.alarm
     before = folder.results.read_text()
     screen = Console(record=True, width=200)

@@ -18,12 +18,11 @@ from dagnn.data import MODALITIES
 from dagnn.data.mocking import skies
 from dagnn.errors import CheckpointError, UsageError
 from dagnn.robustness.examine import read_examination
-from dagnn.run.assemble import assemble, check
+from dagnn.run.assemble import assemble, check, load_parameters
 from dagnn.run.baselines import measure
 from dagnn.run.data import locate_data, prepare, read_suite
-from dagnn.run.fitting import fit_network
+from dagnn.run.fitting import fit_network, load_initial
 from dagnn.run.folder import RunFolder
-from dagnn.run.initial import load_initial, load_parameters
 from dagnn.run.robustness import paired
 from dagnn.run.trained import predict_all
 from dagnn.trust.novelty import Novelty

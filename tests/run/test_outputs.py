@@ -13,9 +13,9 @@ from dagnn.evaluation.storage import read_predictions
 from dagnn.records import ClassPredictions, EpochRecord, Result
 from dagnn.run.folder import RunFolder
 from dagnn.run.outputs import (
+    _epochs,
     how_aligned,
     show_table,
-    told_epochs,
     with_groups,
     with_latents,
     write_tables,
@@ -108,5 +108,5 @@ def test_terms_that_are_zero_by_what_they_are_are_told_nowhere(tmp_path: Path) -
     log = MetricsLog(tmp_path / "metrics.jsonl")
     log.on_start(Plan(1, 4), [record])
     settings = ["loss.terms.calm.name=statistics", "loss.terms.mmd.weight=0.2"]
-    [told] = told_epochs(log.path, run.load("base", settings))
+    [told] = _epochs(log.path, run.load("base", settings))
     assert (told.train, told.valid) == ({"task": 1.0}, {"mmd": 0.1})

@@ -24,7 +24,7 @@ from dagnn.errors import (
 )
 from dagnn.models import GraphEncoder, Network, SignedMomentsHead
 from dagnn.parameters import PARAMETERS
-from dagnn.run.initial import inherited_notes
+from dagnn.run.fitting import inherited_notes
 from dagnn.training import ProgressReport
 
 
@@ -274,11 +274,11 @@ def test_what_weights_have_seen_is_passed_on_from_run_to_run() -> None:
     training = {"select_on": "source_loss"}
     first = {"mock": True, "experiment": {"source": ["tng"], "training": training}}
     told = inherited_notes(SimpleNamespace(meta=first), [])
-    assert len(told) == 1 and told[0].startswith("MOCK")
+    assert len(told) == 1 and told[0].kind == "MOCK"
     for _ in range(2):  # runs on real data that start from it, one after the other
         later = {"mock": False, "experiment": first["experiment"], "inherited": told}
         told = inherited_notes(SimpleNamespace(meta=later), [])
-    assert len(told) == 1 and told[0].startswith("MOCK")
+    assert len(told) == 1 and told[0].kind == "MOCK"
 
 
 def test_init_from_with_a_comparison_resumes_exactly(

@@ -1,4 +1,4 @@
-"""Stamps of a run are read back from what it has stored, and a comparison repeats them."""
+"""Stamps of a run come from what it has recorded, and a comparison repeats them."""
 
 from pathlib import Path
 
@@ -9,11 +9,14 @@ from tiny_runs import load
 from dagnn import run
 from dagnn.records import ClassPredictions
 from dagnn.report.comparison.runs import Stamp
-from dagnn.run.stamps import stamps_of
+from dagnn.run.compare import stamps_of
+from dagnn.run.folder import RunRecord
 
 
-def facts(**changes: object) -> dict[str, object]:
-    return {"notes": [], "prior_intervals": {}} | changes
+def record(**changes: object) -> RunRecord:
+    nothing = {"mock": False, "notes": []}
+    rest = {"training_items": {}, "priors": {}, "inputs": {}, "description": ""}
+    return RunRecord.model_validate(nothing | {"evaluation": nothing} | rest | changes)
 
 
 def classes(suite: str, role: str, share: float) -> ClassPredictions:
@@ -33,27 +36,32 @@ def classes(suite: str, role: str, share: float) -> ClassPredictions:
 
 def test_an_interval_below_its_limit_is_an_alarm() -> None:
     stored = {"simba, Omega_m": [0.2, 0.6, 0.95], "tng, Omega_m": [0.0, 0.99, 0.95]}
-    (stamp,) = stamps_of(run.load(), facts(prior_intervals=stored), [])
+    (stamp,) = stamps_of(run.load(), record(prior_intervals=stored), [])
     assert (stamp.word, stamp.subject, stamp.suites) == ("ALARM", "simba, Omega_m", ("simba",))
     assert "40% of the prior of Omega_m" in stamp.text
 
 
 def test_other_proportions_of_classes_are_an_alarm() -> None:
     given = [classes("first", "source", 0.5), classes("second", "target", 0.9)]
-    (stamp,) = stamps_of(run.load(), facts(), given)
+    (stamp,) = stamps_of(run.load(), record(), given)
     assert (stamp.word, stamp.suites) == ("ALARM", ("second",))
     assert "90% of second" in stamp.text
-    assert stamps_of(run.load(), facts(), [given[0], classes("second", "target", 0.52)]) == ()
+    assert stamps_of(run.load(), record(), [given[0], classes("second", "target", 0.52)]) == ()
 
 
-def test_words_in_capitals_are_stamps_and_other_notes_are_not() -> None:
+def test_notes_with_a_kind_are_stamps_and_other_notes_are_not() -> None:
+    text = "the run that training started from read labels of simba, a target now."
     notes = [
-        "tng: 3 boxes left out",
-        "LABELLED: the run that training started from read labels of simba, a target now.",
-        "ALARM: told by the intervals as well",
+        {"text": "tng: 3 boxes left out"},
+        {"text": "SDSS: 3 images left out"},
+        {"kind": "LABELLED", "text": text},
+        {"kind": "ALARM", "text": "the intervals give it as well"},
     ]
-    text = notes[1].partition(": ")[2]
-    assert stamps_of(run.load(), facts(notes=notes), []) == (Stamp("LABELLED", notes[1], text),)
+    expected = (Stamp("LABELLED", f"LABELLED: {text}", text),)
+    assert stamps_of(run.load(), record(notes=notes), []) == expected
+    sentences = ["tng: 3 boxes left out", "SDSS: 3 images left out"]
+    sentences += [f"{note['kind']}: {note['text']}" for note in notes[2:]]
+    assert stamps_of(run.load(), record(notes=sentences), []) == expected  # of an older run
 
 
 def test_a_comparison_repeats_a_stress_test(
