@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,23 +10,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter, Per
 from dagnn.evaluation.measure import PREDICTORS
 from dagnn.evaluation.wording import number
 from dagnn.records import ClassPredictions, FloatArray, IntArray
-from dagnn.report.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PINK,
-    PREDICTOR_COLOURS,
-    STYLE,
-    corner_text,
-    diagonal,
-    drawn,
-    models_of,
-    panels,
-    shared_legend,
-    suite_panels,
-    suites_of,
-)
+from dagnn.report.figures import style
 from dagnn.tasks.classification_metrics import (
     BINS,
     CLASS_METRICS,
@@ -40,9 +23,9 @@ from dagnn.tasks.classification_metrics import (
 FEWEST = 5
 """Items in a bin that the line of a reliability diagram goes through; others are dots only."""
 FALSE_POSITIVES = np.linspace(0, 1, 201)
-OTHER_COLOURS = (GREEN, PINK, "#E69F00", "#56B4E9", GREY)
+OTHER_COLOURS = (style.GREEN, style.PINK, "#E69F00", "#56B4E9", style.GREY)
 """Of networks that are neither the model nor source-only (other experiments in one figure)."""
-SUITE_COLOURS = (BLUE, GREEN, PINK, "#E69F00", "#56B4E9")
+SUITE_COLOURS = (style.BLUE, style.GREEN, style.PINK, "#E69F00", "#56B4E9")
 
 
 def _known(given: ClassPredictions) -> tuple[IntArray, FloatArray]:
@@ -52,8 +35,8 @@ def _known(given: ClassPredictions) -> tuple[IntArray, FloatArray]:
 
 
 def _colours(predictions: Sequence[ClassPredictions]) -> dict[str, str]:
-    others = [name for name in models_of(predictions) if name not in PREDICTOR_COLOURS]
-    return PREDICTOR_COLOURS | {
+    others = [name for name in style.models_of(predictions) if name not in style.PREDICTOR_COLOURS]
+    return style.PREDICTOR_COLOURS | {
         name: OTHER_COLOURS[place % len(OTHER_COLOURS)] for place, name in enumerate(others)
     }
 
@@ -62,7 +45,7 @@ def _name(model: str) -> str:
     return PREDICTORS.get(model, model)
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def confusion_figure(predictions: Sequence[ClassPredictions]) -> Figure:
     """Draw confusion matrices: one row per network, one column per suite.
 
@@ -71,11 +54,11 @@ def confusion_figure(predictions: Sequence[ClassPredictions]) -> Figure:
     Args:
         predictions: one record per model and suite, of one split.
     """
-    predictions = drawn(predictions)
-    suites, models = suites_of(predictions), models_of(predictions)
+    predictions = style.drawn(predictions)
+    suites, models = style.suites_of(predictions), style.models_of(predictions)
     side = max(3.2, 0.72 * len(predictions[0].classes) + 1.1)
     title = "Confusion: what each class is taken for"
-    figure, grid = panels(len(models), len(suites), title, panel=(side + 0.3, side))
+    figure, grid = style.panels(len(models), len(suites), title, panel=(side + 0.3, side))
     by_panel = {(each.suite, each.role, each.model): each for each in predictions}
     for row, model in zip(grid, models, strict=True):
         for axes, (suite, role) in zip(row, suites, strict=True):
@@ -101,7 +84,7 @@ def _confusion_panel(axes: Axes, given: ClassPredictions) -> None:
     shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     if not counts.sum():
-        corner_text(axes, "no item with a label", "upper left")
+        style.corner_text(axes, "no item with a label", "upper left")
         return
     for (row, column), count in np.ndenumerate(counts):
         share = shares[row, column]
@@ -133,7 +116,7 @@ def _curves(
     height: float,
 ) -> tuple[Figure, list[Axes]]:
     """Draw one curve per network; ``draw`` gets truth, probabilities, colour and name."""
-    predictions = drawn(predictions)
+    predictions = style.drawn(predictions)
     colours = _colours(predictions)
 
     def panel(axes: Axes, given: Sequence[ClassPredictions]) -> int:
@@ -143,16 +126,16 @@ def _curves(
             if len(truth):
                 items = max(items, len(truth))
                 draw(axes, truth, probability, colours[each.model], _name(each.model))
-        diagonal(axes)
+        style.diagonal(axes)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", xlabel=across)
         if not items:
-            corner_text(axes, "no item with a known class", "upper left")
+            style.corner_text(axes, "no item with a known class", "upper left")
         return items
 
-    return suite_panels(predictions, title, panel, panel=(3.5, height), share=False)
+    return style.suite_panels(predictions, title, panel, panel=(3.5, height), share=False)
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def roc_figure(predictions: Sequence[ClassPredictions]) -> Figure:
     """Draw ROC curves of all networks, one panel per suite.
 
@@ -193,7 +176,7 @@ def roc_curve(truth: IntArray, probability: FloatArray) -> FloatArray:
     return np.asarray(np.mean(curves, 0)) if curves else np.full(len(FALSE_POSITIVES), np.nan)
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def reliability_figure(predictions: Sequence[ClassPredictions]) -> Figure:
     """Draw how often predictions are right, by how sure they are.
 
@@ -206,7 +189,7 @@ def reliability_figure(predictions: Sequence[ClassPredictions]) -> Figure:
         if axes.get_legend_handles_labels()[0]:
             # Below the panel: inside it, the bins of few items would lie under the text.
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
-            corner_text(axes, "too sure", "lower right")
+            style.corner_text(axes, "too sure", "lower right")
     row[0].set_ylabel("share that is right")
     return figure
 
@@ -228,7 +211,7 @@ def _reliability(
     axes.scatter(x, y, s=8 + 160 * counts[used] / counts.sum(), color=colour, alpha=0.6, zorder=3)
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def proportions_figure(predictions: Sequence[ClassPredictions]) -> Figure:
     """Draw how often each class occurs, and how often each network predicts it.
 
@@ -237,7 +220,7 @@ def proportions_figure(predictions: Sequence[ClassPredictions]) -> Figure:
     Args:
         predictions: one record per model and suite, of one split.
     """
-    predictions = drawn(predictions)
+    predictions = style.drawn(predictions)
     classes, colours = predictions[0].classes, _colours(predictions)
 
     def panel(axes: Axes, given: Sequence[ClassPredictions]) -> None:
@@ -251,9 +234,9 @@ def proportions_figure(predictions: Sequence[ClassPredictions]) -> Figure:
 
     size = (max(3.5, 0.95 * len(classes)), 3.0)
     title = "Class proportions: true and predicted"
-    figure, row = suite_panels(predictions, title, panel, panel=size)
+    figure, row = style.suite_panels(predictions, title, panel, panel=size)
     row[0].set_ylabel("share of items")
-    shared_legend(figure, row)
+    style.shared_legend(figure, row)
     return figure
 
 
@@ -272,7 +255,7 @@ def _shares(
     return found
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def novelty_figure(predictions: Sequence[ClassPredictions]) -> Figure:
     """Draw which share of the items has a novelty above any value, one panel per network.
 
@@ -285,15 +268,15 @@ def novelty_figure(predictions: Sequence[ClassPredictions]) -> Figure:
     Raises:
         ValueError: nothing is left to draw.
     """
-    given = drawn([each for each in predictions if each.novelty is not None])
-    models = models_of(given)
+    given = style.drawn([each for each in predictions if each.novelty is not None])
+    models = style.models_of(given)
     title = "Novelty: distance from what was taught"
-    figure, (row,) = panels(1, len(models), title, panel=(4.4, 3.2), share=True)
+    figure, (row,) = style.panels(1, len(models), title, panel=(4.4, 3.2), share=True)
     for axes, model in zip(row, models, strict=True):
         colours = iter(SUITE_COLOURS * len(given))
         for each in (each for each in given if each.model == model):
             _novelty_lines(axes, each, next(colours))
-        axes.axvline(1, color=GREY, linestyle=":", label="above: called unknown")
+        axes.axvline(1, color=style.GREY, linestyle=":", label="above: called unknown")
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
@@ -319,6 +302,6 @@ def _novelty_lines(axes: Axes, given: ClassPredictions, colour: str) -> None:
             share = 1 - np.arange(len(values)) / len(values)
             new = rows is unknown
             axes.step(
-                values, share, color=ORANGE if new else colour, label=name, where="pre",
+                values, share, color=style.ORANGE if new else colour, label=name, where="pre",
                 zorder=4 if new else 3,
             )  # fmt: skip

@@ -14,7 +14,7 @@ from dagnn.evaluation.measure import MODEL, PREDICTORS, SOURCE_ONLY
 from dagnn.evaluation.wording import label, number
 from dagnn.report.comparison.runs import Group, qualifiers
 from dagnn.report.comparison.summary import Matrix, Summary, places, summarise, task_of_groups
-from dagnn.report.figures.style import BLUE, GREY, ORANGE, STYLE, panels, stamp
+from dagnn.report.figures import style
 from dagnn.tasks import METRICS
 
 LINE = 0.23
@@ -26,7 +26,7 @@ _Line = tuple[str, dict[str, Summary], str]
 """Text, metrics and colour of one line: a predictor of a group, or a heading without metrics."""
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def comparison_figure(groups: Sequence[Group], parameter: str) -> Figure:
     """Draw one panel per metric, one line per suite, group and predictor.
 
@@ -45,7 +45,7 @@ def comparison_figure(groups: Sequence[Group], parameter: str) -> Figure:
         raise ValueError(f"No group has a measured {parameter}.")
     shown = task_of_groups(groups).panels
     title, size = f"Comparison · {label(parameter)}", (2.7, LINE * len(lines) + 0.7)
-    figure, (row,) = panels(1, len(shown), title, panel=size)
+    figure, (row,) = style.panels(1, len(shown), title, panel=size)
     for axes, metric in zip(row, shown, strict=True):
         _panel(axes, lines, metric)
         axes.set_yticks(range(len(lines)), [""] * len(lines))
@@ -53,7 +53,7 @@ def comparison_figure(groups: Sequence[Group], parameter: str) -> Figure:
     for text, (_, metrics, _) in zip(row[0].get_yticklabels(), lines, strict=True):
         if not metrics:
             text.set_fontweight("bold")
-    return stamp(figure, **qualifiers(groups))
+    return style.stamp(figure, **qualifiers(groups))
 
 
 def _lines(groups: Sequence[Group], parameter: str) -> list[_Line]:
@@ -64,16 +64,16 @@ def _lines(groups: Sequence[Group], parameter: str) -> list[_Line]:
         suite, role, _, name = place
         if name != parameter:
             continue
-        found.append((f"{suite} ({role})", {}, BLUE))
+        found.append((f"{suite} ({role})", {}, style.BLUE))
         guesses = [s[place][guess] for _, s in summaries if guess in s.get(place, {})]
         if guesses:
-            found.append((PREDICTORS[guess], guesses[0], GREY))
+            found.append((PREDICTORS[guess], guesses[0], style.GREY))
         for group, summary in summaries:
             models = summary.get(place, {})
             if SOURCE_ONLY in models:
-                found.append((f"{group.label} · source-only", models[SOURCE_ONLY], ORANGE))
+                found.append((f"{group.label} · source-only", models[SOURCE_ONLY], style.ORANGE))
             if MODEL in models:
-                found.append((group.label, models[MODEL], BLUE))
+                found.append((group.label, models[MODEL], style.BLUE))
     return found
 
 
@@ -114,7 +114,7 @@ def _draw(axes: Axes, height: int, found: Summary, colour: str) -> None:
     axes.plot(found.mean, height, "o", color=colour, markerfacecolor=face, markersize=5.5)
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def matrix_figure(matrices: Sequence[Matrix]) -> Figure:
     """Draw matrices of one parameter, one row of panels each; a frame marks same-suite cells.
 
@@ -127,7 +127,7 @@ def matrix_figure(matrices: Sequence[Matrix]) -> Figure:
     shown = matrices[0].task.matrix
     title = f"Suite × suite · {label(matrices[0].parameter)}"
     size = (max(3.4, 1.0 * columns + 0.9), max(1.9, 0.62 * rows + 1.0))
-    figure, grid = panels(len(matrices), len(shown), title, panel=size)
+    figure, grid = style.panels(len(matrices), len(shown), title, panel=size)
     for place, metric in enumerate(shown):
         scale = _matrix_scale(matrices, metric)
         for axes, matrix in zip([row[place] for row in grid], matrices, strict=True):
@@ -138,7 +138,7 @@ def matrix_figure(matrices: Sequence[Matrix]) -> Figure:
                 axes.set_yticklabels([" +\n".join(sources) for sources in matrix.rows])
     for axes in grid[-1]:
         axes.set_xlabel("measured on")
-    return stamp(
+    return style.stamp(
         figure,
         mock=any(each.mock for each in matrices),
         oracle=any(each.oracle for each in matrices),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,25 +12,12 @@ from dagnn.evaluation.measure import PREDICTORS
 from dagnn.evaluation.tarp import expected_coverage, tarp_of
 from dagnn.evaluation.wording import label, number
 from dagnn.records import FloatArray, Predictions
-from dagnn.report.figures.style import (
-    BLUE,
-    PINK,
-    PREDICTOR_COLOURS,
-    STYLE,
-    corner_text,
-    diagonal,
-    drawn,
-    models_of,
-    panels,
-    shared_legend,
-    suite_panels,
-    suites_of,
-)
+from dagnn.report.figures import style
 from dagnn.tasks import METRICS
 from dagnn.tasks.prior import Prior
 from dagnn.tasks.regression import outside
 
-BEYOND = PINK
+BEYOND = style.PINK
 """Colour of what lies outside the prior."""
 SHOWN = ("relative_error", "r2", "chi2")
 MOST_BARS = 200
@@ -53,12 +39,12 @@ def _samples(given: Sequence[Predictions], parameter: str) -> list[tuple[str, st
         if known.any():
             truth, mean, std = (v[known, column] for v in (each.truth, each.mean, each.std))
             name = PREDICTORS.get(each.model, each.model)
-            colour = PREDICTOR_COLOURS.get(each.model, BLUE)
+            colour = style.PREDICTOR_COLOURS.get(each.model, style.BLUE)
             found.append((name, colour, (truth, mean, std)))
     return found
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def truth_figure(
     predictions: Sequence[Predictions], parameter: str, prior: Prior | None = None
 ) -> Figure:
@@ -76,13 +62,13 @@ def truth_figure(
     Raises:
         ValueError: no item has a known truth.
     """
-    predictions = drawn(predictions)
+    predictions = style.drawn(predictions)
     column = predictions[0].parameters.index(parameter)
     if not any(np.isfinite(each.truth[:, column]).any() for each in predictions):
         raise ValueError(f"No item has a known {parameter} to compare with.")
-    suites, models = suites_of(predictions), models_of(predictions)
+    suites, models = style.suites_of(predictions), style.models_of(predictions)
     title = f"Truth against prediction · {label(parameter)}"
-    figure, grid = panels(len(suites), len(models), title, share=True)
+    figure, grid = style.panels(len(suites), len(models), title, share=True)
     prior = prior or Prior.of(parameter)
     limits = _limits(predictions, column, prior)
     by_panel = {(each.suite, each.role, each.model): each for each in predictions}
@@ -121,7 +107,7 @@ def _truth_panel(
     axes.plot(limits, limits, color="#444444", linewidth=0.9, linestyle="--", zorder=3)
     samples = _samples([given], parameter)
     if not samples:
-        corner_text(axes, "truth unknown", "upper left")
+        style.corner_text(axes, "truth unknown", "upper left")
         return
     ((_, colour, (truth, mean, std)),) = samples
     every = -(-len(truth) // MOST_BARS)  # more bars would hide the points
@@ -152,7 +138,7 @@ def _truth_panel(
     axes.text(0.5, 1.02, text, transform=axes.transAxes, ha="center", va="bottom", fontsize=7.5)
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def calibration_figure(predictions: Sequence[Predictions], parameter: str) -> Figure:
     """Draw observed against expected coverage, one panel per suite, one line per model.
 
@@ -169,24 +155,25 @@ def calibration_figure(predictions: Sequence[Predictions], parameter: str) -> Fi
         for name, colour, sample in _samples(given, parameter):
             items = max(items, len(sample[0]))
             axes.plot(LEVELS, curve(central_values(*sample)), color=colour, label=name)
-        diagonal(axes)
+        style.diagonal(axes)
         if items:
             low, high = binom.ppf([[0.025], [0.975]], items, LEVELS) / items
             axes.fill_between(
                 LEVELS, low, high, color="#bbbbbb", alpha=0.45, linewidth=0, zorder=0, label=BAND
             )
-            corner_text(axes, "error bars\ntoo narrow", "lower right")
-        corner_text(axes, "error bars\ntoo wide" if items else "truth unknown", "upper left")
+            style.corner_text(axes, "error bars\ntoo narrow", "lower right")
+        style.corner_text(axes, "error bars\ntoo wide" if items else "truth unknown", "upper left")
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="expected coverage")
         return items
 
-    figure, row = suite_panels(drawn(predictions), f"Calibration · {label(parameter)}", panel)
+    title = f"Calibration · {label(parameter)}"
+    figure, row = style.suite_panels(style.drawn(predictions), title, panel)
     row[0].set_ylabel("observed coverage")
-    shared_legend(figure, row)
+    style.shared_legend(figure, row)
     return figure
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def pit_figure(predictions: Sequence[Predictions], parameter: str) -> Figure:
     """Draw the histogram of probability integral transforms, one panel per suite.
 
@@ -202,7 +189,7 @@ def pit_figure(predictions: Sequence[Predictions], parameter: str) -> Figure:
         axes.set(xlim=(0, 1), xlabel="predicted probability below the truth")
         samples = _samples(given, parameter)
         if not samples:
-            corner_text(axes, "truth unknown", "upper left")
+            style.corner_text(axes, "truth unknown", "upper left")
             return 0
         items = max(len(sample[0]) for *_, sample in samples)
         # About ten items to a bin if calibrated, between 4 and 10 bins.
@@ -218,15 +205,15 @@ def pit_figure(predictions: Sequence[Predictions], parameter: str) -> Figure:
         return items
 
     title = f"Truths within predictions (PIT) · {label(parameter)}"
-    figure, row = suite_panels(drawn(predictions), title, panel)
+    figure, row = style.suite_panels(style.drawn(predictions), title, panel)
     row[0].set_ylabel("density")
     # Only now: a limit set earlier would cut off what later panels draw.
     row[0].set_ylim(bottom=0)
-    shared_legend(figure, row)
+    style.shared_legend(figure, row)
     return figure
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def tarp_figure(
     predictions: Sequence[Predictions], prior: Mapping[str, Prior], *, seed: int = 0
 ) -> Figure:
@@ -246,19 +233,19 @@ def tarp_figure(
                 continue
             items = max(items, len(fractions))
             coverage, low, high = expected_coverage(fractions, LEVELS, seed=seed)
-            colour = PREDICTOR_COLOURS.get(each.model, BLUE)
+            colour = style.PREDICTOR_COLOURS.get(each.model, style.BLUE)
             name = PREDICTORS.get(each.model, each.model)
             axes.fill_between(LEVELS, low, high, color=colour, alpha=0.2, linewidth=0)
             axes.plot(LEVELS, coverage, color=colour, label=f"{name}, with its 95% bootstrap band")
-        diagonal(axes)
+        style.diagonal(axes)
         if not items:
-            corner_text(axes, "truth unknown", "upper left")
+            style.corner_text(axes, "truth unknown", "upper left")
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="credibility level")
         return items
 
-    predictions = drawn(predictions)
+    predictions = style.drawn(predictions)
     together = " and ".join(label(name) for name in predictions[0].parameters)
-    figure, row = suite_panels(predictions, f"TARP · {together}", panel)
+    figure, row = style.suite_panels(predictions, f"TARP · {together}", panel)
     row[0].set_ylabel("expected coverage")
-    shared_legend(figure, row)
+    style.shared_legend(figure, row)
     return figure

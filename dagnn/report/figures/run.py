@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle, islice
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -17,27 +17,7 @@ from dagnn.evaluation.latent import LatentMap
 from dagnn.evaluation.measure import PREDICTORS
 from dagnn.evaluation.wording import label
 from dagnn.records import EpochRecord
-from dagnn.report.figures.classes import (
-    confusion_figure,
-    novelty_figure,
-    proportions_figure,
-    reliability_figure,
-    roc_figure,
-)
-from dagnn.report.figures.parameters import (
-    calibration_figure,
-    pit_figure,
-    tarp_figure,
-    truth_figure,
-)
-from dagnn.report.figures.style import (
-    BLUE,
-    CLASS_COLOURS,
-    MARKERS,
-    PREDICTOR_COLOURS,
-    STYLE,
-    panels,
-)
+from dagnn.report.figures import classes, parameters, style
 from dagnn.tasks import REGRESSION, Prior, task_of
 
 COLUMNS = 3
@@ -56,24 +36,24 @@ def task_figures(predictions: Sequence[Any], priors: Mapping[str, Prior]) -> dic
     if predictions and task_of(predictions[0]) is REGRESSION:
         names = known[0].parameters if known else ()
         for name in names:
-            figures[f"truth_{name}"] = truth_figure(known, name, priors[name])
-            figures[f"calibration_{name}"] = calibration_figure(known, name)
-            figures[f"pit_{name}"] = pit_figure(known, name)
+            figures[f"truth_{name}"] = parameters.truth_figure(known, name, priors[name])
+            figures[f"calibration_{name}"] = parameters.calibration_figure(known, name)
+            figures[f"pit_{name}"] = parameters.pit_figure(known, name)
         if len(names) > 1:
-            figures["tarp"] = tarp_figure(known, priors)
+            figures["tarp"] = parameters.tarp_figure(known, priors)
         return figures
     if known:
-        figures["confusion"] = confusion_figure(predictions)
-        figures["roc"] = roc_figure(predictions)
-    figures["proportions"] = proportions_figure(predictions)
+        figures["confusion"] = classes.confusion_figure(predictions)
+        figures["roc"] = classes.roc_figure(predictions)
+    figures["proportions"] = classes.proportions_figure(predictions)
     if known:
-        figures["reliability"] = reliability_figure(predictions)
+        figures["reliability"] = classes.reliability_figure(predictions)
     if any(p.novelty is not None for p in predictions):
-        figures["novelty"] = novelty_figure(predictions)
+        figures["novelty"] = classes.novelty_figure(predictions)
     return figures
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def latent_figure(maps: Sequence[LatentMap]) -> Figure:
     """Draw latent maps side by side, coloured by parameter or class, marked by suite.
 
@@ -83,16 +63,16 @@ def latent_figure(maps: Sequence[LatentMap]) -> Figure:
         maps: one map per network, of the same suites and parameter.
     """
     title = "What the network sees: latents of all suites"
-    figure, (row,) = panels(1, len(maps), title, panel=(3.7, 3.5))
-    classes = max((each.classes for each in maps), key=len)
-    colours = _colours(maps, classes)
+    figure, (row,) = style.panels(1, len(maps), title, panel=(3.7, 3.5))
+    names = max((each.classes for each in maps), key=len)
+    colours = _colours(maps, names)
     suites = dict.fromkeys(s for each in maps for s in zip(each.suite, each.role, strict=True))
-    markers = {suite: MARKERS[place % len(MARKERS)] for place, suite in enumerate(suites)}
+    markers = dict(zip(suites, cycle(style.MARKERS), strict=False))
     for axes, each in zip(row, maps, strict=True):
         _latent_panel(axes, each, markers, colours)
     bar = figure.colorbar(colours, ax=row, label=f"true {label(maps[0].parameter)}", pad=0.02)
-    if classes:
-        bar.set_ticks(list(range(len(classes))), labels=list(classes))
+    if names:
+        bar.set_ticks(list(range(len(names))), labels=list(names))
     handles = [
         Line2D(
             [], [], linestyle="none", marker=marker, color="#444444", markersize=5.5,
@@ -104,12 +84,12 @@ def latent_figure(maps: Sequence[LatentMap]) -> Figure:
     return figure
 
 
-def _colours(maps: Sequence[LatentMap], classes: Sequence[str]) -> ScalarMappable:
+def _colours(maps: Sequence[LatentMap], names: Sequence[str]) -> ScalarMappable:
     """Return one scale for all panels: continuous for a parameter, one step per class."""
-    if classes:
-        steps = [CLASS_COLOURS[k % len(CLASS_COLOURS)] for k in range(len(classes))]
-        edges = [k - 0.5 for k in range(len(classes) + 1)]
-        return ScalarMappable(BoundaryNorm(edges, len(classes)), ListedColormap(steps))
+    if names:
+        steps = list(islice(cycle(style.CLASS_COLOURS), len(names)))
+        edges = [k - 0.5 for k in range(len(names) + 1)]
+        return ScalarMappable(BoundaryNorm(edges, len(names)), ListedColormap(steps))
     values = np.concatenate([each.values for each in maps])
     known = values[np.isfinite(values)]
     low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
@@ -139,7 +119,7 @@ def _latent_panel(
     axes.margins(0.06)
 
 
-@matplotlib.rc_context(STYLE)
+@style.styled
 def training_figure(histories: Mapping[str, Sequence[EpochRecord]]) -> Figure:
     """Draw how every number of the epoch records went, one panel each.
 
@@ -153,7 +133,7 @@ def training_figure(histories: Mapping[str, Sequence[EpochRecord]]) -> Figure:
     if not curves:
         raise ValueError("No epoch is recorded, so there is nothing to draw.")
     title = "Training curves · dotted: the chosen epoch"
-    figure, grid = panels(math.ceil(len(curves) / COLUMNS), COLUMNS, title, panel=(2.9, 2.2))
+    figure, grid = style.panels(math.ceil(len(curves) / COLUMNS), COLUMNS, title, panel=(2.9, 2.2))
     chosen = {
         model: max((record.epoch for record in records if record.best), default=0)
         for model, records in histories.items()
@@ -194,7 +174,7 @@ def _curves(histories: Mapping[str, Sequence[EpochRecord]]) -> dict[str, dict[st
 
 def _training_panel(axes: Axes, lines: Mapping[str, _Points], chosen: Mapping[str, int]) -> None:
     for model, line in lines.items():
-        colour = PREDICTOR_COLOURS.get(model, BLUE)
+        colour = style.PREDICTOR_COLOURS.get(model, style.BLUE)
         epochs, values = zip(*line, strict=True)
         # One epoch makes no line: then, and only then, points are drawn.
         marker = "o" if len(epochs) == 1 else ""

@@ -55,6 +55,8 @@ STYLE: dict[Any, Any] = _DEFAULTS | {
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
 }
+styled = matplotlib.rc_context(STYLE)
+"""Decorates what draws, so that no setting outside changes it, and it changes none outside."""
 # Okabe & Ito 2008, "Color Universal Design".
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
 PREDICTOR_COLOURS = {"model": BLUE, "source-only": ORANGE, PRIOR_MEAN: GREY}
@@ -98,7 +100,7 @@ def panels(
     return figure, [list(row) for row in grid]
 
 
-@matplotlib.rc_context(STYLE)
+@styled
 def stamp(figure: Figure, *, mock: bool, oracle: bool = False) -> Figure:
     """Mark a finished figure, in its title and across it, and return it.
 
@@ -207,7 +209,7 @@ def _settle(figure: Figure) -> None:
     figure.set_layout_engine("none")
 
 
-@matplotlib.rc_context(STYLE)
+@styled
 def save_figure(figure: Figure, folder: Path | str, name: str) -> list[Path]:
     """Write a figure as PNG (for screens) and PDF (for papers).
 
@@ -228,7 +230,7 @@ def save_figure(figure: Figure, folder: Path | str, name: str) -> list[Path]:
     return paths
 
 
-@matplotlib.rc_context(STYLE)
+@styled
 def figure_svg(figure: Figure) -> bytes:
     """Return a figure as SVG with its letters as shapes, so that it needs no fonts."""
     _settle(figure)
