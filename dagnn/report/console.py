@@ -26,7 +26,7 @@ from dagnn.tasks.task import BASELINES
 NARROW = 100
 """In a terminal of fewer columns intervals stand below their values, so that none is cut."""
 ROW_STYLES = MappingProxyType({ORACLE: "bold yellow"} | dict.fromkeys(BASELINES, "dim"))
-"""How rows look that are not of our networks. An oracle says so in its name as well."""
+"""Of rows that are not of the trained networks; an oracle is also marked in its name."""
 
 
 def stacked(cell: str, narrow: bool) -> str:
@@ -62,8 +62,8 @@ def console_table(
     Args:
         results: rows of the results table.
         title: what was run.
-        mock: whether any of the data are mocks; then the title says so.
-        oracle: whether target labels chose the checkpoint; then the title says so.
+        mock: whether any of the data are mocks; then the title is marked.
+        oracle: whether target labels chose the checkpoint; then the title is marked.
         narrow: whether the terminal has fewer than :data:`NARROW` columns.
     """
     task = task_of_results(results)

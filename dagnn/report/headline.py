@@ -1,4 +1,4 @@
-"""One sentence that says what came out, and others that say whether it was worth the trouble."""
+"""The first paragraph of a report: the main number, and what it is better or worse than."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,11 +22,11 @@ from dagnn.tasks import AnyPredictions, Task, task_of, task_of_results
 def independent_items(p: AnyPredictions) -> int:
     """Count the independent items of known truth: those of one group are one."""
     known = task_of(p).known(p)
-    return len({name for name, told in zip(p.groups or p.ids, known, strict=True) if told})
+    return len({name for name, has in zip(p.groups or p.ids, known, strict=True) if has})
 
 
 def _too_few(block: Block, predictions: Sequence[AnyPredictions]) -> str | None:
-    """Say so where the suite of the headline has too few items to decide anything."""
+    """Return a sentence where the suite of the headline has too few items to decide anything."""
     model = _predicted(block, MODEL, predictions)
     count = FEWEST_TO_DECIDE if model is None else independent_items(model)
     if count >= FEWEST_TO_DECIDE:
@@ -41,7 +41,7 @@ def _too_few(block: Block, predictions: Sequence[AnyPredictions]) -> str | None:
 def _predicted(
     block: Block, model: str, predictions: Sequence[AnyPredictions]
 ) -> AnyPredictions | None:
-    """Return what one predictor said of the items of a block, where that is stored."""
+    """Return the stored predictions of one predictor on the items of a block."""
     where = (block.suite, block.role, block.split, model)
     return next((p for p in predictions if (p.suite, p.role, p.split, p.model) == where), None)
 
@@ -64,7 +64,7 @@ def _opening(block: Block, oracle: bool) -> str:
 
 
 def _closed(share: float, metric: str) -> str:
-    """Say how much of the way to an oracle the model goes."""
+    """Write the share of the gap to an oracle that the model closes."""
     scale = f"The gap in {metric} between source-only and an ORACLE trained on target labels"
     if share < 0:
         return f"{scale} grows by {-share:.0%} (a share without interval)."
@@ -85,7 +85,7 @@ def headline(
         predictions: behind them, with their groups. A verdict is the paired difference of
             two predictors on the same items; where these are not stored there is none, and
             of fewer than :data:`~dagnn.evaluation.paired.FEWEST_TO_DECIDE` independent
-            items that is said in the place of every verdict.
+            items that is reported instead of verdicts.
         oracle: whether target labels chose the checkpoint.
         seed: of the resampling behind the differences.
 
@@ -102,8 +102,8 @@ def headline(
         return "No suite has known truths, so predictions were made but could not be measured."
     rows = {name: row[task.headline] for name, row in block.rows.items() if task.headline in row}
     model, guess, without = rows[MODEL], rows.get(task.guess_model), rows.get(SOURCE_ONLY)
-    said = task.opening.format(parameter=plain(block.parameter))
-    parts = [f"{_opening(block, oracle)} {said} {with_interval(model)}"]
+    measure = task.opening.format(parameter=plain(block.parameter))
+    parts = [f"{_opening(block, oracle)} {measure} {with_interval(model)}"]
     if without is not None:
         parts.append(f"without adaptation it is {with_interval(without)}")
     if guess is not None:
@@ -125,7 +125,7 @@ def _left_out(results: Sequence[Result], block: Block, task: Task) -> list[str]:
 
 
 def _of_error_bars(chi2: Result | None) -> list[str]:
-    """Say so where the interval of χ² leaves one, which right error bars have, out."""
+    """Return a sentence where the interval of χ² excludes one, its value for right error bars."""
     if chi2 is None or chi2.low <= 1 <= chi2.high or not chi2.low <= chi2.high:
         return []
     wrong = "small" if chi2.low > 1 else "wide"
@@ -139,9 +139,9 @@ def _verdicts(
     predictions: Sequence[AnyPredictions],
     seed: int,
 ) -> list[str]:
-    """Say what the model is better than, by how much, and what it does not beat."""
+    """Return what the model is better than, by how much, and what it does not beat."""
     control = {SOURCE_ONLY: "the same network without adaptation"}
-    said, beaten, unpaired = [], [], []
+    sentences, beaten, unpaired = [], [], []
     for rival, name in {**control, **task.rivals}.items():
         if rival not in rows:
             continue
@@ -152,15 +152,15 @@ def _verdicts(
             beaten.append(f"{name} ({difference_with_interval(found)})")
         else:
             basis = same_items(found.items, found.independent)
-            said.append(verdict_sentence("the model", name, found, basis))
+            sentences.append(verdict_sentence("the model", name, found, basis))
     if beaten:
-        said.append(f"The model is better than {_listed(beaten)}, on the same items.")
+        sentences.append(f"The model is better than {_listed(beaten)}, on the same items.")
     if unpaired:
-        said.append(no_pair("the model", _listed(unpaired)))
-    said += _of_error_bars(block.rows[MODEL].get("chi2"))
+        sentences.append(no_pair("the model", _listed(unpaired)))
+    sentences += _of_error_bars(block.rows[MODEL].get("chi2"))
     if (share := gap_closed(block, task.gap)) is not None:
-        said.append(_closed(share, task.metrics[task.gap].label))
-    return said
+        sentences.append(_closed(share, task.metrics[task.gap].label))
+    return sentences
 
 
 def _listed(names: Sequence[str]) -> str:

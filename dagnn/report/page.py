@@ -143,7 +143,7 @@ def _table(found: Sequence[Block], names: Sequence[str], task: Task) -> dict[str
 
 
 def _gaps(found: Sequence[Block], metric: str) -> list[str]:
-    """Say for each block how much of the gap to the oracle is closed, where it is known."""
+    """Return how much of the gap to the oracle is closed in each block, where it is known."""
     shares = [(block, gap_closed(block, metric)) for block in found]
     return [
         f"{_title(block)}: {share:.0%}".replace("-", "−")

@@ -21,9 +21,9 @@ from dagnn.report.comparison.summary import Summary, marks, summarise
 from dagnn.tasks import CLASSIFICATION, REGRESSION, AnyPredictions
 
 COMPARED = frozenset((*REGRESSION.compared, *CLASSIFICATION.compared))
-"""Metrics of which differences are taken; skill says no more than R² here."""
+"""Metrics of which differences are taken; skill would only repeat R²."""
 FEWEST_ITEMS = 10
-"""A bootstrap over fewer common items than this says nothing."""
+"""A bootstrap over fewer common items than this is meaningless."""
 
 Place = tuple[str, str, str, str, str]
 """Suite, its role to either side, parameter and metric."""

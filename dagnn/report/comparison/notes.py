@@ -12,11 +12,11 @@ from dagnn.report.comparison.runs import FinishedRun, Group
 from dagnn.tasks import AnyPredictions, task_of
 
 NAMED = 4
-"""Groups that one sentence names; of more it says how many there are."""
+"""Groups that one sentence names; of more it gives the number."""
 
 
 def comparability(groups: Sequence[Group]) -> list[str]:
-    """Say what stands between these groups and a fair comparison."""
+    """Return what limits a fair comparison of these groups, as sentences."""
     found = [
         *_single_seeds(groups),
         *shared_splits(groups),
@@ -28,7 +28,7 @@ def comparability(groups: Sequence[Group]) -> list[str]:
         *_marks(groups),
         *_revisions(groups),
         *_repeats(groups),
-        *_told(groups),
+        *_notes(groups),
     ]
     return list(dict.fromkeys(found))
 
@@ -52,7 +52,7 @@ def _single_seeds(groups: Sequence[Group]) -> Iterator[str]:
 
 
 def shared_split(start: object) -> str:
-    """Say what the spread over seeds lacks where all of them start from one run.
+    """Return what the spread over seeds lacks where all of them start from one run.
 
     Args:
         start: that run.
@@ -65,7 +65,7 @@ def shared_split(start: object) -> str:
 
 
 def shared_splits(groups: Sequence[Group]) -> Iterator[str]:
-    """Say of each group whose seeds have one start what its spread lacks."""
+    """Return what the spread lacks of each group whose seeds start from one run."""
     for group in groups:
         if group.inherited is not None and len(group.runs) > 1:
             yield f"{group.label}: {shared_split(group.inherited)}"
@@ -76,9 +76,9 @@ def _parameters(groups: Sequence[Group]) -> Iterator[str]:
     what = ""
     for group in groups:
         first = next(iter(group.first.predictions), None)
-        asked = () if first is None else task_of(first).names(first)
+        names = () if first is None else task_of(first).names(first)
         what = what if first is None else task_of(first).what
-        inferred.setdefault(tuple(sorted(asked)), []).append(group)
+        inferred.setdefault(tuple(sorted(names)), []).append(group)
     if len(inferred) > 1:
         parts = (
             f"{_names(members)}: {', '.join(map(plain, names)) or 'nothing'}"
@@ -123,7 +123,7 @@ def _seeds(groups: Sequence[Group]) -> Iterator[str]:
 
 
 def _items(groups: Sequence[Group]) -> Iterator[str]:
-    """Tell where test items of the first group and another one differ for a suite."""
+    """Compare the test items of the first group with those of the others, suite by suite."""
     first = groups[0]
     for group in groups[1:]:
         shared = [seed for seed in group.seeds if seed in first.seeds]
@@ -142,7 +142,7 @@ def _items(groups: Sequence[Group]) -> Iterator[str]:
 
 
 def beyond_priors(groups: Sequence[Group]) -> Iterator[str]:
-    """Say of each group how many predictions of its model reach beyond the prior, in all seeds."""
+    """Count the predictions of each group's model beyond the prior, over all seeds."""
     for group in groups:
         counts: dict[tuple[str, str], list[BeyondPrior]] = {}
         for run in group.runs:
@@ -194,14 +194,14 @@ def _repeats(groups: Sequence[Group]) -> Iterator[str]:
             )
 
 
-def _told(groups: Sequence[Group]) -> Iterator[str]:
-    """Repeat what the evaluation of single runs had to say, each sentence once."""
-    told: dict[str, list[str]] = {}
+def _notes(groups: Sequence[Group]) -> Iterator[str]:
+    """Repeat the notes of single runs, each once."""
+    found: dict[str, list[str]] = {}
     for group in groups:
         for run in group.runs:
             for note in run.notes:
-                told.setdefault(note, []).append(run.name)
-    for note, names in told.items():
+                found.setdefault(note, []).append(run.name)
+    for note, names in found.items():
         more = f" and {len(names) - 3} more" if len(names) > 4 else ""
         yield f"{', '.join(names[:3] if more else names)}{more}: {note}"
 

@@ -243,8 +243,8 @@ def opening(groups: Sequence[Group]) -> str:
     place = next(iter(places(groups)), None)
     if place is None:
         return "No suite has known truths, so predictions were made but could not be measured."
-    said = (_numbers(groups, place), *_rival(groups[0], place), *_verdicts(groups, place))
-    return " ".join(said)
+    sentences = (_numbers(groups, place), *_rival(groups[0], place), *_verdicts(groups, place))
+    return " ".join(sentences)
 
 
 def _numbers(groups: Sequence[Group], place: Place) -> str:
@@ -316,7 +316,7 @@ def _sentence_basis(change: Change) -> str:
 
 
 def _matrix_sentence(matrix: Matrix) -> str:
-    """Tell the range on the sources' own suites, and where the network was carried to."""
+    """Write the range on the suites of the sources, and that on other suites."""
     ranges, metric = [], matrix.task.headline
     for same in (True, False):
         values = [

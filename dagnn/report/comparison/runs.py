@@ -9,7 +9,7 @@ from dagnn.records import ClassPredictions, Predictions, Result
 from dagnn.tasks.prior import Prior
 
 NOT_SETTINGS = ("seed", "data.path", "data.workers", "training.device")
-"""Keys that say where and how often something ran; data are told apart by fingerprint."""
+"""Keys of where and how often something ran; data are identified by their fingerprint."""
 ROLE_KEYS = ("source", "target")
 """Keys that may differ within one recipe."""
 
@@ -23,7 +23,7 @@ class Stamp:
 
     Attributes:
         word: :data:`ALARM`, :data:`STRESS_TEST`, or another word in capitals.
-        subject: what it is about; two stamps of one word and subject say the same
+        subject: what it is about; two stamps of one word and subject state the same
             of two runs, perhaps with other numbers.
         text: a sentence.
         suites: short names of the suites whose numbers it concerns; without any, it
@@ -53,7 +53,7 @@ class FinishedRun:
         oracle: whether target labels chose the checkpoint.
         revision: of the code that made it, where known.
         stamps: what its numbers are stamped with, besides MOCK and ORACLE.
-        notes: what else its last evaluation had to say.
+        notes: other notes of its last evaluation.
         priors: prior of the training set by parameter.
     """
 
@@ -107,7 +107,7 @@ class Group:
 
     @property
     def count(self) -> str:
-        """Say how many seeds there are, in words that a single one cannot hide behind."""
+        """Return the number of seeds in words; a single one is called so."""
         return f"{len(self.runs)} seeds" if len(self.runs) > 1 else "single seed"
 
     @property
@@ -164,7 +164,7 @@ def _text(value: Any) -> str:
 def group_runs(runs: Sequence[FinishedRun]) -> list[Group]:
     """Collect runs that differ by seed only, in the order of their first member.
 
-    A second run of the same settings and seed (another version of the code, say)
+    A second run of the same settings and seed (of another version of the code, for example)
     opens a group of its own, so that no seed counts twice.
     """
     found: dict[tuple[Any, ...], list[list[FinishedRun]]] = {}
