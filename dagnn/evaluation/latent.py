@@ -1,12 +1,14 @@
-"""Two-dimensional maps of what a network sees, source and target in one picture."""
+"""Two-dimensional maps of the latents of a network, source and target in one picture."""
 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from types import MappingProxyType
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE, Isomap
+from sklearn.preprocessing import StandardScaler
 
 from dagnn.errors import ConfigError, nearest
 from dagnn.records import FloatArray
@@ -39,25 +41,10 @@ class LatentMap:
     classes: tuple[str, ...] = ()
 
 
-def standardise(latent: FloatArray) -> FloatArray:
-    """Give every latent coordinate mean 0 and variance 1; constant ones stay at 0."""
-    spread = latent.std(0)
-    return np.asarray((latent - latent.mean(0)) / np.where(spread > 0, spread, 1.0))
-
-
 def pca(latent: FloatArray, seed: int) -> FloatArray:
-    """Project ``[n, W]`` on the two directions of largest variance, ``[n, 2]``.
-
-    The sign of a direction is arbitrary; here its largest loading is positive.
-    """
-    centred = latent - latent.mean(0)
-    _, _, directions = np.linalg.svd(centred, full_matrices=False)
-    directions = directions[:2]
-    largest = np.abs(directions).argmax(1)
-    signs = np.sign(directions[np.arange(len(directions)), largest])
-    coords = np.zeros((len(latent), 2))
-    coords[:, : len(directions)] = centred @ (signs[:, None] * directions).T
-    return coords
+    """Project ``[n, W]`` on the two directions of largest variance, ``[n, 2]``."""
+    coords = PCA(min(2, *latent.shape), svd_solver="full").fit_transform(latent)
+    return np.pad(coords, ((0, 0), (0, 2 - coords.shape[1])))
 
 
 def isomap(latent: FloatArray, seed: int) -> FloatArray:
@@ -67,8 +54,6 @@ def isomap(latent: FloatArray, seed: int) -> FloatArray:
         Tenenbaum, de Silva & Langford 2000, Science 290, 2319; used for these
         latents by Roncoli et al. 2023, arXiv:2311.01588, fig. 1.
     """
-    from sklearn.manifold import Isomap
-
     with warnings.catch_warnings():
         # Separated suites make the neighbour graph fall apart. scikit-learn then joins the
         # pieces by their closest points, which shows the separation: no cause for a warning.
@@ -84,8 +69,6 @@ def tsne(latent: FloatArray, seed: int) -> FloatArray:
     References:
         van der Maaten & Hinton 2008, JMLR 9, 2579.
     """
-    from sklearn.manifold import TSNE
-
     perplexity = min(30.0, (len(latent) - 1) / 3)
     projection = TSNE(perplexity=perplexity, init="pca", random_state=seed)
     return np.asarray(projection.fit_transform(latent), dtype=np.float64)
@@ -97,32 +80,23 @@ PROJECTIONS: MappingProxyType[str, tuple[str, Callable[[FloatArray, int], FloatA
 """Every projection by the name a configuration uses: title and function."""
 
 
-def _choose(method: str) -> tuple[str, Callable[[FloatArray, int], FloatArray]]:
-    """Return a projection, or PCA with a word about it where scikit-learn is absent."""
-    if method not in PROJECTIONS:
-        raise ConfigError(f"Unknown latent map {method!r}. {nearest(method, PROJECTIONS)}")
-    title, projection = PROJECTIONS[method]
-    if method != "pca" and find_spec("sklearn") is None:
-        return f"PCA ({title} needs scikit-learn)", pca
-    return title, projection
-
-
-def latent_map(
+def latent_maps(
     predictions: Sequence[AnyPredictions],
-    name: str,
     *,
     method: str = "isomap",
     items_per_suite: int = 500,
     seed: int = 0,
-) -> LatentMap:
+) -> dict[str, LatentMap]:
     """Project the latents of one network on several suites to one plane.
 
     Args:
         predictions: of **one** model, one record per suite.
-        name: which true parameter to keep for colouring; ``class`` for classes.
         method: a name in :data:`PROJECTIONS`.
         items_per_suite: larger suites are thinned at random to this number.
         seed: of thinning and of t-SNE.
+
+    Returns:
+        One map for each colouring: every parameter, or ``class``.
 
     Raises:
         ConfigError: the method is unknown.
@@ -139,21 +113,20 @@ def latent_map(
     latent = np.concatenate([each.latent[rows] for each, rows in chosen])
     if len(latent) < 3:
         raise ValueError(f"A map needs at least three items, got {len(latent)}.")
-    title, projection = _choose(method)
-    values, classes = task_of(predictions[0]).colourings(predictions)[name]
-    return LatentMap(
-        coords=projection(standardise(latent), seed),
-        suite=tuple(each.suite for each, rows in chosen for _ in rows),
-        role=tuple(each.role for each, rows in chosen for _ in rows),
-        values=np.concatenate([all_[rows] for all_, rows in zip(values, thinned, strict=True)]),
-        parameter=name,
-        method=title,
-        model=models.pop(),
-        classes=classes,
-    )
-
-
-def latent_maps(predictions: Sequence[AnyPredictions], *, method: str) -> dict[str, LatentMap]:
-    """Project the latents of one network once for each colouring: parameters, or the class."""
-    names = task_of(predictions[0]).colourings(predictions)
-    return {name: latent_map(predictions, name, method=method) for name in names}
+    if method not in PROJECTIONS:
+        raise ConfigError(f"Unknown latent map {method!r}. {nearest(method, PROJECTIONS)}")
+    title, projection = PROJECTIONS[method]
+    coords = projection(StandardScaler().fit_transform(latent.astype(np.float64)), seed)
+    return {
+        name: LatentMap(
+            coords=coords,
+            suite=tuple(each.suite for each, rows in chosen for _ in rows),
+            role=tuple(each.role for each, rows in chosen for _ in rows),
+            values=np.concatenate([of[rows] for of, rows in zip(values, thinned, strict=True)]),
+            parameter=name,
+            method=title,
+            model=predictions[0].model,
+            classes=classes,
+        )
+        for name, (values, classes) in task_of(predictions[0]).colourings(predictions).items()
+    }

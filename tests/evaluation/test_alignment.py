@@ -11,13 +11,14 @@ from sklearn.svm import SVC
 
 from dagnn.evaluation.alignment import (
     alignments,
+    area_under_curve,
     domain_auc,
     gaussian_kernel,
+    held_out_scores,
     latent_distance,
     mmd_test,
     squared_mmd,
 )
-from dagnn.evaluation.discrimination import area_under_curve, held_out_scores
 from dagnn.losses.mmd import mmd
 from dagnn.training.validation import latent_distance as latent_distance_in_training
 

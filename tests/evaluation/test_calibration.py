@@ -12,9 +12,11 @@ from dagnn.evaluation.calibration import (
     central_values,
     curve,
     deviation,
+    expected_coverage,
     pit_values,
+    tarp_fractions,
+    tarp_of,
 )
-from dagnn.evaluation.tarp import expected_coverage, tarp_fractions, tarp_of
 
 BOTH = ("Omega_m", "sigma_8")
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import Ridge as ReferenceRidge
 from sklearn.linear_model import RidgeCV
 
-from dagnn.evaluation.ridge import PENALTIES, Ridge, quadratic
+from dagnn.evaluation.baselines import PENALTIES, Ridge, quadratic
 
 
 def sample(items=120, width=8, noise=0.3, seed=0):

@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from synthetic_classes import CLASSES, synthetic_classes
 
-from dagnn.evaluation.latent import latent_map
+from dagnn.evaluation.latent import latent_maps
 from dagnn.report.figures.classes import (
     FALSE_POSITIVES,
     confusion_figure,
@@ -77,8 +77,8 @@ def draw(given):
         for image, pixel in zip(images, pixels, strict=True)
     ]
     maps = [
-        latent_map(given[:2], "class", method="pca"),
-        latent_map(given[2:], "class", method="pca"),
+        latent_maps(given[:2], method="pca")["class"],
+        latent_maps(given[2:], method="pca")["class"],
     ]
     return {
         "roc": lambda: roc_figure(given),
@@ -180,10 +180,12 @@ def test_proportions_are_shares(given):
 
 
 def test_latent_maps_of_classes_have_one_colour_each(given):
-    found = latent_map([given[2], replace(given[3], truth=np.full(140, -1))], "class", method="pca")
+    found = latent_maps([given[2], replace(given[3], truth=np.full(140, -1))], method="pca")[
+        "class"
+    ]
     assert found.classes == CLASSES
     assert np.isnan(found.values[120:]).all()
-    with_unknown = latent_map(given[2:], "class", method="pca")
+    with_unknown = latent_maps(given[2:], method="pca")["class"]
     assert with_unknown.classes == (*CLASSES, "unknown")
     figure = latent_figure([with_unknown])
     assert {"spiral", "elliptical", "merger", "unknown"} <= set(texts(figure))

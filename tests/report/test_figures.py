@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from synthetic_predictions import PRIORS, synthetic
 
 from dagnn.evaluation.calibration import LEVELS, central_values, curve, pit_values
-from dagnn.evaluation.latent import latent_map
+from dagnn.evaluation.latent import latent_maps
 from dagnn.report.figures.parameters import (
     calibration_figure,
     pit_figure,
@@ -31,7 +31,7 @@ def texts(figure):
 def maps(predictions):
     models = ("source-only", "model")
     return [
-        latent_map([each for each in predictions if each.model == model], "Omega_m", method="pca")
+        latent_maps([each for each in predictions if each.model == model], method="pca")["Omega_m"]
         for model in models
     ]
 

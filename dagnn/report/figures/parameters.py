@@ -7,9 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
-from dagnn.evaluation.calibration import LEVELS, central_values, curve, pit_values
+from dagnn.evaluation.calibration import (
+    LEVELS,
+    central_values,
+    curve,
+    expected_coverage,
+    pit_values,
+    tarp_of,
+)
 from dagnn.evaluation.measure import PREDICTORS
-from dagnn.evaluation.tarp import expected_coverage, tarp_of
 from dagnn.evaluation.wording import label, number
 from dagnn.records import FloatArray, Predictions
 from dagnn.report.figures import style
