@@ -73,11 +73,10 @@ class Galaxies(Simulations):
         """Return mock suites."""
         return universes(suites, boxes)
 
-    def redshifts(
-        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
-    ) -> tuple[float, ...]:
+    def redshifts(self, request: Request) -> tuple[float, ...]:
         """Return the redshifts that the first few simulations have catalogues at."""
-        return catalog_redshifts(find_suite(suite), data, set_name, volume, self.template)
+        suite = find_suite(request.suite)
+        return catalog_redshifts(suite, request.data, request.set, request.volume, self.template)
 
     def find(self, request: Request) -> None:
         """See that a suite has catalogues at every redshift."""

@@ -1,8 +1,7 @@
 """Files of images read as they are: .npy, .npz, HDF5, pictures, and folders of pictures."""
 
 import re
-import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,8 +38,7 @@ _NAMES = ("label_names", "class_names", "classes")
 _GROUPS = ("groups", "group", "group_ids", "group_id", "galaxy_id", "object_ids", "object_id")
 _IDS = ("ids", "id", "item_ids", "object_ids", "object_id")
 _PARTS = ("split", "splits", "part", "parts", "subset")
-_SPELLINGS = {"train": ("train",), "valid": ("valid", "val"), "test": ("test",)}
-
+_SPELLINGS = (("train", "train"), ("valid", "valid"), ("valid", "val"), ("test", "test"))
 
 _PART = re.compile(r"(?<![a-z])(train|valid|val|test)(?:ing|ation|idation)?(?![a-z])")
 _FULL = {"val": "valid"}
@@ -97,12 +95,22 @@ def read_blocks(path: Path, suite: str | None = None) -> list[Block]:
     suffix = path.suffix.lower()
     if suffix in PICTURES:
         return [Block(path, read_pictures([path]), ids=np.array([path.stem]))]
-    if suffix not in _READERS:
-        raise DataError(
-            f"{path}: images are read from {', '.join((*_READERS, *PICTURES))}, or from a folder "
-            "with one folder of pictures per class."
-        )
-    return _READERS[suffix](path, suite)
+    if suffix == ".npy":
+        return [Block(path, read_array(path))]
+    if suffix == ".npz":
+        with _readable(path):
+            require_intact(path)
+            with np.load(path, allow_pickle=False) as archive:
+                return _archive(path, archive, suite)
+    if suffix in ARCHIVES:
+        with open_hdf5(path) as file:
+            mock = bool(file.attrs.get("mock", False))
+            blocks = _archive(path, datasets_in(file), suite)
+            return [replace(block, mock=block.mock or mock) for block in blocks]
+    raise DataError(
+        f"{path}: images are read from {', '.join(('.npy', *ARCHIVES, *PICTURES))}, or from a "
+        "folder with one folder of pictures per class."
+    )
 
 
 def read_array(path: Path) -> Array:
@@ -184,31 +192,6 @@ def _affixes(archive: Mapping[str, Any]) -> list[str]:
     return list(found)
 
 
-def _npy(path: Path, suite: str | None) -> list[Block]:
-    return [Block(path, read_array(path))]
-
-
-def _npz(path: Path, suite: str | None) -> list[Block]:
-    with _readable(path):
-        require_intact(path)
-        with np.load(path, allow_pickle=False) as archive:
-            return _archive(path, archive, suite)
-
-
-def _hdf5(path: Path, suite: str | None) -> list[Block]:
-    with open_hdf5(path) as file:
-        mock = bool(file.attrs.get("mock", False))
-        return [replace(b, mock=b.mock or mock) for b in _archive(path, datasets_in(file), suite)]
-
-
-_READERS: dict[str, Callable[[Path, str | None], list[Block]]] = {
-    ".npy": _npy,
-    ".npz": _npz,
-    ".h5": _hdf5,
-    ".hdf5": _hdf5,
-}
-
-
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     """Turn what numpy says of a broken file into one of our errors."""
@@ -217,25 +200,18 @@ def _readable(path: Path) -> Iterator[None]:
     except DagnnError:
         raise
     except Exception as error:  # a broken header can raise nearly anything
-        if "pickle" in str(error) and not _is_numpy(path):
+        with path.open("rb") as file:
+            is_numpy = file.read(2) in (b"\x93N", b"PK")
+        if "pickle" in str(error) and not is_numpy:
             raise DataError(f"{path} is not a file of arrays. Download it again.") from error
         if any(words in str(error) for words in ("pickle", "Object arrays", "Python objects")):
             raise DataError(
                 f"{path} holds Python objects, which are not read for safety. Save plain arrays "
                 "(numpy.save with allow_pickle=False)."
             ) from error
-        raise _truncated(path, error) from error
-
-
-def _is_numpy(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) in (b"\x93N", b"PK")
-
-
-def _truncated(path: Path, error: Exception) -> TruncatedFileError:
-    return TruncatedFileError(
-        f"{path} is truncated or damaged ({reason(error)}). Copy or download it again."
-    )
+        raise TruncatedFileError(
+            f"{path} is truncated or damaged ({reason(error)}). Copy or download it again."
+        ) from error
 
 
 def _archive(path: Path, archive: Mapping[str, Any], suite: str | None) -> list[Block]:
@@ -247,8 +223,7 @@ def _archive(path: Path, archive: Mapping[str, Any], suite: str | None) -> list[
                 return [_block(path, archive, keys, affix)]
     blocks = [
         _block(path, archive, keys, spelling).in_part(part)
-        for part, spellings in _SPELLINGS.items()
-        for spelling in spellings
+        for part, spelling in _SPELLINGS
         if _find(keys, _IMAGES, spelling)
     ]
     if not blocks:
@@ -319,17 +294,6 @@ def _folder(path: Path) -> list[Block]:
 
 ARCHIVES = (".npz", ".h5", ".hdf5")
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".bmp")
-# What Pillow raises of damaged files, beside OSError.
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    EOFError,
-    struct.error,
-)
 _ORIENTATION = 274
 _ON_ITS_SIDE = (5, 6, 7, 8)
 
@@ -390,7 +354,9 @@ def _read(file: Path) -> NDArray[Any]:
         raise DataError(f"{file} is not a picture that can be read.") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"{file} is too large to be a picture of a galaxy: {error}") from error
-    except _BROKEN as error:
+    except DagnnError:
+        raise
+    except Exception as error:  # Pillow raises nearly any type for damaged files
         raise TruncatedFileError(f"{file} is truncated or damaged ({error}).") from error
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from dagnn.data.image_files import ARCHIVES, PICTURES, part_of, surveys_in
 from dagnn.errors import DagnnError, MissingDataError, UsageError
 from dagnn.files import entries, matching
+from dagnn.records import few_names
 
 # Where the images of a survey are looked for, the first that exists: an archive that its
 # name is part of, `images_Y10_train.npy`, paired `*_X*.npy`, a folder per class.
@@ -71,17 +72,12 @@ def _advice(data: Path, suite: str, pattern: str | None, there: Sequence[str]) -
     """Say which pattern would find a survey, if any."""
     if pattern and any(_matches(data, suite, candidate) for candidate in PATTERNS):
         return "Without that pattern it is found: --set data.images=null"
-    return (
-        "Where training reads it, give the pattern with {suite} where the name stands: --set "
-        f"'data.images={_likely_pattern(there, suite)}'."
-    )
-
-
-def _likely_pattern(there: Sequence[str], suite: str) -> str:
-    """Make a pattern of the first file that has the name of a survey in its own."""
     alone = _alone(suite)
     patterns = [alone.sub("{suite}", name, count=1) for name in there if alone.search(name)]
-    return patterns[0] if patterns else "{suite}_images.npy"
+    return (
+        "Where training reads it, give the pattern with {suite} where the name stands: --set "
+        f"'data.images={patterns[0] if patterns else '{suite}_images.npy'}'."
+    )
 
 
 def find_beside(
@@ -101,18 +97,15 @@ def find_beside(
         UsageError: several files fit.
     """
     if pattern is None:
-        return _sibling(images, words)
+        return next((path for path in siblings(images, words) if path.is_file()), None)
     part = part_of(images.name)
     found = [path for path in _matches(data, suite, pattern) if part_of(path.name) == part]
     if not found:
         raise MissingDataError(f"No file {pattern!r} of {suite!r} in {data}, for {images.name}.")
     if len(found) > 1:
-        raise UsageError(f"{pattern!r} fits several files: {_names(found)}. Be more specific.")
+        several = few_names([path.name for path in found], 5)
+        raise UsageError(f"{pattern!r} fits several files: {several}. Be more specific.")
     return found[0]
-
-
-def _sibling(images: Path, words: Sequence[tuple[str, str]]) -> Path | None:
-    return next((path for path in siblings(images, words) if path.is_file()), None)
 
 
 def siblings(images: Path, words: Sequence[tuple[str, str]]) -> list[Path]:
@@ -133,7 +126,8 @@ def siblings(images: Path, words: Sequence[tuple[str, str]]) -> list[Path]:
 
 
 def _matches(data: Path, suite: str, pattern: str) -> list[Path]:
-    spelled = pattern.replace("{suite}", _any_case(suite)).replace("{part}", "*")
+    any_case = "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in suite)
+    spelled = pattern.replace("{suite}", any_case).replace("{part}", "*")
     found = matching(data, spelled)
     if "{suite}" in pattern:
         found = [path for path in found if _alone(suite).search(str(path.relative_to(data)))]
@@ -147,25 +141,16 @@ def _alone(suite: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![a-z0-9]){re.escape(suite)}(?![a-z0-9])", re.IGNORECASE)
 
 
-def _any_case(name: str) -> str:
-    return "".join(
-        f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in name
-    )
-
-
 def _by_part(found: Sequence[Path], suite: str) -> list[tuple[Path, str]]:
     parts = [part_of(path.name) for path in found]
     if len(found) > 1 and (not all(parts) or len(set(parts)) < len(parts)):
+        several = few_names([path.name for path in found], 5)
         raise UsageError(
-            f"Several files could be the images of {suite!r}: {_names(found)}. "
+            f"Several files could be the images of {suite!r}: {several}. "
             "Say which with data.images."
         )
     order = ("", "train", "valid", "test")
     return sorted(zip(found, parts, strict=True), key=lambda pair: order.index(pair[1]))
-
-
-def _names(found: Sequence[Path]) -> str:
-    return ", ".join(path.name for path in found[:5]) + (", ..." if len(found) > 5 else "")
 
 
 _ARRAY = re.compile(r"(?:^|[_-])(?:x|images)(?:$|[_-])", re.IGNORECASE)

@@ -4,7 +4,7 @@ import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, islice
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor, device
 from dagnn.data.pixels import brightness, kinds_of
 from dagnn.data.requests import Loaded
 from dagnn.errors import DataError, MismatchError
-from dagnn.records import Dataset, IntArray
+from dagnn.records import Dataset, IntArray, few_names
 
 # Items per step where all images are looked at: float copies stay small.
 _CHUNK = 256
@@ -261,16 +261,16 @@ def about_identical(
     equal = [found for found in rows.values() if len(found) > 1]
     if not equal:
         return []
-    listed = ", ".join(f"{ids[one[0]]} = {ids[one[1]]}" for one in islice(equal, _SHOWN))
+    listed = few_names([f"{ids[one[0]]} = {ids[one[1]]}" for one in equal])
     notes = [
         f"{sum(map(len, equal))} images are not unique, pixel by pixel, and stay together in "
-        f"{len(equal)} groups: {listed}{', ...' if len(equal) > _SHOWN else ''}"
+        f"{len(equal)} groups: {listed}"
     ]
     at_odds = [found for found in equal if len({labels[row] for row in found} - {""}) > 1]
     if at_odds:
         named = "; ".join(
             ", ".join(f"{ids[row]} is {labels[row]}" for row in found if labels[row])
-            for found in islice(at_odds, _SHOWN)
+            for found in at_odds[:_SHOWN]
         )
         more = "; ..." if len(at_odds) > _SHOWN else ""
         notes.append(
@@ -280,7 +280,6 @@ def about_identical(
 
 
 _SCALED = {"8-bit", "unit"}
-_SHOWN = 3
 _FAR = 10
 
 
@@ -366,10 +365,10 @@ def _equal(one: str, left: Images, right: Images) -> list[str]:
     at_odds = [(a, b) for a, b in known if left.y[a] != right.y[b]]
     notes = []
     if renamed:
-        listed = ", ".join(f"{right.ids[b]} = {left.ids[a]}" for a, b in renamed[:_SHOWN])
+        listed = few_names([f"{right.ids[b]} = {left.ids[a]}" for a, b in renamed])
         notes.append(
             f"{len(renamed)} images are also in {one} under other names, pixel by pixel, and are "
-            f"split as there: {listed}{', ...' if len(renamed) > _SHOWN else ''}"
+            f"split as there: {listed}"
         )
     if at_odds:
         listed = "; ".join(

@@ -1,10 +1,7 @@
 """What a loose file seems to hold, to say so where it is not what is wanted."""
 
-import lzma
 import zipfile
-import zlib
 from pathlib import Path
-from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -20,17 +17,6 @@ _STARTS = {b"\x89PNG": IMAGES, b"\xff\xd8\xff": IMAGES}
 _FEWEST_IMAGE_AXES = 3
 _NUMBERS = "biuf"
 _LOOKED_INTO = 40
-# RuntimeError: an encrypted archive, or one packed in a way that Python cannot unpack.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-)
 
 Header = tuple[tuple[int, ...], str]
 """Shape of an array, and the letter that numpy has for what it holds."""
@@ -84,30 +70,22 @@ def _in_hdf5(path: Path) -> str | None:
 
 def _in_arrays(path: Path, archive: bool) -> str | None:
     """Tell images from spectra by their axes; what is neither has no name here."""
+    headers: list[Header] = []
     try:
-        headers = _headers_in_archive(path) if archive else [_header_of(path)]
-    except _UNREADABLE:
+        if archive:  # headers alone: a small archive can hold arrays that fill the memory
+            with zipfile.ZipFile(path) as members:
+                for name in filter(lambda name: name.endswith(".npy"), members.namelist()):
+                    with members.open(name) as stream:
+                        headers.append(_header(stream))
+        else:
+            with path.open("rb") as stream:
+                headers.append(_header(stream))
+    except Exception:  # a broken header or archive can raise nearly anything
         return None
     axes = [len(shape) for shape, kind in headers if kind in _NUMBERS]
     if max(axes, default=0) >= _FEWEST_IMAGE_AXES:
         return IMAGES
     return SPECTRA if not archive and axes in ([1], [2]) else None
-
-
-def _header_of(path: Path) -> Header:
-    with path.open("rb") as stream:
-        return _header(stream)
-
-
-def _headers_in_archive(path: Path) -> list[Header]:
-    """Read the headers alone: a small archive can hold arrays that fill the memory."""
-    found = []
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if name.endswith(".npy"):
-                with archive.open(name) as stream:
-                    found.append(_header(stream))
-    return found
 
 
 def _header(stream: IO[bytes]) -> Header:

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -266,7 +266,7 @@ class Modality(ABC):
         """Return what a network trained on these suites predicts: parameters or classes."""
 
     @abstractmethod
-    def suites(self, data: Path, set_name: str, volume: str = "L25n256") -> tuple[str, ...]:
+    def suites(self, request: Request) -> tuple[str, ...]:
         """Return the short names of the known suites that a folder holds."""
 
     @abstractmethod
@@ -309,15 +309,11 @@ class Modality(ABC):
         """
         raise ConfigError(f"Images have classes, not parameters such as {parameter}.")
 
-    def redshifts(
-        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
-    ) -> tuple[float, ...]:
+    def redshifts(self, request: Request) -> tuple[float, ...]:
         """Return the redshifts that a suite is there at, increasing; none where unknown."""
         return ()
 
-    def table(
-        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
-    ) -> ParameterTable | None:
+    def table(self, request: Request) -> ParameterTable | None:
         """Return the table of all parameters of a suite; None where items have none.
 
         Raises:
@@ -366,16 +362,15 @@ class Simulations(Modality):
         """Return lower and upper end of a parameter's prior in a suite."""
         return find_suite(suite).prior(parameter)
 
-    def table(
-        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
-    ) -> ParameterTable | None:
+    def table(self, request: Request) -> ParameterTable | None:
         """Return the table that labels a suite's simulations."""
-        return read_table(find_table(find_suite(suite), data, set_name, volume))
+        suite = find_suite(request.suite)
+        return read_table(find_table(suite, request.data, request.set, request.volume))
 
-    def suites(self, data: Path, set_name: str, volume: str = "L25n256") -> tuple[str, ...]:
+    def suites(self, request: Request) -> tuple[str, ...]:
         """Return the known suites that are there at any redshift."""
         known = known_suites()
-        return tuple(name for name in known if self.redshifts(name, data, set_name, volume))
+        return tuple(name for name in known if self.redshifts(replace(request, suite=name)))
 
 
 def checked_truth(truth: ArrayLike, ids: Sequence[str], scaling: Scaling, items: int) -> Tensor:

@@ -180,11 +180,10 @@ class PowerSpectra(Simulations):
         self.spacing = spacing
         self.kmax = kmax
 
-    def redshifts(
-        self, suite: str, data: Path, set_name: str, volume: str = "L25n256"
-    ) -> tuple[float, ...]:
+    def redshifts(self, request: Request) -> tuple[float, ...]:
         """Return the redshifts that there are files of."""
-        return available_redshifts(find_suite(suite), data, set_name, self.kmax)
+        suite = find_suite(request.suite)
+        return available_redshifts(suite, request.data, request.set, self.kmax)
 
     def shared_options(self, requests: Sequence[Request], trained: Inputs) -> dict[str, Any]:
         """Return the largest wavenumber, where files of several are there and none is set."""

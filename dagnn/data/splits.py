@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.errors import MismatchError, UsageError
+from dagnn.records import few_names
 
 PARTS = ("train", "valid", "test")
 IndexArray = NDArray[np.int64]
@@ -54,14 +55,14 @@ class Split:
         if repeated:
             raise MismatchError(
                 f"The dataset has {len(repeated)} item names more than once "
-                f"({_few(repeated)}), so a stored split cannot be found in it."
+                f"({few_names(repeated)}), so a stored split cannot be found in it."
             )
         position = {str(name): row for row, name in enumerate(ids)}
         missing = [name for part in PARTS for name in parts[part] if name not in position]
         if missing:
             raise MismatchError(
                 f"The stored split names {len(missing)} items that the dataset of {len(ids)} does "
-                f"not have ({_few(missing)}). Give the data that the run was trained on."
+                f"not have ({few_names(missing)}). Give the data that the run was trained on."
             )
         rows = {part: [position[name] for name in parts[part]] for part in PARTS}
         return cls(**{part: np.asarray(rows[part], dtype=np.int64) for part in PARTS})
@@ -184,7 +185,3 @@ def _counts(groups: int, fractions: Sequence[float]) -> tuple[int, int, int]:
             f"part needs at least one. Give more simulations or other fractions."
         )
     return counts
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

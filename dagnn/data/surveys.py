@@ -144,10 +144,10 @@ class SurveyImages(Modality):
         """Return the mock sky that has these surveys."""
         return skies([self.name(suite) for suite in suites], self.mock_images)
 
-    def suites(self, data: Path, set_name: str, volume: str = "L25n256") -> tuple[str, ...]:
+    def suites(self, request: Request) -> tuple[str, ...]:
         """Return the surveys that the pattern of file names finds."""
-        found = (self.name(survey.name) for survey in find_surveys(data)[0])
-        return tuple(name for name in dict.fromkeys(found) if self._finds(name, data))
+        found = (self.name(survey.name) for survey in find_surveys(request.data)[0])
+        return tuple(name for name in dict.fromkeys(found) if self._finds(name, request.data))
 
     def _finds(self, name: str, data: Path) -> bool:
         try:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from dagnn.config import Experiment
 from dagnn.console import print_notes
+from dagnn.data.requests import Request
 from dagnn.data.splits import PARTS, Split
 from dagnn.files import write_text
 from dagnn.models import Network
@@ -97,7 +98,8 @@ def at_other_redshift(
     modality = modality_of(experiment)
     sources, data = prepared.of_role("source"), experiment.data
     there = [
-        modality.redshifts(suite.asked, prepared.folder, data.set, data.volume) for suite in sources
+        modality.redshifts(Request(suite.asked, prepared.folder, set=data.set, volume=data.volume))
+        for suite in sources
     ]
     common = sorted(set(there[0]).intersection(*there[1:]))
     redshifts = other_redshifts(data.redshifts, common)
@@ -202,7 +204,7 @@ def _further(experiment: Experiment, suite: SuiteData, prepared: Prepared) -> di
     """Return the parameters of a source's items that are in its table and not inferred."""
     modality = modality_of(experiment)
     data, ids = experiment.data, suite.loaded.dataset.ids
-    table = modality.table(suite.asked, prepared.folder, data.set, data.volume)
+    table = modality.table(Request(suite.asked, prepared.folder, set=data.set, volume=data.volume))
     if table is None:
         return {}
     names = [name for name in table.columns if name not in prepared.truth.names]

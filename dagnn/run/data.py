@@ -380,7 +380,7 @@ def request_for(
 def _explained(error: MissingDataError, modality: Modality, request: Request) -> MissingDataError:
     """Add to the error of files that are not found what is there in their place."""
     folder, name = request.data, modality.name(str(request.suite))
-    there = modality.suites(folder, request.set, request.volume) if folder.is_dir() else ()
+    there = modality.suites(request) if folder.is_dir() else ()
     held = None if there or not folder.is_dir() else other_kind(folder, modality.reads)
     found = ""
     if held:

@@ -76,7 +76,10 @@ def _wanted(
     if experiment.calibration.surrogate not in ("auto", "redshift") or not experiment.target:
         return
     sources = [modality.name(name) for name in experiment.source]
-    there = [set(modality.redshifts(name, place, data.set, data.volume)) for name in sources]
+    there = [
+        set(modality.redshifts(Request(name, place, set=data.set, volume=data.volume)))
+        for name in sources
+    ]
     moved = other_redshifts(data.redshifts, sorted(set.intersection(*there)))
     for name in sources if moved else ():
         yield name, moved or ()

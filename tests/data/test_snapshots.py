@@ -191,5 +191,5 @@ def test_loose_files_in_another_order_are_refused(data):
 
 
 def test_redshifts_that_are_there(data):
-    assert Galaxies().redshifts("simba", data, "LH") == (0.0, 0.503)
-    assert Galaxies().redshifts("simba", data, "LH", "L50n512") == ()
+    assert Galaxies().redshifts(Request("simba", data)) == (0.0, 0.503)
+    assert Galaxies().redshifts(Request("simba", data, volume="L50n512")) == ()
