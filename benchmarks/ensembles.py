@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 from torch_geometric.data import Batch, Data
 
-from dagnn.data.spectra import SpectraBatch
 from dagnn.graphs import build_graph
 from dagnn.losses import MMD, GaussianNLL, Objective, PerMember
 from dagnn.models import Ensemble, GraphEncoder, MomentsHead, Network, SpectrumEncoder
+from dagnn.records import TensorBatch
 from dagnn.training import TrainSettings
 from dagnn.training.loop import Loop
 
@@ -58,7 +58,7 @@ class Same:
 
 def spectra(device: str) -> Same:
     """Return two batches of summary vectors."""
-    batch = SpectraBatch(torch.randn(ITEMS, FEATURES), torch.rand(ITEMS, 1), 0)
+    batch = TensorBatch(torch.randn(ITEMS, FEATURES), torch.rand(ITEMS, 1), 0)
     batch = replace(batch, x=batch.x.to(device), y=batch.y.to(device))
     return Same(batch, replace(batch, x=batch.x + 1))
 

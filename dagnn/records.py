@@ -141,6 +141,23 @@ class Batch(Protocol):
     domain: int | None
 
 
+@dataclass(frozen=True)
+class TensorBatch:
+    """A batch of items of one shape, such as images or summary vectors.
+
+    Attributes:
+        x: inputs: features ``[B, F]``, or brightness ``[B, C, H, W]``, where 8-bit images lie
+            in [0, 1].
+        y: truth in scaled units ``[B, P]``; or class ``[B]``, ``K`` for a class that the network
+            does not know, −1 without label.
+        domain: number of the domain that all items come from; None where it is not known.
+    """
+
+    x: Tensor
+    y: Tensor
+    domain: int | None = None
+
+
 class Dataset(Protocol):
     """What the trainer and the evaluation know of a dataset.
 

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -15,25 +15,10 @@ from torch import Tensor, device
 from dagnn.data.pixels import brightness, kinds_of
 from dagnn.data.requests import Loaded
 from dagnn.errors import DataError, MismatchError
-from dagnn.records import Dataset, IntArray, few_names
+from dagnn.records import Dataset, IntArray, TensorBatch, few_names
 
 # Items per step where all images are looked at: float copies stay small.
 _CHUNK = 256
-
-
-@dataclass(frozen=True)
-class ImageBatch:
-    """A batch of images.
-
-    Attributes:
-        x: brightness ``[B, C, H, W]``, float; 8-bit images lie in [0, 1].
-        y: class ``[B]``; ``K`` for a class that the network does not know, −1 without label.
-        domain: number of the domain that all items come from; None where it is not known.
-    """
-
-    x: Tensor
-    y: Tensor
-    domain: int | None = None
 
 
 class Images:
@@ -139,10 +124,10 @@ class Images:
         placed.domain = domain
         return placed
 
-    def batch(self, index: Tensor) -> ImageBatch:
+    def batch(self, index: Tensor) -> TensorBatch:
         """Gather the images at ``index`` (``[B]`` integers)."""
         index = index.to(self.pixels.device)
-        return ImageBatch(self._brightness(index), self.y[index], self.domain)
+        return TensorBatch(self._brightness(index), self.y[index], self.domain)
 
     def _brightness(self, index: Tensor) -> Tensor:
         chosen = self.pixels.index_select(0, index)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dagnn.catalogs.cache import default_cache
 from dagnn.catalogs.suites import find_suite
-from dagnn.data.requests import Job, Mocks, Progress
+from dagnn.data.requests import Mocks
 from dagnn.errors import UsageError
 from dagnn.mocks.sky import KINDS, make_sky, sky_folder
 from dagnn.mocks.suites import SUITES, relations
@@ -33,17 +33,10 @@ def universes(
     # Another recipe or number of boxes makes other universes, hence another folder.
     folder = default_cache() / f"mock-{recipe(*SUITES.values())}-{boxes}"
     kinds = dict.fromkeys(relations(find_suite(suite).short_name).name for suite in suites)
-    jobs = tuple((kind, _universe_job(kind, boxes, table, seed)) for kind in kinds)
-    return Mocks("universes", "CAMELS", folder, jobs)
-
-
-def _universe_job(kind: str, boxes: int, table: Path | None, seed: int) -> Job:
-    def make(folder: Path, workers: int, progress: Progress) -> object:
-        return make_universe(
-            kind, folder, boxes, table=table, seed=seed, workers=workers, on_progress=progress
-        )
-
-    return make
+    make = partial(make_universe, count=boxes, table=table, seed=seed)
+    return Mocks(
+        "universes", "CAMELS", folder, tuple((kind, partial(make, kind)) for kind in kinds)
+    )
 
 
 def skies(surveys: Sequence[str], images: int) -> Mocks:
@@ -59,11 +52,7 @@ def skies(surveys: Sequence[str], images: int) -> Mocks:
     there = {name: [sample.survey.name for sample in kind.samples] for name, kind in KINDS.items()}
     for name, known in there.items():
         if set(surveys) <= set(known):
-            make = partial(_make_sky, name, images)
+            make = partial(make_sky, name, count=images)
             return Mocks("skies", "observations", sky_folder(name, images), ((name, make),))
     listed = "; ".join(f"{name} with {', '.join(known)}" for name, known in there.items())
     raise UsageError(f"no mock sky has the surveys {', '.join(surveys)} (there are {listed})")
-
-
-def _make_sky(kind: str, images: int, folder: Path, workers: int, progress: Progress) -> object:
-    return make_sky(kind, folder, count=images, workers=workers, on_progress=progress)

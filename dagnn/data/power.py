@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnn.catalogs.suites import Suite, known_suites
+from dagnn.data.requests import Inputs, same_wavenumbers
 from dagnn.errors import ConfigError, DataError, MismatchError, MissingDataError, TruncatedFileError
 from dagnn.records import FloatArray
 from dagnn.stored import read_npy, reading
@@ -24,6 +25,10 @@ LOG_BELOW, LOG_FALLS, LOG_SHARE = 15.0, (1.1, 5.0), 0.9
 least this share of spectra."""
 RISES = 3.0
 """Factor by which k³P(k) rises at least, where P(k) falls."""
+FEWEST_FOR_LEVEL = 10
+"""Spectra from which their typical power is known well enough to compare it."""
+BEYOND = 1.05
+"""Factor by which wavenumbers may lie beyond the largest that a file's name gives."""
 SAME_REDSHIFT = 0.006
 """Redshifts as near as this are one snapshot, rounded."""
 
@@ -374,3 +379,58 @@ def _fall(power: FloatArray) -> FloatArray:
     """Return the power at the lowest third of wavenumbers over that at the highest ``[n]``."""
     third = power.shape[1] // 3
     return np.asarray(power[:, :third].mean(1) / power[:, -third:].mean(1))
+
+
+def features(
+    power: Sequence[FloatArray], files: Sequence[Path], bins: int | None, spacing: str
+) -> tuple[FloatArray, Inputs, list[str]]:
+    """Return the features of several redshifts side by side, what they stand for, and notes.
+
+    Raises:
+        DataError: power looks like a logarithm.
+        MismatchError: a file has another number of columns than wavenumbers.
+    """
+    columns, names = [], [f"redshift {number}" for number in range(1, len(files) + 1)]
+    grid: dict[str, list[float]] = {}
+    for name, rows, file in zip(names, power, files, strict=True):
+        require_power(rows, file)
+        k = (
+            own_wavenumbers(rows, file)
+            if bins is not None or file.with_name(WAVENUMBERS).is_file()
+            else None
+        )
+        grid[name] = [] if k is None else k.tolist()
+        log_power = np.log10(rows)
+        columns.append(
+            log_power if bins is None or k is None else rebin(log_power, k, bins, spacing)
+        )
+    inputs = Inputs(
+        {"bins": bins, **({} if bins is None else {"spacing": spacing})},
+        grid,
+        {name: kmax_of(file) for name, file in zip(names, files, strict=True)},
+        {name: str(file) for name, file in zip(names, files, strict=True)},
+        {
+            name: float(np.median(np.log10(rows)))
+            for name, rows in zip(names, power, strict=True)
+            if len(rows) >= FEWEST_FOR_LEVEL
+        },
+    )
+    notes = [*_unequal(inputs), *rising_notes(power, files)]
+    return np.concatenate(columns, 1), inputs, notes
+
+
+def _unequal(inputs: Inputs) -> list[str]:
+    """Note wavenumbers beyond the largest of a name, and redshifts at other ones than the first."""
+    first = next(iter(inputs.grid.values()))
+    notes = [
+        f"{inputs.files[name]} reaches up to {inputs.kmax[name]:g} h/Mpc by its name, and the "
+        f"k_values.txt beside it up to {k[-1]:.4g} h/Mpc: check that it is of these spectra"
+        for name, k in inputs.grid.items()
+        if k and 0 < inputs.kmax[name] * BEYOND < k[-1]
+    ]
+    return notes + [
+        f"{name} is at {len(k)} wavenumbers to {k[-1]:.4g} h/Mpc, redshift 1 at {len(first)} to "
+        f"{first[-1]:.4g} h/Mpc"
+        for name, k in inputs.grid.items()
+        if k and first and not same_wavenumbers(k, first)
+    ]

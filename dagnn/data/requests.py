@@ -25,8 +25,6 @@ SPECTRA = "galaxy power spectra (.npy [boxes, wavenumbers], such as Pk_galaxies_
 IMAGES = "images (.npz, .npy or HDF5 [images, channels, height, width], PNG or JPEG)"
 
 Progress = Callable[[int, int], None]
-Job = Callable[[Path, int, Progress], object]
-"""Fills a folder with a number of processes and reports (done, total)."""
 Grid = Mapping[str, Sequence[float]]
 """Redshift by redshift, the wavenumbers [h/Mpc] of a file's columns; empty where unknown."""
 
@@ -173,13 +171,14 @@ class Mocks:
         what: they are called, ``universes`` or ``skies``.
         unlike: what they are not.
         folder: of the cache, where they are kept.
-        jobs: title and maker of each part; what exists is kept.
+        jobs: title and maker of each part, called with ``folder``, ``workers`` and
+            ``on_progress``; what exists is kept.
     """
 
     what: str
     unlike: str
     folder: Path
-    jobs: tuple[tuple[str, Job], ...]
+    jobs: tuple[tuple[str, Callable[..., object]], ...]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import copy
 import hashlib
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,13 @@ from dagnn.catalogs.tables import ParameterTable, read_labels, read_table
 from dagnn.data.power import (
     SAME_REDSHIFT,
     SPACINGS,
-    WAVENUMBERS,
     available_redshifts,
+    features,
     find_power,
     kmax_of,
     kmax_there,
-    own_wavenumbers,
     read_power,
-    rebin,
-    require_power,
     require_redshifts,
-    rising_notes,
 )
 from dagnn.data.requests import (
     SPECTRA,
@@ -41,32 +36,11 @@ from dagnn.data.requests import (
     checked_truth,
     common_suite,
     few,
-    same_wavenumbers,
     truth_groups,
 )
 from dagnn.errors import DataError, MismatchError, MissingDataError, UsageError, nearest
 from dagnn.parameters import Scaling
-from dagnn.records import Coverage, FloatArray
-
-FEWEST_FOR_LEVEL = 10
-"""Spectra from which their typical power is known well enough to compare it."""
-BEYOND = 1.05
-"""Factor by which wavenumbers may lie beyond the largest that a file's name gives."""
-
-
-@dataclass(frozen=True)
-class SpectraBatch:
-    """A batch of summary vectors.
-
-    Attributes:
-        x: features ``[B, F]``.
-        y: truth in prior units ``[B, P]``.
-        domain: number of the domain that all items come from; None where it is not known.
-    """
-
-    x: Tensor
-    y: Tensor
-    domain: int | None = None
+from dagnn.records import Coverage, FloatArray, TensorBatch
 
 
 class Spectra:
@@ -128,10 +102,10 @@ class Spectra:
         placed.domain = domain
         return placed
 
-    def batch(self, index: Tensor) -> SpectraBatch:
+    def batch(self, index: Tensor) -> TensorBatch:
         """Gather the items at ``index`` (``[B]`` integers)."""
         index = index.to(self.x.device)
-        return SpectraBatch(self.x[index], self._scaled[index], self.domain)
+        return TensorBatch(self.x[index], self._scaled[index], self.domain)
 
     @property
     def fingerprint(self) -> str:
@@ -244,12 +218,12 @@ class PowerSpectra(Simulations):
         if not ids:
             raise DataError(f"{files[0]}: no spectrum is positive and finite everywhere.")
         power = [p[usable] for p in power]
-        columns, inputs = self._features(power, files)
+        columns, inputs, odd = features(power, files, self.bins, self.spacing)
         notes = [f"left out {name}: power not positive and finite" for name in dropped]
         notes = list(few(notes))
         for file, redshift in zip(files, request.redshifts, strict=True):
             notes += _chosen(file, kmax_there(data, suite, redshift, set_name))
-        notes += [*_unequal(inputs), *rising_notes(power, files)]
+        notes += odd
         notes += [
             f"z={wanted:g} is read from the snapshot at z={there:.2f}"
             for wanted, (_, there) in zip(request.redshifts, found, strict=True)
@@ -257,8 +231,8 @@ class PowerSpectra(Simulations):
         ]
         truth = np.full((len(ids), len(request.scaling.names)), np.nan)
         if table is not None and listed is not None:
-            truth, odd = read_labels(table, ids, request.scaling.names, suite)
-            notes += odd
+            truth, unusual = read_labels(table, ids, request.scaling.names, suite)
+            notes += unusual
             there = len(read_power(files[0]))
             if request.limit is None and there != len(listed):
                 notes.append(
@@ -303,55 +277,17 @@ class PowerSpectra(Simulations):
         made: list[Inputs] = []
         for start in range(0, len(files), together):
             own = [Path(file) for file in files[start : start + together]]
-            power = _complete(own)
-            features, inputs = self._features(power, own)
-            blocks.append(features)
+            columns, inputs, odd = features(_complete(own), own, self.bins, self.spacing)
+            blocks.append(columns)
             made.append(inputs)
-            notes += [*_unequal(inputs), *rising_notes(power, own)]
+            notes += odd
             inputs.require_same(made[0], str(own[0]), str(files[0]))
-            names += [f"{own[0].stem}[{row}]" for row in range(len(features))]
+            names += [f"{own[0].stem}[{row}]" for row in range(len(columns))]
         unknown = np.full((len(names), len(request.scaling.names)), np.nan)
         # Files without wavenumbers could not be compared with the others: then none are known.
         inputs = next((each for each in made if not all(each.grid.values())), made[0])
         spectra = Spectra(np.concatenate(blocks), names, unknown, request.scaling)
         return Loaded(spectra, False, "", tuple(notes), suite=common_suite(files), inputs=inputs)
-
-    def _features(
-        self, power: Sequence[FloatArray], files: Sequence[Path]
-    ) -> tuple[FloatArray, Inputs]:
-        """Return the features of several redshifts side by side, and what they stand for.
-
-        Raises:
-            DataError: power looks like a logarithm.
-            MismatchError: a file has another number of columns than wavenumbers.
-        """
-        bins, spacing = self.bins, self.spacing
-        columns, names = [], [f"redshift {number}" for number in range(1, len(files) + 1)]
-        grid: dict[str, list[float]] = {}
-        for name, rows, file in zip(names, power, files, strict=True):
-            require_power(rows, file)
-            k = (
-                own_wavenumbers(rows, file)
-                if bins is not None or file.with_name(WAVENUMBERS).is_file()
-                else None
-            )
-            grid[name] = [] if k is None else k.tolist()
-            log_power = np.log10(rows)
-            columns.append(
-                log_power if bins is None or k is None else rebin(log_power, k, bins, spacing)
-            )
-        inputs = Inputs(
-            {"bins": bins, **({} if bins is None else {"spacing": spacing})},
-            grid,
-            {name: kmax_of(file) for name, file in zip(names, files, strict=True)},
-            {name: str(file) for name, file in zip(names, files, strict=True)},
-            {
-                name: float(np.median(np.log10(rows)))
-                for name, rows in zip(names, power, strict=True)
-                if len(rows) >= FEWEST_FOR_LEVEL
-            },
-        )
-        return np.concatenate(columns, 1), inputs
 
 
 def _chosen(file: Path, there: Collection[float]) -> list[str]:
@@ -362,23 +298,6 @@ def _chosen(file: Path, there: Collection[float]) -> list[str]:
     return [
         f"{file.name} is read, with wavenumbers up to {kmax_of(file):g} h/Mpc; there are files "
         f"up to {others} as well (data.kmax chooses)"
-    ]
-
-
-def _unequal(inputs: Inputs) -> list[str]:
-    """Note wavenumbers beyond the largest of a name, and redshifts at other ones than the first."""
-    first = next(iter(inputs.grid.values()))
-    notes = [
-        f"{inputs.files[name]} reaches up to {inputs.kmax[name]:g} h/Mpc by its name, and the "
-        f"k_values.txt beside it up to {k[-1]:.4g} h/Mpc: check that it is of these spectra"
-        for name, k in inputs.grid.items()
-        if k and 0 < inputs.kmax[name] * BEYOND < k[-1]
-    ]
-    return notes + [
-        f"{name} is at {len(k)} wavenumbers to {k[-1]:.4g} h/Mpc, redshift 1 at {len(first)} to "
-        f"{first[-1]:.4g} h/Mpc"
-        for name, k in inputs.grid.items()
-        if k and first and not same_wavenumbers(k, first)
     ]
 
 

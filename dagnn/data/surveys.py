@@ -170,10 +170,12 @@ class SurveyImages(Modality):
         classes = request.classes or self.truth([name], [], [], request.data).classes
         blocks = self._blocks(name, request.data)
         pixels, table, notes = self._joined(blocks)
-        chosen = _sampled(len(table), request.limit)
-        if len(chosen) < len(table):
-            pixels = pixels[chosen]
-        sampled = table.iloc[chosen]
+        sampled = table
+        if request.limit is not None and request.limit < len(table):
+            # Drawn at random: the first ones would share a class where a file is sorted by class.
+            drawn = np.random.default_rng(0).permutation(len(table))[: request.limit]
+            sampled = table.iloc[np.sort(drawn)]
+            pixels = pixels[sampled.index]
         numbers = self._numbers(sampled["label"].to_numpy(), classes, name)
         keep, left_out = _usable(pixels, numbers, len(classes), request.labelled, name)
         if len(keep) < len(sampled):
@@ -284,9 +286,8 @@ class SurveyImages(Modality):
             pixels = [brightness(each) for each in pixels]
         table = pd.concat([self._table_of(block) for block in blocks], ignore_index=True)
         # Images that share an id show one object, from several sides.
-        repeated = table.groupby("id").cumcount().astype(str)
         if table["id"].duplicated().any():
-            table["id"] = table["id"] + "#" + repeated
+            table["id"] += "#" + table.groupby("id").cumcount().astype(str)
         joined = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
         return joined, table, about_depth(kinds)
 
@@ -363,16 +364,6 @@ def _labels_in(file: Path, suite: str) -> Block:
         labels = read_array(file)
         return Block(file, labels, labels=labels)
     return read_blocks(file, suite)[0]
-
-
-def _sampled(images: int, limit: int | None) -> IntArray:
-    """Return the rows of at most ``limit`` images, the same ones each time.
-
-    Drawn at random: the first ones would share a class where a file is sorted by class.
-    """
-    if limit is None or limit >= images:
-        return np.arange(images)
-    return np.sort(np.random.default_rng(0).permutation(images)[:limit])
 
 
 def _one_per_image(block: Block, what: str, values: Array | None) -> list[str]:

@@ -116,7 +116,7 @@ def is_mock_cache(path: Path) -> bool:
 def _fill(mocks: Mocks, out: Path, workers: int, console: Console) -> Path:
     for title, job in mocks.jobs:
         with progress_bar(console, f"Making MOCK {mocks.what} of {title}") as advance:
-            job(out, workers, advance)
+            job(out, workers=workers, on_progress=advance)
     return out
 
 

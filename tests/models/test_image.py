@@ -4,10 +4,10 @@ import pytest
 import torch
 from tiny_batches import IMAGE_CASES, IMAGE_SIZES, image_batch, in_domain
 
-from dagnn.data.images import ImageBatch
 from dagnn.models import ENCODERS, ClassHead, DeepMergeEncoder, Ensemble, Network, SiddaEncoder
 from dagnn.models.image import Augment, symmetries
 from dagnn.models.normalize import ChannelNorm
+from dagnn.records import TensorBatch
 
 DEEPMERGE = {"channels": 3, "height": 75, "width": 75}
 
@@ -28,7 +28,7 @@ def network_of(name: str, **options) -> Network:
 
 def test_deepmerge_has_the_published_latent():
     encoder = DeepMergeEncoder(DEEPMERGE)
-    batch = ImageBatch(torch.rand(2, 3, 75, 75), torch.zeros(2))
+    batch = TensorBatch(torch.rand(2, 3, 75, 75), torch.zeros(2))
     assert encoder.width == 2592
     assert encoder.maps(batch).shape == (2, 32, 9, 9)
     assert encoder(batch).shape == (2, 2592)
@@ -36,7 +36,7 @@ def test_deepmerge_has_the_published_latent():
 
 def test_sidda_normalises_each_latent_by_itself():
     encoder = SiddaEncoder(DEEPMERGE | {"height": 100, "width": 100})
-    latent = encoder(ImageBatch(torch.rand(3, 3, 100, 100), torch.zeros(3)))
+    latent = encoder(TensorBatch(torch.rand(3, 3, 100, 100), torch.zeros(3)))
     assert latent.shape == (3, 256)
     torch.testing.assert_close(latent.mean(1), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(latent.std(1, correction=0), torch.ones(3), atol=1e-3, rtol=0)
@@ -51,7 +51,7 @@ def test_too_small_images_are_refused_by_size():
 def test_other_numbers_of_channels_and_pixels_work(name, shape):
     sizes = dict(zip(("channels", "height", "width"), shape, strict=True))
     encoder = ENCODERS[name](sizes)
-    latent = encoder(ImageBatch(torch.rand(2, *shape), torch.zeros(2)))
+    latent = encoder(TensorBatch(torch.rand(2, *shape), torch.zeros(2)))
     assert latent.shape == (2, encoder.width)
 
 
@@ -70,7 +70,7 @@ def test_training_sees_other_images_each_time_and_evaluation_the_same(name):
 def test_per_suite_statistics_absorb_brightness_and_contrast_of_a_survey(name):
     network = network_of(name, domains=2, augment=False)
     batch = image_batch([0, 1, 2, 3, 4])
-    other = in_domain(ImageBatch(3 * batch.x + 2, batch.y), 1)
+    other = in_domain(TensorBatch(3 * batch.x + 2, batch.y), 1)
     network.fit_inputs(other)
     network.encoder.eval()
     torch.testing.assert_close(network(other).latent, network(batch).latent, rtol=1e-3, atol=1e-4)
@@ -81,7 +81,7 @@ def test_adapted_network_has_the_statistics_of_the_new_survey(name, domains):
     network = network_of(name, domains=domains, augment=False)
     network.train()
     batch = image_batch([0, 1, 2, 3, 4])
-    dark = ImageBatch(0.1 * batch.x.square(), batch.y, domains - 1)
+    dark = TensorBatch(0.1 * batch.x.square(), batch.y, domains - 1)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     adapted = network.adapted(dark)
     torch.testing.assert_close(network.state_dict(), before)
@@ -96,7 +96,7 @@ def test_adapted_network_has_the_statistics_of_the_new_survey(name, domains):
 
 def test_several_batches_adapt_as_one(name):
     network, batch = network_of(name), image_batch([0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
-    parts = [ImageBatch(part, batch.y[: len(part)]) for part in batch.x.split([3, 7])]
+    parts = [TensorBatch(part, batch.y[: len(part)]) for part in batch.x.split([3, 7])]
     one, two = network.adapted(batch), network.adapted(*parts)
     torch.testing.assert_close(one(batch).latent, two(batch).latent, rtol=1e-4, atol=1e-5)
 

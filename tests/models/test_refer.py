@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from dagnn.data.spectra import SpectraBatch
 from dagnn.models import Ensemble, Network, SpectrumEncoder
 from dagnn.models.heads import MomentsHead
 from dagnn.models.normalize import RunningNorm
 from dagnn.nn import Standardize
+from dagnn.records import TensorBatch
 
 
 def network(seed: int = 0) -> Network:
@@ -17,15 +17,15 @@ def network(seed: int = 0) -> Network:
     return Network(encoder, MomentsHead(4, 1))
 
 
-def batches() -> tuple[SpectraBatch, SpectraBatch, SpectraBatch]:
+def batches() -> tuple[TensorBatch, TensorBatch, TensorBatch]:
     """Give the source, the part of it that the target spans, and the target."""
     x = torch.randn(400, 3, generator=torch.manual_seed(1))
     part = x[x[:, 0] > 0.5]
     y = torch.zeros(len(x), 1)
     return (
-        SpectraBatch(x, y, 0),
-        SpectraBatch(part, y[: len(part)], 0),
-        SpectraBatch(3 * part + 7, y[: len(part)], 1),
+        TensorBatch(x, y, 0),
+        TensorBatch(part, y[: len(part)], 0),
+        TensorBatch(3 * part + 7, y[: len(part)], 1),
     )
 
 

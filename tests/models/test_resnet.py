@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from dagnn.data.images import ImageBatch
 from dagnn.errors import CheckpointError
 from dagnn.models import ResNet18Encoder
 from dagnn.models.resnet import ResNet, load_published_resnet
+from dagnn.records import TensorBatch
 
 SIZES = {"channels": 3, "height": 32, "width": 32}
 
@@ -69,8 +69,8 @@ def test_grey_images_get_the_sum_of_the_colours(published):
     colour = ResNet18Encoder(SIZES, weights=published).eval()
     colour.projection.load_state_dict(encoder.projection.state_dict())
     grey = torch.rand(2, 1, 32, 32)
-    one = encoder(ImageBatch(grey, torch.zeros(2)))
-    other = colour(ImageBatch(grey.expand(-1, 3, -1, -1), torch.zeros(2)))
+    one = encoder(TensorBatch(grey, torch.zeros(2)))
+    other = colour(TensorBatch(grey.expand(-1, 3, -1, -1), torch.zeros(2)))
     torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 

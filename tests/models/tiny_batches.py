@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from torch_geometric.data import Batch, Data
 
-from dagnn.data.images import ImageBatch
-from dagnn.data.spectra import SpectraBatch
 from dagnn.graphs import Graph, build_graph
+from dagnn.records import TensorBatch
 
 
 def random_graph(galaxies: int, seed: int, features: str = "all") -> Graph:
@@ -30,24 +29,24 @@ def graph_batch(items: list[int]) -> Batch:
     return in_domain(batch, 0)
 
 
-def spectra_batch(items: list[int]) -> SpectraBatch:
+def spectra_batch(items: list[int]) -> TensorBatch:
     """Return a batch whose item ``i`` is the ``i``-th of five fixed vectors."""
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 8))).float()
-    return SpectraBatch(x[items], torch.zeros(len(items), 1), 0)
+    return TensorBatch(x[items], torch.zeros(len(items), 1), 0)
 
 
 IMAGE_SIZES = {"channels": 3, "height": 32, "width": 32, "classes": 4}
 
 
-def image_batch(items: list[int]) -> ImageBatch:
+def image_batch(items: list[int]) -> TensorBatch:
     """Return a batch whose item ``i`` is the ``i``-th of five fixed images."""
     x = torch.from_numpy(np.random.default_rng(0).random((5, 3, 32, 32))).float()
-    return ImageBatch(x[items], torch.zeros(len(items), dtype=torch.int64), 0)
+    return TensorBatch(x[items], torch.zeros(len(items), dtype=torch.int64), 0)
 
 
 def in_domain(batch: Any, domain: int) -> Any:
     """Return the same batch as of another domain."""
-    if isinstance(batch, SpectraBatch | ImageBatch):
+    if isinstance(batch, TensorBatch):
         return replace(batch, domain=domain)
     batch.domain = domain
     return batch
