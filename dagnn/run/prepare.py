@@ -9,7 +9,7 @@ from rich.console import Console
 from dagnn.catalogs.cache import Shard
 from dagnn.config import Experiment
 from dagnn.console import log, print_line, progress_bar
-from dagnn.data.requests import Modality
+from dagnn.data.requests import Modality, Request
 from dagnn.errors import MissingDataError
 from dagnn.run.assemble import check
 from dagnn.run.calibrate import other_redshifts
