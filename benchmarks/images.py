@@ -40,7 +40,7 @@ from dagnn.run.data import locate_data, prepare
 from dagnn.run.fitting import fit_network
 from dagnn.run.folder import RunFolder
 from dagnn.run.prepared import Prepared
-from dagnn.run.trained import adapt, apply_novelty, fit_familiar, on_target_labels, predict_all
+from dagnn.run.trained import adapt, apply_novelty, fit_novelty, on_target_labels, predict_all
 
 QUIET = Console(quiet=True)
 RADIO = [
@@ -133,7 +133,7 @@ def measured(
     together = experiment.evaluation.transductive and trained_on is None
     raw = predict_all(seen_by or network, prepared, "model", transductive=together)
     trained_on = trained_on or prepared
-    predictions = apply_novelty(fit_familiar(network, trained_on, trained_on.trained), raw)
+    predictions = apply_novelty(fit_novelty(network, trained_on, trained_on.trained), raw)
     return measure(experiment, prepared, predictions)
 
 

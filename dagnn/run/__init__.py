@@ -1,4 +1,4 @@
-"""The one room where configuration becomes objects: every verb of the command line.
+"""Where configuration becomes objects: every verb of the command line.
 
 From Python, the same in a few lines:
 
@@ -72,7 +72,7 @@ def load(
         target_prior: parameter → range that targets are restricted to, a stress test.
 
     Raises:
-        ConfigError: something in it cannot be meant.
+        ConfigError: a name, an option or a value is invalid.
     """
     overrides = list(overrides)
     if data is not None:

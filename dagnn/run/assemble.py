@@ -169,7 +169,7 @@ def _sizes_of(prepared: Prepared) -> Sizes:
 
 
 def silent_terms(experiment: Experiment) -> list[str]:
-    """Return the names of terms that are zero by what they are, and so tell nothing."""
+    """Return the names of terms that are zero by construction."""
     terms = experiment.loss.terms.items()
     return [key for key, term in terms if lookup(TERMS, term.name, f"loss.terms.{key}") in SILENT]
 
@@ -199,7 +199,7 @@ class Assembly:
 
 
 def check(experiment: Experiment) -> None:
-    """Refuse an experiment that cannot be meant, before any data are read.
+    """Refuse an invalid experiment before any data are read.
 
     Raises:
         ConfigError: an unknown name or option, or a value that its part refuses.

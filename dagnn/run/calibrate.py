@@ -62,7 +62,7 @@ class Surrogate:
 
 
 def surrogates(experiment: Experiment, prepared: Prepared, console: Console) -> list[Surrogate]:
-    """Make the surrogates that an experiment asks for, and say where there are none.
+    """Make the surrogates of an experiment, and print why there are none.
 
     Args:
         experiment: of the run.
@@ -186,8 +186,8 @@ def halves(experiment: Experiment, prepared: Prepared) -> tuple[list[Surrogate],
     ways = {"low": [~each for each in high], "high": high}
     fewest = min(_fewest(sources, way) for way in ways.values())
     if fewest < FEWEST:
-        told = f"its halves of low and high {name} need {FEWEST} boxes each to validate on"
-        return [], f"{told} and have {fewest}"
+        need = f"its halves of low and high {name} need {FEWEST} boxes each to validate on"
+        return [], f"{need} and have {fewest}"
     return [_half(experiment, prepared, name, way, ways[way]) for way in ways], ""
 
 

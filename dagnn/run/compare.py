@@ -54,7 +54,7 @@ def compare(
 
     Raises:
         MissingDataError: a path is no run and holds none, or a run is unfinished.
-        UsageError: ``out`` is one of the runs; some infer parameters and some tell classes.
+        UsageError: ``out`` is one of the runs; some infer parameters and some classes.
     """
     console = console or log()
     folders, unfinished = find_runs(paths)
@@ -146,7 +146,7 @@ def find_runs(paths: Sequence[Path]) -> tuple[list[RunFolder], list[Path]]:
             continue
         inside = [RunFolder(each) for each in runs_inside(path)]
         if not inside:
-            RunFolder.open(path)  # says what there is instead
+            RunFolder.open(path)  # its error lists what there is instead
         for each in inside:
             if each.is_finished():
                 found.setdefault(each.path.resolve(), each)
@@ -161,7 +161,7 @@ def require_finished(folder: RunFolder) -> None:
     """Refuse a run whose results are not all there.
 
     Raises:
-        MissingDataError: it is unfinished; the message says how to finish it.
+        MissingDataError: it is unfinished; the message has the command that finishes it.
     """
     if not folder.is_finished():
         raise MissingDataError(

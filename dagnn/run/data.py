@@ -58,7 +58,7 @@ def locate_data(experiment: Experiment, mock: bool, console: Console) -> Path:
                 "without it, and without data in the default place, mocks are made."
             )
         if is_mock_cache(experiment.data.path):
-            # A suite that the run had no need of may be wanted now.
+            # A suite that the run did not use may be evaluated now.
             _fill(modality.mocks(suites, boxes), experiment.data.path, workers, console)
         return experiment.data.path
     if os.environ.get("DAGNN_DATA") and not mock and not default_data().is_dir():
@@ -109,7 +109,7 @@ def make_mocks(
 
 
 def is_mock_cache(path: Path) -> bool:
-    """Whether a folder is one of those that mocks are made in, and filled as they are asked for."""
+    """Whether a folder is a cache of mocks, which is filled when suites are used."""
     return path.parent == default_cache().absolute() and path.name.startswith(CACHES)
 
 
@@ -236,13 +236,13 @@ def read_suite(
     *,
     labelled: bool,
 ) -> Loaded:
-    """Read one suite, and say what a person should know about it.
+    """Read one suite, and print what a person should know about it.
 
     Args:
         experiment: what to read it as.
         suite: any spelling of its name.
         folder: data folder.
-        truth: what is asked for.
+        truth: the parameters or classes to read.
         console: where progress and notes go.
         labelled: whether missing truth is an error.
     """
@@ -264,16 +264,16 @@ def require_alike(suites: Sequence[SuiteData]) -> None:
     """Refuse suites whose inputs no one network can read.
 
     Raises:
-        MismatchError: sizes differ; the message tells which.
+        MismatchError: sizes differ; the message names them.
     """
     first = suites[0]
     for suite in suites[1:]:
         ours, theirs = dict(first.loaded.dataset.sizes), dict(suite.loaded.dataset.sizes)
         if ours != theirs:
             other = {name: (size, theirs.get(name)) for name, size in ours.items()}
-            told = ", ".join(f"{n} {a} and {b}" for n, (a, b) in other.items() if a != b)
+            sizes = ", ".join(f"{n} {a} and {b}" for n, (a, b) in other.items() if a != b)
             raise MismatchError(
-                f"The inputs of {first.name} and {suite.name} differ ({told}); one network cannot "
+                f"The inputs of {first.name} and {suite.name} differ ({sizes}); one network cannot "
                 "read both. The sizes of images are made equal by data.size or data.crop; "
                 "channels and features must be equal in the files."
             )
@@ -286,7 +286,7 @@ def require_inputs(
     console: Console,
     adjustable: Collection[str] = (),
 ) -> list[str]:
-    """Refuse inputs that stand for something else; say, and return, what cannot be known.
+    """Refuse inputs that stand for something else; print, and return, what cannot be known.
 
     Args:
         suite: whose inputs they are.

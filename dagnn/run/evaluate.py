@@ -22,7 +22,7 @@ from dagnn.run.trained import (
     Training,
     apply_novelty,
     apply_scale,
-    learn_familiar,
+    learn_novelty,
     load_network,
     predict_all,
     read_scale,
@@ -81,7 +81,7 @@ def evaluate(
 
 
 def _require_own_suites(experiment: Experiment) -> None:
-    """Say of a folder that was named for further suites that it must hold the run's own, too."""
+    """Refuse a folder of further suites that does not hold the run's own as well."""
     try:
         require_present(experiment)
     except MissingDataError as error:
@@ -179,5 +179,5 @@ def _predicted(
     labelled = [name(suite) for suite in meta["experiment"]["source"]]
     scale = read_scale(training.folder, task_of(prepared.truth.answer))
     own = training.own(prepared)
-    familiar = learn_familiar(training.folder, network, own, meta["domains"])
-    return apply_scale(scale, apply_novelty(familiar, raw), labelled)
+    novelty = learn_novelty(training.folder, network, own, meta["domains"])
+    return apply_scale(scale, apply_novelty(novelty, raw), labelled)

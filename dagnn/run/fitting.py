@@ -72,7 +72,7 @@ def fit_network(
         label: what is trained, in words.
         root: the run that a user would resume.
         title: the label in a word or two, for the bar; the label itself if None.
-        callbacks: told of steps and epochs after progress and log.
+        callbacks: called after progress and log.
     """
     if not has_ended(folder, experiment):
         for file in (folder.calibration, folder.novelty):  # fitted to weights that will change

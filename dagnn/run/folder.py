@@ -209,7 +209,7 @@ class RunFolder:
         """Make the folder of a new run; ``runs/NAME``, ``runs/NAME-2`` ... by default.
 
         Raises:
-            UsageError: the folder that was asked for holds something already.
+            UsageError: the named folder holds something already.
         """
         require_free(path)
         path = path or _free(Path("runs") / name)
@@ -279,7 +279,7 @@ class RunFolder:
 
 
 def lacking(path: Path, mark: str, usual: str) -> str:
-    """Say what a folder lacks to be one of a kind, and where there are some.
+    """Return what a folder lacks to be one of a kind, and where there are some.
 
     Args:
         path: what was named.

@@ -188,7 +188,7 @@ def write_pages(
 def summary(
     experiment: Experiment, predictions: Sequence[AnyPredictions], results: Sequence[Result]
 ) -> str:
-    """Say what came out of a run, the same at its end and from what it stored."""
+    """Return the first sentence about a run, the same at its end and from what it stored."""
     seen, oracle = held_out(predictions), chosen_by_oracle(experiment)
     return headline(results, seen, oracle=oracle, seed=experiment.seed)
 

@@ -42,7 +42,7 @@ from dagnn.run.trained import (
     adapt,
     apply_novelty,
     apply_scale,
-    read_familiar,
+    read_novelty,
     read_scale,
     uncalibrated,
 )
@@ -79,7 +79,7 @@ def predict(
         files: catalogues, or files of spectra.
         suite: the trained suite whose statistics to use; the first source if None.
         adapt_statistics: estimate statistics from these files instead.
-        out: CSV file; a table on the screen if None. Its last columns say what of an input
+        out: CSV file; a table on the screen if None. Its last columns hold what of an input
             lies outside the range of training (empty where nothing does), which predictions
             or error bars reach beyond the prior, through the statistics of which suite inputs
             are seen (``shared`` by all), and whether network or inputs come of mock data.
@@ -132,7 +132,7 @@ def predict(
         role="other",
         split="all",
     )
-    judged = apply_novelty(read_familiar(folder), [raw])
+    judged = apply_novelty(read_novelty(folder), [raw])
     labelled = [modality.name(name) for name in trained.experiment.source]
     calibrated: AnyPredictions
     (calibrated,) = apply_scale(scale, judged, labelled)

@@ -70,7 +70,7 @@ class Prepared:
         suites: sources first, then targets, then others.
         truth: the parameters, with their scaling to prior units, or the classes.
         folder: where the data were read.
-        intervals: how much of the prior each target seems to span, where that was asked.
+        intervals: how much of the prior each target seems to span, where that was estimated.
         shared_objects: whether equal group names in two suites mean the same object.
     """
 
@@ -126,7 +126,7 @@ def truth_of(suite: SuiteData, prepared: Prepared) -> FloatArray:
 
 
 def stored_truth(stored: Mapping[str, Any]) -> Truth:
-    """Return what a checkpoint's network was asked for."""
+    """Return the parameters or classes of a checkpoint's network."""
     scaling = Scaling(**{key: tuple(value) for key, value in stored["scaling"].items()})
     return Truth(scaling, tuple(stored.get("classes", ())))
 

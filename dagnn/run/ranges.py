@@ -72,18 +72,18 @@ def within(
 
 
 def guarded(experiment: Experiment, prepared: Prepared, console: Console) -> Prepared:
-    """Estimate how much of the prior each target spans, and say where it is little.
+    """Estimate how much of the prior each target spans, and print where it is little.
 
     Args:
-        experiment: whether the guard is on, and whether anything is aligned at all.
+        experiment: whether this test is on, and whether anything is aligned at all.
         prepared: its data.
         console: where an alarm goes.
 
     Returns:
         The same data, with an interval per target and parameter.
     """
-    asked = experiment.loss.prior_guard and prepared.scaling.names
-    if not (asked and reads_target(experiment)):
+    wanted = experiment.loss.prior_guard and prepared.scaling.names
+    if not (wanted and reads_target(experiment)):
         return prepared
     with busy(console, "Estimating the priors of the targets"):
         intervals = tuple(_intervals(prepared, prepared.of_role("target"), ("train", "valid")))
@@ -221,7 +221,7 @@ def outside_range(
 def unlike_as_a_set(
     dataset: Dataset, outside: Mapping[str, str], spread: Mapping[str, Any]
 ) -> list[str]:
-    """Say what shows in many inputs together, and in a single one need not.
+    """Return what shows in many inputs together, and need not in a single one.
 
     Arguments are those of :func:`outside_range`, and what it returns.
     """

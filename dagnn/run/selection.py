@@ -56,8 +56,8 @@ def label_free_scores(network: Network, prepared: Prepared) -> dict[str, float]:
 
     Returns:
         ``source_error``, ``source_nll`` and, where there is a target, ``domain_auc``:
-        0 where latents cannot be told apart, ½ where they lie apart, NaN where there
-        are too few items to tell.
+        0 where latents are indistinguishable, ½ where they are separated, NaN where
+        there are too few items.
     """
     sources = [(suite, outputs(network, suite, "valid")) for suite in prepared.of_role("source")]
     targets = [(suite, outputs(network, suite, "valid")) for suite in prepared.of_role("target")]
@@ -357,7 +357,7 @@ def train_prepared(
         experiment: what to train.
         prepared: its data.
         path: folder of the trial.
-        callbacks: told of every step and epoch; one that raises stops the training.
+        callbacks: called at every step and epoch; one that raises stops the training.
         reverse: whether to add ``reverse_error``, which costs a second training.
         console: where progress goes; nowhere if None.
     """

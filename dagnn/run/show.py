@@ -65,7 +65,7 @@ def deliver(
     Args:
         predictions: what to deliver, of one suite each.
         out: CSV file; the screen if None.
-        console: where to say which, and what reaches beyond the prior.
+        console: where notes go, such as what reaches beyond the prior.
         remarks: further columns.
         scaling: names and priors of the training set; none of classes.
         mock: whether network or inputs come of mock data; every row of the file says so.
@@ -106,7 +106,7 @@ def show_predictions(
 
 
 def tell_unknown(predictions: AnyPredictions, console: Console) -> None:
-    """Say how many items look like nothing that was taught, where that is known."""
+    """Print how many items are unlike the training set, where that is known."""
     novelty = getattr(predictions, "novelty", None)
     if novelty is None or not called_unknown(novelty).any():
         return

@@ -33,7 +33,7 @@ from dagnn.run.folder import NOT_EVALUATED, Note, RunFolder, RunRecord, require_
 from dagnn.run.outputs import RunResult, finish, title, with_latents
 from dagnn.run.prepared import Prepared, SuiteData, stored_truth
 from dagnn.run.ranges import alarm_text, guarded
-from dagnn.run.trained import apply_novelty, apply_scale, learn_familiar, predict_all, trainings
+from dagnn.run.trained import apply_novelty, apply_scale, learn_novelty, predict_all, trainings
 from dagnn.tasks import AnyPredictions
 from dagnn.training import Checkpoint, legend
 
@@ -117,7 +117,7 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
 def is_complete(folder: RunFolder) -> bool:
     """Whether everything that a run trains is trained, calibrated, and was measured after that.
 
-    That results exist does not say so: an interrupted run can be evaluated as far as it is.
+    Existing results are no proof: an interrupted run can be evaluated as far as it is.
     """
     if not folder.is_finished() or folder.read_record().complete is False:
         return False
@@ -153,7 +153,7 @@ def _train_on(folder: RunFolder, console: Console) -> RunResult:
 
 
 def _moved_here(stored: Experiment, console: Console) -> Experiment:
-    """Return the experiment of a run, and say so where it goes on on another device."""
+    """Return the experiment of a run, and print where it goes on on another device."""
     experiment = on_this_machine(stored)
     if experiment != stored:
         there = choose_device(experiment.training.device)
@@ -172,7 +172,7 @@ def _run(
     initial: Checkpoint | None,
     console: Console,
 ) -> RunResult:
-    """Train what is not trained, and measure; say how to go on after Ctrl-C or on a full disk."""
+    """Train what is not trained, and measure; errors hold the command that goes on."""
     go_on = f"dagnn train --resume {quote(str(folder.path))}"
     try:
         return _train_and_measure(experiment, prepared, folder, initial, console)
@@ -214,9 +214,9 @@ def _train_and_measure(
         )
         raw = predict_all(network, prepared, label, own.trained, transductive=training.transductive)
         scale = calibrated(training, own, network, initial, console, folder.path)
-        familiar = learn_familiar(training.folder, network, own, own.trained)
+        novelty = learn_novelty(training.folder, network, own, own.trained)
         labelled = [suite.name for suite in own.of_role("source")]
-        predictions += apply_scale(scale, apply_novelty(familiar, raw), labelled)
+        predictions += apply_scale(scale, apply_novelty(novelty, raw), labelled)
         networks[label] = network
     return finish(experiment, prepared, folder, predictions, networks, console)
 

@@ -218,7 +218,7 @@ def unseen_labels(suite: SuiteData, prepared: Prepared) -> Tensor:
 
     Args:
         suite: a target.
-        prepared: tells whether equal group names mean equal objects.
+        prepared: whether equal group names mean equal objects, and the labelled sources.
     """
     items = torch.cat([*suite.parts().values()])
     if not prepared.shared_objects:
@@ -250,10 +250,10 @@ def adapt(network: Network, dataset: Dataset, items: Tensor) -> Network:
     return network.adapted(*(there.batch(part) for part in parts))
 
 
-def learn_familiar(
+def learn_novelty(
     folder: RunFolder, network: Network, taught: Prepared, known: Sequence[str]
 ) -> Novelty | None:
-    """Learn from a training's sources what is familiar, or read what was learned before.
+    """Fit the novelty of items to a training's sources, or read what was fitted before.
 
     Args:
         folder: of the training.
@@ -262,20 +262,20 @@ def learn_familiar(
         known: short names of the suites that it was trained on, by their number.
 
     Returns:
-        Nothing where answers are no classes, or where there are too few items.
+        None for parameters, or where there are too few items.
     """
     if folder.novelty.is_file():
-        return read_familiar(folder)
-    found = fit_familiar(network, taught, known)
+        return read_novelty(folder)
+    found = fit_novelty(network, taught, known)
     if found is not None:
         found.save(folder.novelty)
     return found
 
 
-def fit_familiar(network: Network, taught: Prepared, known: Sequence[str]) -> Novelty | None:
-    """Learn from the sources what is familiar to a network, and store nothing.
+def fit_novelty(network: Network, taught: Prepared, known: Sequence[str]) -> Novelty | None:
+    """Fit the novelty of items to the sources of a network, and store nothing.
 
-    Arguments and what is returned are those of :func:`learn_familiar`.
+    Arguments and what is returned are those of :func:`learn_novelty`.
     """
     if not taught.truth.classes:
         return None
@@ -289,8 +289,8 @@ def fit_familiar(network: Network, taught: Prepared, known: Sequence[str]) -> No
     return Novelty.fit(of_classes(train), of_classes(valid))
 
 
-def read_familiar(folder: RunFolder) -> Novelty | None:
-    """Read what is familiar to the network of a run; None where it was not learned.
+def read_novelty(folder: RunFolder) -> Novelty | None:
+    """Read the fitted novelty of a run; None where there is none.
 
     Raises:
         DataError: the file is damaged.
@@ -319,7 +319,7 @@ def apply_scale(
 
 
 def read_scale(folder: RunFolder, task: Task) -> AnyScale | None:
-    """Read the calibration of a run; None where a network is believed as it is.
+    """Read the calibration of a run; None where there is none.
 
     Raises:
         DataError: the file is damaged.
