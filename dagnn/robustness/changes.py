@@ -80,15 +80,13 @@ class Attacked:
 
     Attributes:
         images: with the best pixel found, ``[B, C, H, W]``.
-        flipped: whether that changes the decision as required, booleans ``[B]``.
+        flipped: whether that changes the decision, booleans ``[B]``.
         pixels: row, column and the brightness of every channel, ``[B, 2 + C]``.
-        generations: how many each image took, ``[B]``; the most where it resisted.
     """
 
     images: Tensor
     flipped: Tensor
     pixels: Tensor
-    generations: Tensor
 
 
 def with_pixel(images: Tensor, pixels: Tensor) -> Tensor:
@@ -115,7 +113,6 @@ def one_pixel_attack(
     images: Tensor,
     classes: Tensor,
     *,
-    targeted: bool = False,
     bounds: tuple[Tensor, Tensor] | None = None,
     evolution: Evolution = Evolution(),
 ) -> Attacked:
@@ -128,8 +125,7 @@ def one_pixel_attack(
     Args:
         look: images → output of the network.
         images: ``[B, C, H, W]``.
-        classes: the class to get away from, or with ``targeted`` the one to reach, ``[B]``.
-        targeted: whether one class must be reached, or any other will do.
+        classes: the class to get away from, ``[B]``.
         bounds: smallest and largest brightness of each channel, ``[C]`` each; by
             default those of the images.
         evolution: how to search.
@@ -142,7 +138,7 @@ def one_pixel_attack(
     low, high = _bounds(images, bounds)
 
     def costs(candidates: Tensor, items: Tensor) -> Tensor:
-        """Return what is to be made small, ``[b, P]``, for candidates ``[b, P, 2 + C]``."""
+        """Return the probability of the class, ``[b, P]``, for candidates ``[b, P, 2 + C]``."""
         owners = items.repeat_interleave(candidates.shape[1])
         pairs = zip(
             torch.split(candidates.flatten(0, 1), evolution.chunk),
@@ -156,25 +152,21 @@ def one_pixel_attack(
             )
             for pixels, who in pairs
         ]
-        chosen = torch.cat(found).view(-1, candidates.shape[1])
-        return -chosen if targeted else chosen
+        return torch.cat(found).view(-1, candidates.shape[1])
 
     def fooled(best: Tensor) -> Tensor:
         """Return for which images the best candidate changes the decision, ``[B]``."""
-        decided = look_at(look, with_pixel(images, best), evolution.chunk)[1].argmax(1)
-        return decided == classes if targeted else decided != classes
+        changed = with_pixel(images, best)
+        return look_at(look, changed, evolution.chunk)[1].argmax(1) != classes
 
     # Drawn on the CPU, so that every device searches alike.
     generator = torch.Generator(device="cpu").manual_seed(evolution.seed)
     draws = torch.rand((len(images), evolution.population, len(low)), generator=generator)
     population = low + (high - low) * draws.to(images)
     cost = costs(population, everyone)
-    generations = torch.full((len(images),), evolution.generations, device=device)
     flipped = torch.zeros(len(images), dtype=torch.bool, device=device)
-    for generation in range(evolution.generations):
-        now = fooled(population[everyone, cost.argmin(1)])
-        generations[now & ~flipped] = generation
-        flipped |= now
+    for _ in range(evolution.generations):
+        flipped |= fooled(population[everyone, cost.argmin(1)])
         active = everyone[~flipped]
         if not len(active):
             break
@@ -186,7 +178,7 @@ def one_pixel_attack(
     best = population[everyone, cost.argmin(1)]
     flipped |= fooled(best)
     pixels = torch.cat([best[:, :2].floor(), best[:, 2:]], 1)
-    return Attacked(with_pixel(images, best), flipped, pixels, generations)
+    return Attacked(with_pixel(images, best), flipped, pixels)
 
 
 def _bounds(images: Tensor, colours: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,8 @@
-r"""How far an item lies from all that a network has been taught.
+r"""How far an item lies from the training set of a network.
 
 A network that knows ``K`` classes puts everything into one of them, and is often sure of
-it. What it has never seen shows in its latent ``z``: far from those of the items that
-taught it. The distance is that of Mahalanobis, with one Gaussian for all classes, isotropic
+it. An item out of distribution shows in its latent ``z``: far from those of the training set.
+The distance is that of Mahalanobis, with one Gaussian for all classes, isotropic
 outside the directions of largest spread (probabilistic PCA):
 
 .. math:: d^2 = \sum_{i \le r} \frac{(v_i \cdot x)^2}{\lambda_i}
@@ -33,17 +33,17 @@ from dagnn.stored import read_arrays, reading
 
 DIRECTIONS = 16
 """Directions whose spread is measured one by one, at most."""
-FAMILIAR = 0.95
+INSIDE = 0.95
 """Share of further items of the source that lie within the unit of distance."""
 FEWEST = 3
-"""Items without which there is nothing to learn from."""
+"""Items below which nothing is fitted."""
 FLATTEST = 1e-6
 """Smallest variance, in units of the largest: latents may lie in a plane."""
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """Where the latents of taught items lie; ``W`` is their width, ``r`` at most 16.
+    """Where the latents of training items lie; ``W`` is their width, ``r`` at most 16.
 
     Attributes:
         mean: ``[W]``.
@@ -63,7 +63,7 @@ class Novelty:
     def fit(
         cls, training: Sequence[ClassPredictions], validation: Sequence[ClassPredictions]
     ) -> "Novelty | None":
-        """Learn the latents of training items; validation items, not learned from, set the unit.
+        """Fit the latents of training items; validation items, not fitted, set the unit.
 
         Args:
             training: training items of the sources, by one network.
@@ -79,29 +79,29 @@ class Novelty:
         """
         for wanted, given in (("train", training), ("valid", validation)):
             if any((each.role, each.split) != ("source", wanted) for each in given):
-                raise ValueError(f"What is familiar is learned from {wanted} items of a source.")
-        taught, held = (
-            np.concatenate([p.latent[_is_taught(p)] for p in given] or [np.zeros((0, 1))])
+                raise ValueError(f"Novelty is fitted on {wanted} items of a source here.")
+        latents, held = (
+            np.concatenate([p.latent[_is_known(p)] for p in given] or [np.zeros((0, 1))])
             for given in (training, validation)
         )
         if (
-            min(len(taught), len(held)) < FEWEST
-            or not np.isfinite(np.concatenate([taught, held])).all()
+            min(len(latents), len(held)) < FEWEST
+            or not np.isfinite(np.concatenate([latents, held])).all()
         ):
             return None
-        return cls.around(taught, held)
+        return cls.around(latents, held)
 
     @classmethod
-    def around(cls, taught: FloatArray, held: FloatArray, share: float = FAMILIAR) -> "Novelty":
-        """Learn where vectors ``[n, W]`` lie.
+    def around(cls, training: FloatArray, held: FloatArray, share: float = INSIDE) -> "Novelty":
+        """Fit where vectors ``[n, W]`` lie.
 
         Args:
-            taught: of training items.
+            training: of training items.
             held: of further items like them ``[m, W]``, which set the unit.
             share: of further items that lie within the unit.
         """
-        mean = taught.mean(0)
-        raw = cls(mean, *_spread(taught - mean, float(np.square(mean).sum())), unit=1.0)
+        mean = training.mean(0)
+        raw = cls(mean, *_spread(training - mean, float(np.square(mean).sum())), unit=1.0)
         return replace(raw, unit=_conformal(raw.of(held), share))
 
     def of(self, latent: FloatArray) -> FloatArray:
@@ -156,7 +156,7 @@ class Novelty:
             return cls(**numbers, rest=rest, unit=unit)
 
 
-def _is_taught(predictions: ClassPredictions) -> np.ndarray:
+def _is_known(predictions: ClassPredictions) -> np.ndarray:
     truth = predictions.truth
     return np.asarray((truth >= 0) & (truth < len(predictions.classes)))
 

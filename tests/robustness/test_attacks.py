@@ -27,8 +27,6 @@ def test_decisions_flip_where_one_pixel_suffices_and_only_there(images):
     # One pixel of at most 1 adds 0.9, 0.85 or 0.6; it takes 1.4, 0.6 and nothing to pass 3.
     found = attack(images, torch.tensor([0, 0, 0]), bound=3.0, top=1.0)
     assert found.flipped.tolist() == [False, True, True]
-    assert found.generations.tolist()[2] == 0, "wrong from the start"
-    assert found.generations.tolist()[0] == SEARCH.generations
     changed = (found.images != images).flatten(1).sum(1)
     assert (changed <= 1).all()
     assert found.images.max() <= 1
@@ -37,13 +35,6 @@ def test_decisions_flip_where_one_pixel_suffices_and_only_there(images):
 def test_a_resisting_image_gets_the_best_pixel_there_is(images):
     found = attack(images[:1], torch.tensor([0]), bound=3.0, top=1.0)
     assert found.images.sum().item() == pytest.approx(1.5 + 1.0, abs=0.02)
-
-
-def test_targeted_attacks_reach_the_class_that_is_asked_for(images):
-    to_zero = attack(images, torch.tensor([0, 0, 0]), bound=6.2, top=1.0, targeted=True)
-    assert to_zero.flipped.all()
-    to_one = attack(images, torch.tensor([1, 1, 1]), bound=6.5, top=1.0, targeted=True)
-    assert to_one.flipped.tolist() == [False, False, True]
 
 
 def test_the_pixel_told_is_the_pixel_changed(images):
