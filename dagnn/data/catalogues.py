@@ -79,7 +79,7 @@ class Galaxies(Simulations):
         return catalog_redshifts(suite, request.data, request.set, request.volume, self.template)
 
     def find(self, request: Request) -> None:
-        """See that a suite has catalogues at every redshift."""
+        """Check that a suite has catalogues at every redshift."""
         suite = find_suite(request.suite)
         for redshift in request.redshifts:
             find_layouts(suite, request.data, request.set, redshift, request.volume, self.template)

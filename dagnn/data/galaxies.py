@@ -198,7 +198,7 @@ class GalaxyGraphs(InMemoryDataset):  # type: ignore[misc]  # PyG carries no typ
         return {name: values[chosen] for name, values in found.items()}
 
     def describe(self) -> dict[str, str]:
-        """Say what nodes, edges and graph carry."""
+        """Describe what nodes, edges and graph carry."""
         nodes = {
             f"log10(1 + {name})": f"{COLUMNS[name].meaning}, {COLUMNS[name].unit}"
             for name in self._features

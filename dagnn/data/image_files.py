@@ -150,10 +150,10 @@ def name_inside(path: Path, suite: str | None) -> str | None:
 
     Args:
         path: as in :func:`read_blocks`.
-        suite: name of the wanted survey, if one was told.
+        suite: name of the survey to read, if it is known.
 
     Raises:
-        UsageError: it is an archive of several surveys, and the wanted one is not told.
+        UsageError: it is an archive of several surveys, and no name says which to read.
         DataError: the file is damaged.
     """
     there = surveys_in(path) if path.suffix.lower() in ARCHIVES and path.is_file() else []

@@ -69,7 +69,7 @@ def find_images(data: Path, suite: str, pattern: str | None = None) -> list[tupl
 
 
 def _advice(data: Path, suite: str, pattern: str | None, there: Sequence[str]) -> str:
-    """Say which pattern would find a survey, if any."""
+    """Return which pattern would find a survey, if any."""
     if pattern and any(_matches(data, suite, candidate) for candidate in PATTERNS):
         return "Without that pattern it is found: --set data.images=null"
     alone = _alone(suite)

@@ -153,7 +153,7 @@ class Images:
         return {name: torch.cat([each[name] for each in found]) for name in found[0]}
 
     def describe(self) -> dict[str, str]:
-        """Say what the pixels are."""
+        """Describe the pixels."""
         _, channels, height, width = self.pixels.shape
         unit = (
             "8-bit, read as 0 to 1"
@@ -232,7 +232,7 @@ def joined(groups: Sequence[str], contents: Sequence[bytes]) -> list[str]:
 def about_identical(
     ids: Sequence[str], labels: Sequence[str], contents: Sequence[bytes]
 ) -> list[str]:
-    """Say which images are equal, and above all which of them have different classes.
+    """Return notes on which images are equal, and above all which of them have different classes.
 
     Args:
         ids: of each image.
@@ -341,7 +341,7 @@ def _scales(images: Mapping[str, Images]) -> dict[str, list[str]]:
 
 
 def _equal(one: str, left: Images, right: Images) -> list[str]:
-    """Tell which images of a survey are in another one under another name, or as another class."""
+    """Note which images of a survey are in another one under another name, or as another class."""
     rows = {content: row for row, content in enumerate(left.contents) if content}
     pairs = [(rows[c], row) for row, c in enumerate(right.contents) if c in rows]
     renamed = [(a, b) for a, b in pairs if left.objects[a] != right.objects[b]]

@@ -69,7 +69,7 @@ def _in_hdf5(path: Path) -> str | None:
 
 
 def _in_arrays(path: Path, archive: bool) -> str | None:
-    """Tell images from spectra by their axes; what is neither has no name here."""
+    """Return images or spectra by the number of axes; None for anything else."""
     headers: list[Header] = []
     try:
         if archive:  # headers alone: a small archive can hold arrays that fill the memory

@@ -107,7 +107,7 @@ def require_one_scale(kinds: Iterable[str], where: str) -> None:
 
 
 def about_depth(kinds: Iterable[str]) -> list[str]:
-    """Say what was done to integers, where a reader may have meant something else."""
+    """Return notes on how integers are scaled, where something else may be meant."""
     found = set(kinds) & _INTEGERS
     if found == {"12-bit"}:
         return [
@@ -255,7 +255,7 @@ def _whole(labels: Array, path: Path) -> Array:
 
 
 def usable(pixels: Array) -> NDArray[np.bool_]:
-    """Say which images ``[n, ...]`` are finite everywhere."""
+    """Return which images ``[n, ...]`` are finite everywhere."""
     if pixels.dtype.kind != "f":
         return np.ones(len(pixels), dtype=bool)
     return np.array([bool(np.isfinite(image).all()) for image in pixels], dtype=bool)

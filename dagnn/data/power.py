@@ -48,7 +48,7 @@ def find_power(
         kmax: largest wavenumber in h/Mpc, as the name gives it; None takes the largest there is.
 
     Returns:
-        The file, and the redshift of its snapshot: the one asked for, or the nearest.
+        The file, and the redshift of its snapshot: the requested one, or the nearest.
 
     Raises:
         MissingDataError: no such file; the message lists what was looked for and

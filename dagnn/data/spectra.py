@@ -119,7 +119,7 @@ class Spectra:
         return {f"log10 P, bin {column}": self.x[:, column] for column in range(self.x.shape[1])}
 
     def describe(self) -> dict[str, str]:
-        """Say what the features are."""
+        """Describe the features."""
         features = f"{self.x.shape[1]} features in all"
         return {
             "log10 P(k)": f"galaxy power spectrum in (Mpc/h)³, redshift by redshift, {features}"
@@ -173,13 +173,13 @@ class PowerSpectra(Simulations):
         return {"kmax": max(common)} if common else {}
 
     def find(self, request: Request) -> None:
-        """See that a suite has spectra at every redshift."""
+        """Check that a suite has spectra at every redshift."""
         suite = find_suite(request.suite)
         for redshift in request.redshifts:
             find_power(request.data, suite, redshift, request.set, self.kmax)
 
     def prepare(self, request: Request, shard: Shard) -> None:
-        """See that a suite's files are there; each is read at once."""
+        """Check that a suite's files are there; each is read at once."""
         if request.labelled:
             suite = find_suite(request.suite)
             find_table(suite, request.data, request.set, request.volume)
@@ -299,14 +299,6 @@ def _chosen(file: Path, there: Collection[float]) -> list[str]:
         f"{file.name} is read, with wavenumbers up to {kmax_of(file):g} h/Mpc; there are files "
         f"up to {others} as well (data.kmax chooses)"
     ]
-
-
-def _surplus(file: Path, table: ParameterTable, set_name: str, limit: int | None) -> list[str]:
-    """Say so where a file has more rows than the table has simulations."""
-    rows, listed = len(read_power(file)), len(_numbers(table, set_name))
-    if limit is not None or rows == listed:
-        return []
-    return [f"{file.name} has {rows} rows, {table.path.name} lists {listed} {set_name} simulations"]
 
 
 def _positive(power: FloatArray) -> NDArray[np.bool_]:

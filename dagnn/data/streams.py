@@ -18,7 +18,7 @@ class Draw(NamedTuple):
 
     Attributes:
         sources: one batch per source stream.
-        targets: one batch per target stream; none where none were asked for.
+        targets: one batch per target stream; none where none are drawn.
         target_index: position of each target item among all target training
             items, ``[B_t]``, in the order of the concatenated target batches.
     """
@@ -51,7 +51,7 @@ class Stream:
 
     Raises:
         DataError: the part is empty.
-        ValueError: the batch size is not positive, or the dataset was told no domain.
+        ValueError: the batch size is not positive, or the dataset has no domain.
     """
 
     def __init__(self, dataset: Dataset, index: ArrayLike, batch_size: int, seed: int = 0) -> None:
@@ -139,7 +139,7 @@ class Stream:
         self._used = state["used"]
 
     def __repr__(self) -> str:
-        """Tell domain, items and batch size."""
+        """Return domain, items and batch size."""
         return f"Stream(domain={self.domain}, items={len(self)}, batch_size={self.batch_size})"
 
 
@@ -209,7 +209,7 @@ class Domains:
                 stream.load_state_dict(stored)
 
     def __repr__(self) -> str:
-        """Tell the streams and the steps."""
+        """Return the streams and the steps."""
         return f"Domains(sources={self.sources}, targets={self.targets}, steps={self.steps})"
 
 

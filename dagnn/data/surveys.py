@@ -156,7 +156,7 @@ class SurveyImages(Modality):
             return False
 
     def find(self, request: Request) -> None:
-        """See that a survey is there."""
+        """Check that a survey is there."""
         find_images(request.data, self.name(str(request.suite)), self.images)
 
     def load(self, request: Request) -> Loaded:
@@ -328,7 +328,7 @@ class SurveyImages(Modality):
 
 
 def _looked_for(blocks: Sequence[Block]) -> str:
-    """Say where labels were looked for, and not found."""
+    """Describe where labels were looked for, and not found."""
     path = blocks[0].path
     beside = [f"for {found.name}" for found in siblings(path, LABEL_WORDS)[:1]]
     return f"looked in {' and '.join([path.name, *beside])}"
