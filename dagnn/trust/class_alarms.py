@@ -97,11 +97,11 @@ class NoveltyShift:
     def sentence(self) -> str:
         """Say how many, and what that may mean."""
         return (
-            f"Unfamiliar? {self.target_share:.0%} of the items of {self.target} are unlike what "
-            f"the network was taught (novelty above 1; {self.source_share:.0%} of those of "
+            f"Out of distribution? {self.target_share:.0%} of the items of {self.target} are "
+            f"unlike the training set (novelty above 1; {self.source_share:.0%} of those of "
             f"{self.source}). Either objects of another kind are among them or its images differ "
-            "in a way that alignment left: then this threshold finds too much, and only the order "
-            "of the novelties tells anything. Which items, predictions.csv tells."
+            "in a way that alignment left: then this threshold finds too many, and only the order "
+            "of the novelties is informative. predictions.csv lists the novelty of every item."
         )
 
 
