@@ -70,6 +70,8 @@ def _reachable(graph: Graph, start: str) -> set[str]:
 def longest_chains(graph: Graph) -> dict[str, list[str]]:
     """Return, for each room, its longest chain of modules that import one another in turn.
 
+    The module that names what a part offers, its ``__init__``, does not count.
+
     Args:
         graph: without circles.
     """
@@ -77,7 +79,8 @@ def longest_chains(graph: Graph) -> dict[str, list[str]]:
     @cache
     def chain(module: str) -> tuple[str, ...]:
         inside = [chain(other) for other in graph[module] if room_of(other) == room_of(module)]
-        return (module, *max(inside, key=len, default=()))
+        longest = max(inside, key=len, default=())
+        return longest if module.endswith(f".{room_of(module)}") else (module, *longest)
 
     found: dict[str, list[str]] = {}
     for module in graph:

@@ -23,7 +23,7 @@ from dagnn.run.outputs import chosen_by_oracle, held_out, restrictions, with_gro
 from dagnn.run.ranges import alarm_text
 from dagnn.tasks import AnyPredictions
 from dagnn.tasks.prior import Prior
-from dagnn.trust.class_alarms import class_alarms
+from dagnn.trust.alarms import class_alarms
 
 PARTS = {"figures", "report.html"}
 """What of a comparison may be there without its table, if it was stopped."""

@@ -52,7 +52,7 @@ from dagnn.tasks import AnyPredictions, of_parameters, task_of
 from dagnn.tasks.prior import Prior
 from dagnn.tasks.task import BASELINES
 from dagnn.training import TARGET_ORACLE
-from dagnn.trust.class_alarms import class_alarms
+from dagnn.trust.alarms import class_alarms
 
 MODELS = (SOURCE_ONLY, MODEL)
 FEWEST_TO_TELL_APART = 20

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
+from optuna.exceptions import ExperimentalWarning
 from optuna.importance import get_param_importances
+from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 
 from dagnn.errors import UsageError, nearest
@@ -29,7 +31,6 @@ from dagnn.stored import read_json, reading
 from dagnn.tasks import ALL_CLASSES
 from dagnn.tasks.classification_metrics import balanced_accuracy
 from dagnn.tasks.metrics import average
-from dagnn.tune.storage import first_number
 
 SCORES, MOCK, SECONDS, ERROR, WORKER = "scores", "mock", "seconds", "error", "worker"
 """User attributes of a trial."""
@@ -46,6 +47,22 @@ RESAMPLES = 1000
 ALL_PARAMETERS = "all parameters"
 Items = Mapping[str, Mapping[str, Any]]
 """Target → what :func:`dagnn.run.selection.target_items` kept of its test items."""
+
+
+FIRST = "first"
+"""User attribute in which studies of older versions keep the number of a first attempt."""
+
+
+def no_experimental_warnings() -> "warnings.catch_warnings[None]":
+    """Return a context without the warnings of Optuna's experimental parts, which are tested."""
+    return warnings.catch_warnings(action="ignore", category=ExperimentalWarning)
+
+
+def first_number(trial: FrozenTrial) -> int:
+    """Return the number of a trial's first attempt, which also names its folder."""
+    with no_experimental_warnings():
+        first = RetryHeartbeatStaleTrialCallback.retried_trial_number(trial)
+    return int(trial.user_attrs.get(FIRST, trial.number if first is None else first))
 
 
 @dataclass(frozen=True)

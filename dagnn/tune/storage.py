@@ -22,12 +22,11 @@ from dagnn.files import atomic_path, entries, write_text
 from dagnn.report.comparison.runs import differing, flatten
 from dagnn.run.folder import lacking
 from dagnn.stored import read_text, reading
-from dagnn.tune.study import Make, Study, no_experimental_warnings, reopen
+from dagnn.tune.outcomes import first_number, no_experimental_warnings
+from dagnn.tune.study import Make, Study, reopen
 
 FINGERPRINT, DESCRIPTION, DATA = "dagnn_fingerprint", "dagnn_study", "dagnn_data"
 """User attributes of a study."""
-FIRST = "first"
-"""User attribute in which studies of older versions keep the number of a first attempt."""
 LOCK = "study.lock"
 HEARTBEAT_S = 15
 """How often a worker records that it is alive; a trial is given up after four of these."""
@@ -96,13 +95,6 @@ class StudyFolder:
     def trial(self, number: int) -> Path:
         """Return the folder of a trial; a retried one keeps that of its first attempt."""
         return self.trials / f"{number:04d}"
-
-
-def first_number(trial: FrozenTrial) -> int:
-    """Return the number of a trial's first attempt, which also names its folder."""
-    with no_experimental_warnings():
-        first = RetryHeartbeatStaleTrialCallback.retried_trial_number(trial)
-    return int(trial.user_attrs.get(FIRST, trial.number if first is None else first))
 
 
 class PerTrial:

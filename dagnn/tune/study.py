@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -32,6 +30,7 @@ from dagnn.errors import ConfigError, DagnnError, MissingPackageError, UsageErro
 from dagnn.run.assemble import check
 from dagnn.run.selection import SCORES
 from dagnn.training import TARGET_ORACLE
+from dagnn.tune.outcomes import no_experimental_warnings
 from dagnn.tune.space import Space, Values
 from dagnn.yaml_files import RECORD, read_yaml, to_yaml
 
@@ -45,11 +44,6 @@ NOT_IN_FINGERPRINT: Any = {
 """Keys of an experiment that may differ between workers of one study."""
 Make = Callable[..., BaseSampler]
 """Makes a sampler of its ``seed``."""
-
-
-def no_experimental_warnings() -> "warnings.catch_warnings[None]":
-    """Return a context without the warnings of Optuna's experimental parts, which are tested."""
-    return warnings.catch_warnings(action="ignore", category=ExperimentalWarning)
 
 
 def tpe(conditional: bool, startup_trials: int = 10) -> Make:

@@ -23,9 +23,19 @@ from dagnn.records import EpochRecord
 from dagnn.run.prepared import Prepared, reads_target
 from dagnn.run.selection import prepare_once, target_items, target_scores, train_prepared
 from dagnn.training import Callback, Plan
-from dagnn.tune.outcomes import ERROR, MOCK, SCORES, SECONDS, WORKER, outcome_of, write_sealed
-from dagnn.tune.storage import StudyFolder, first_number, give_up
-from dagnn.tune.study import Study, no_experimental_warnings
+from dagnn.tune.outcomes import (
+    ERROR,
+    MOCK,
+    SCORES,
+    SECONDS,
+    WORKER,
+    first_number,
+    no_experimental_warnings,
+    outcome_of,
+    write_sealed,
+)
+from dagnn.tune.storage import StudyFolder, give_up
+from dagnn.tune.study import Study
 
 KEPT_DATA = 4
 """How many differently prepared data sets (such as by linking radius) stay in memory."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic_classes import synthetic_classes
 
-from dagnn.trust.class_alarms import STRONG, class_shifts, novelty_shifts
+from dagnn.trust.alarms import STRONG, class_shifts, novelty_shifts
 
 
 def both(shares, items=400, seed=1, **options):

@@ -169,13 +169,13 @@ def test_missing_data_and_foreign_folders_are_errors(spectra, tmp_path):
 
 def test_data_are_read_once_for_all_trials_that_share_them(spectra, tmp_path, monkeypatch):
     read = []
-    real = run_trial.prepare
+    real = run_trial.read_data
 
     def counting(experiment, *given, **named):
         read.append(experiment.data.options["bins"])
         return real(experiment, *given, **named)
 
-    monkeypatch.setattr(run_trial, "prepare", counting)
+    monkeypatch.setattr(run_trial, "read_data", counting)
     space = {"training.learning_rate": [1e-3, 3e-3], "model.encoder.dropout": [0.0, 0.2]}
     search(spectra, tmp_path / "same", trials=4, sampler="grid", space=space)
     assert read == [8]
