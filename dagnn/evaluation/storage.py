@@ -185,8 +185,12 @@ def write_predictions(
     return write_table(path, (*task.columns(predictions, priors), *remarks), rows, mock)
 
 
-def read_predictions(path: Path | str) -> list[Any]:
+def read_predictions(path: Path | str, task: Task | None = None) -> list[Any]:
     """Read what :func:`write_predictions` wrote, with empty latents ``[n, 0]``.
+
+    Args:
+        path: CSV file.
+        task: of the predictions; None takes what the header shows.
 
     Raises:
         MissingDataError: there is no such file.
@@ -195,12 +199,13 @@ def read_predictions(path: Path | str) -> list[Any]:
             one of the parameters.
     """
     found: dict[tuple[str, str, str, str], list[tuple[int, dict[str, str]]]] = {}
-    for line, row in read_table(path, lambda header: _task_of_header(header).needed_columns):
+    needed = task.needed_columns if task else lambda header: _task_of_header(header).needed_columns
+    for line, row in read_table(path, needed):
         key = (row["suite"], row["role"], row["split"], row["model"])
         found.setdefault(key, []).append((line, row))
     try:
         return [
-            _task_of_header([*rows[0][1]]).read(
+            (task or _task_of_header([*rows[0][1]])).read(
                 rows, partial(read_number, path), suite=suite, role=role, split=split, model=model
             )
             for (suite, role, split, model), rows in found.items()

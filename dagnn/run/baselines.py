@@ -40,6 +40,9 @@ def guesses(
     experiment: Experiment, prepared: Prepared, predictions: Sequence[AnyPredictions]
 ) -> list[AnyPredictions]:
     """Guess without data for the items of every suite and split among predictions."""
+    if prepared.truth.classes:
+        known = reference(experiment, prepared, prepared.suites[0])
+        return [task_of(each).guess(each, known) for each in first_of_each_split(predictions)]
     return [
         task_of(first).guess(first, known)
         for suite, own, _ in by_suite(prepared, predictions)

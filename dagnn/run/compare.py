@@ -21,7 +21,7 @@ from dagnn.report.figures.style import save_figure
 from dagnn.run.folder import RunFolder, RunRecord
 from dagnn.run.outputs import chosen_by_oracle, held_out, restrictions, with_groups
 from dagnn.run.ranges import alarm_text
-from dagnn.tasks import AnyPredictions
+from dagnn.tasks import AnyPredictions, task_of
 from dagnn.tasks.prior import Prior
 from dagnn.trust.alarms import class_alarms
 
@@ -208,7 +208,7 @@ def run_names(paths: Sequence[Path]) -> list[str]:
 def read_run(folder: RunFolder, name: str) -> FinishedRun:
     """Read one finished run."""
     experiment, record = folder.read_experiment(), folder.read_record()
-    predictions = read_predictions(folder.predictions)
+    predictions = read_predictions(folder.predictions, task_of(record.classes))
     return FinishedRun(
         name=name,
         source=tuple(experiment.source),

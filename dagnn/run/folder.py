@@ -20,7 +20,6 @@ from pydantic import (
 )
 
 from dagnn.config import Experiment, experiment_from
-from dagnn.data.requests import Inputs
 from dagnn.errors import CheckpointError, DataError, MissingDataError, UsageError
 from dagnn.files import entries, matching, write_text
 from dagnn.parameters import Scaling
@@ -126,6 +125,9 @@ class RunRecord(BaseModel, extra="allow"):
         return self.model_copy(update=changes)
 
 
+_AnyFloat = Annotated[float, Field(allow_inf_nan=True)]
+
+
 class _Spread(BaseModel):
     """See :func:`dagnn.run.ranges.training_spread`, which makes it."""
 
@@ -139,21 +141,38 @@ class _Spread(BaseModel):
     middle: list[FiniteFloat]
 
 
+class _StoredSplit(BaseModel):
+    train: list[StrictStr]
+    valid: list[StrictStr]
+    test: list[StrictStr]
+
+
+class _StoredInputs(BaseModel, extra="forbid"):
+    """See :class:`dagnn.data.requests.Inputs`."""
+
+    settings: dict[StrictStr, Any] = {}
+    grid: dict[StrictStr, list[FiniteFloat]] = {}
+    kmax: dict[StrictStr, FiniteFloat] = {}
+    files: dict[StrictStr, StrictStr] = {}
+    level: dict[StrictStr, FiniteFloat] = {}
+
+
 class _CheckpointMeta(BaseModel, allow_inf_nan=False):
     """See :func:`dagnn.run.fitting.checkpoint_meta`, which makes it; old ones lack the last."""
 
     source: list[StrictStr] = Field(validation_alias=AliasPath("experiment", "source"))
     select_on: StrictStr = Field(validation_alias=AliasPath("experiment", "training", "select_on"))
+    model: dict[StrictStr, Any] = Field(validation_alias=AliasPath("experiment", "model"))
     members: StrictInt = Field(1, validation_alias=AliasPath("experiment", "model", "members"))
     sizes: dict[StrictStr, StrictInt]
     domains: list[StrictStr]
     statistics: StrictInt
     scaling: Scaling
-    splits: dict[StrictStr, dict[Literal["train", "valid", "test"], list[StrictStr]]]
-    training_range: dict[StrictStr, tuple[FiniteFloat, FiniteFloat]]
+    splits: dict[StrictStr, _StoredSplit]
+    training_range: dict[StrictStr, tuple[_AnyFloat, _AnyFloat]]
     training_spread: _Spread | Annotated[dict[str, Any], Field(max_length=0)] = {}
     mock: StrictBool
-    inputs: Inputs = Inputs()
+    inputs: _StoredInputs = _StoredInputs()
     classes: list[StrictStr] = []
     inherited: list[Note] = []
 

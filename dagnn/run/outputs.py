@@ -282,6 +282,12 @@ def _groups_of(predictions: AnyPredictions, stored: Mapping[str, Any]) -> tuple[
     return predictions.ids if groups is None else tuple(groups.tolist())
 
 
+def stored_predictions(folder: RunFolder) -> list[AnyPredictions]:
+    """Read the predictions of a run with their latents and groups."""
+    task = task_of(folder.read_record().classes)
+    return with_latents(folder, read_predictions(folder.predictions, task))
+
+
 def with_latents(folder: RunFolder, predictions: Sequence[AnyPredictions]) -> list[AnyPredictions]:
     """Put stored latents and groups back to the predictions read from a run."""
     stored = _stored_latents(folder, [p for p in predictions if p.model not in BASELINES])
@@ -394,7 +400,7 @@ def report(path: Path, *, console: Console | None = None) -> Path:
     folder = RunFolder.open(path)
     experiment = folder.read_experiment()
     results = read_results(folder.results)
-    predictions = with_latents(folder, read_predictions(folder.predictions))
+    predictions = stored_predictions(folder)
     page = write_pages(folder, experiment, predictions, results)
     tell_results(folder, experiment, predictions, results, page, console)
     return page

@@ -13,7 +13,7 @@ from dagnn.console import log, print_line
 from dagnn.environment import collect_environment
 from dagnn.errors import CheckpointError, DagnnError, Interrupted
 from dagnn.evaluation.measure import MODEL, ORACLE, SOURCE_ONLY
-from dagnn.evaluation.storage import read_predictions, read_results
+from dagnn.evaluation.storage import read_results
 from dagnn.files import write_text
 from dagnn.models import Network
 from dagnn.report.history import read_epochs
@@ -30,7 +30,7 @@ from dagnn.run.fitting import (
     stored_meta,
 )
 from dagnn.run.folder import NOT_EVALUATED, Note, RunFolder, RunRecord, require_free
-from dagnn.run.outputs import RunResult, finish, title, with_latents
+from dagnn.run.outputs import RunResult, finish, stored_predictions, title
 from dagnn.run.prepared import Prepared, SuiteData, stored_truth
 from dagnn.run.ranges import alarm_text, guarded
 from dagnn.run.trained import apply_novelty, apply_scale, learn_novelty, predict_all, trainings
@@ -109,7 +109,7 @@ def resume(path: Path, *, console: Console | None = None) -> RunResult:
     if not is_complete(folder):
         return _train_on(folder, console)
     print_line(console, _nothing_to_do(folder))
-    predictions = with_latents(folder, read_predictions(folder.predictions))
+    predictions = stored_predictions(folder)
     results = read_results(folder.results)
     return RunResult(path, results, predictions, folder.read_record().any_mock)
 
@@ -119,10 +119,17 @@ def is_complete(folder: RunFolder) -> bool:
 
     Existing results are no proof: an interrupted run can be evaluated as far as it is.
     """
-    if not folder.is_finished() or folder.read_record().complete is False:
+    if not folder.is_finished():
         return False
-    asked = trainings(folder, folder.read_experiment())
-    return all(is_trained(each.folder, each.experiment) for each in asked)
+    complete, asked = folder.read_record().complete, trainings(folder, folder.read_experiment())
+    if complete is False or not all(is_trained(each.folder, each.experiment) for each in asked):
+        return False
+    # Older runs did not record it: what they measured is newer than what they trained.
+    made = [each.folder.checkpoints / "last.pt" for each in asked]
+    made += [file for each in asked for file in (each.folder.calibration, each.folder.novelty)]
+    shown = (folder.results, folder.predictions, folder.report, folder.model_card)
+    times = [file.stat().st_mtime_ns for file in made if file.is_file()]
+    return bool(complete) or max(times) <= min(file.stat().st_mtime_ns for file in shown)
 
 
 def _train_on(folder: RunFolder, console: Console) -> RunResult:

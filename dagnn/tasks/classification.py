@@ -204,6 +204,8 @@ class Classification(Task):
     ) -> ClassPredictions:
         """Read one item per row."""
         columns = [name for name in rows[0][1] if name.startswith("p(") and name.endswith(")")]
+        if not columns:
+            raise ValueError(": no column with the probability of a class.")
         classes = tuple(name[2:-1] for name in columns)
         numbers = {name: k for k, name in enumerate([*classes, UNKNOWN])} | {"": -1}
         truth, probability, novelty = [], [], []

@@ -227,6 +227,8 @@ def lowest_rank_sum(scores: Mapping[str, Mapping[str, float]]) -> str:
         Ganin et al. 2016, arXiv:1505.07818, section 5.1.2 (reverse validation, after Zhong et
         al. 2010, ECML PKDD).
     """
+    if not any(scores.values()):
+        raise ValueError("There is no score to rank configurations by.")
     ranks = pd.DataFrame(list(scores.values()), index=list(scores)).rank().fillna(len(scores))
     return str(ranks.sum(axis=1).idxmin())
 

@@ -1,6 +1,7 @@
 """Figures draw what they are given, say MOCK, and lose nothing at the border."""
 
 from dataclasses import replace
+from io import BytesIO
 
 import matplotlib
 import numpy as np
@@ -225,6 +226,14 @@ def test_latent_panels_mark_suites_and_share_a_colour_scale(maps):
         assert len(clouds[1].get_facecolors()) == 0, "targets are open"
     assert {"tng (source)", "simba (target)"} <= set(texts(figure))
     assert r"true $\Omega_\mathrm{m}$" in texts(figure)
+
+
+def test_latent_maps_of_many_suites_can_be_drawn(maps):
+    names = tuple(f"suite {number % 8}" for number in range(len(maps[0].suite)))
+    figure = latent_figure([replace(maps[0], suite=names, role=("other",) * len(names))])
+    buffer = BytesIO()
+    figure.savefig(buffer)
+    assert {f"suite {number} (other)" for number in range(8)} <= set(texts(figure))
 
 
 def test_training_panels_show_every_term_once(history):

@@ -1,15 +1,17 @@
 """The record of a run: what older runs wrote is read in one place, what is written comes back."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from dagnn import run
-from dagnn.errors import DataError, MissingDataError
+from dagnn.errors import CheckpointError, DataError, MissingDataError
 from dagnn.run.compare import read_run
-from dagnn.run.folder import Note, RunFolder
+from dagnn.run.folder import Note, RunFolder, load_trained
 from dagnn.run.train import is_complete
 from dagnn.trust.label_shift import PriorInterval
 
@@ -66,6 +68,32 @@ def test_an_older_run_is_complete_reported_and_compared(old: RunFolder) -> None:
     assert "of a later version" in page and "prior_intervals" not in page
     stamps = read_run(old, "old").stamps
     assert [stamp.word for stamp in stamps] == ["ALARM", "MOCK", "LABELLED"]
+
+
+def test_an_older_run_measured_before_it_was_trained_on_is_not_complete(old: RunFolder) -> None:
+    later = old.report.stat().st_mtime + 1
+    os.utime(old.checkpoints / "last.pt", (later, later))
+    assert not is_complete(old)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"inputs": {"foo": 1}},
+        {"splits": {"tng": {"train": [], "valid": []}}},
+        {"experiment": {"source": ["tng"], "training": {"select_on": "last"}}},
+        {"training_range": {"mean": "wide"}},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_checkpoint_that_says_something_else_is_refused(
+    old: RunFolder, wrong: dict[str, object]
+) -> None:
+    path = old.checkpoints / "best.pt"
+    stored = torch.load(path, weights_only=True)
+    torch.save(stored | {"meta": stored["meta"] | wrong}, path)
+    with pytest.raises(CheckpointError, match=next(iter(wrong))):
+        load_trained(path)
 
 
 def test_a_record_comes_back_without_what_an_older_run_did_not_know(old: RunFolder) -> None:

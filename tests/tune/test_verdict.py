@@ -89,3 +89,5 @@ def test_unknown_scores_take_the_worst_rank_and_the_first_of_ties_is_taken():
     assert lowest_rank_sum({"a": {"x": nan}, "b": {"x": 2.0}, "c": {"x": 1.0}, "d": {}}) == "c"
     assert lowest_rank_sum({"a": {"x": nan, "y": 0.0}, "b": {"x": 9.0, "y": 0.0}}) == "b"
     assert lowest_rank_sum({"z": {"x": 1.0}, "a": {"x": 1.0}}) == "z"
+    with pytest.raises(ValueError, match="no score"):
+        lowest_rank_sum({"a": {}, "b": {}})

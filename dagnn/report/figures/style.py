@@ -65,7 +65,7 @@ CLASS_COLOURS = (
     *("#8C564B", "#7F7F7F", "#BCBD22"),
 )
 """Okabe & Ito 2008 and three more; with more classes they repeat."""
-MARKERS = ("o", "^", "s", "D", "v", "Kind")
+MARKERS = ("o", "^", "s", "D", "v", "P")
 # Dates and program versions are left out, so that equal figures are equal files.
 _METADATA: dict[str, dict[str, str | None]] = {
     "png": {"Software": None},
