@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -109,7 +108,9 @@ def print_line(console: Console, text: str, label: str = "") -> None:
         text: printed as it is, brackets included.
         label: what stands before it, in rich's markup; for example ``[yellow]Note:[/]``.
     """
-    console.print(f"{label} " * bool(label) + escape(text), highlight=False, soft_wrap=True)
+    if label:
+        console.print(label, end=" ")
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_notes(console: Console, notes: Iterable[str], label: str = "[yellow]Note:[/]") -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, ParamSpec
+from typing import Annotated, NoReturn, ParamSpec
 
 from typer import Option
 
@@ -23,17 +23,13 @@ DataFolder = Annotated[
 Names = list[str] | None
 
 
-def names(text: str) -> Any:
-    """Return an option that takes one name, several separated by commas, and repetitions.
+def split_names(given: Names) -> Names:
+    """Take repeated options and comma-separated names alike; None where none were given.
 
-    Args:
-        text: its help.
+    An option without a name in it (``--source "$UNSET"``) is given, and empty. It is split
+    inside the verbs because typer takes an empty list for an option that was not given.
     """
-
-    def split(given: Names) -> Names:
-        return [name for words in given for name in words.split(",") if name] if given else None
-
-    return Option(help=text, callback=split)
+    return [name for words in given for name in words.split(",") if name] if given else None
 
 
 Config = Annotated[str | None, Option(help="YAML file, or a shipped name such as spectra_mmd.")]

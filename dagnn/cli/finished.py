@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from dagnn.cli.common import DataFolder, Names, guarded, names
+from dagnn.cli.common import DataFolder, Names, guarded, split_names
 from dagnn.errors import UsageError
 
 Run = Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)]
@@ -22,14 +22,18 @@ AdaptStatistics = Annotated[
 @guarded
 def evaluate(
     folder: Run,
-    suite: Annotated[Names, names("Further suite, also one not in training; repeatable.")] = None,
+    suite: Annotated[
+        Names, Option(help="Further suite, also one not in training; repeatable.")
+    ] = None,
     data: DataFolder = None,
     adapt_statistics: AdaptStatistics = False,
 ) -> None:
     """Evaluate a finished run again, also on suites that it was not trained on."""
     from dagnn import run
 
-    run.evaluate(folder, suites=suite or [], data=data, adapt_statistics=adapt_statistics)
+    run.evaluate(
+        folder, suites=split_names(suite) or [], data=data, adapt_statistics=adapt_statistics
+    )
 
 
 @guarded

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from dagnn.cli.common import Config, DataFolder, Names, Override, guarded, names
+from dagnn.cli.common import Config, DataFolder, Names, Override, guarded, split_names
 from dagnn.console import log, print_line, screen
 
 
@@ -22,7 +22,9 @@ def doctor() -> None:
 
 @guarded
 def universe(
-    suite: Annotated[Names, names("tng, simba or astrid; repeatable; all by default.")] = None,
+    suite: Annotated[
+        Names, Option(help="tng, simba or astrid; repeatable; all by default.")
+    ] = None,
     out: Annotated[Path, Option(help="Data folder to fill.")] = Path("catalogs/mock"),
     count: Annotated[int, Option(min=1, help="Boxes per suite.")] = 100,
     table: Annotated[
@@ -35,7 +37,7 @@ def universe(
     from dagnn import run
 
     run.make_mocks(
-        suite or ["tng", "simba", "astrid"],
+        split_names(suite) or ["tng", "simba", "astrid"],
         out,
         count=count,
         table=table,
@@ -75,8 +77,8 @@ def sky(
 
 @guarded
 def prepare(
-    source: Annotated[Names, names("Suite to read; repeat or separate by commas.")] = None,
-    target: Annotated[Names, names("The same; repeatable.")] = None,
+    source: Annotated[Names, Option(help="Suite to read; repeat or separate by commas.")] = None,
+    target: Annotated[Names, Option(help="The same; repeatable.")] = None,
     config: Config = None,
     override: Override = None,
     data: DataFolder = None,
@@ -96,5 +98,7 @@ def prepare(
 
     share = Shard.parse(shard)
     settings = [*(override or []), *([f"data.workers={workers}"] if workers else [])]
-    experiment = run.load(config, settings, source=source, target=target, data=data)
+    experiment = run.load(
+        config, settings, source=split_names(source), target=split_names(target), data=data
+    )
     run.prepare(experiment, shard=share)

@@ -13,9 +13,9 @@ from dagnn.cli.common import (
     Names,
     Override,
     guarded,
-    names,
     require_one_place,
     shared,
+    split_names,
 )
 from dagnn.errors import UsageError
 
@@ -53,8 +53,8 @@ TargetPrior = Annotated[
 @shared
 def train(
     context: typer.Context,
-    source: Annotated[Names, names("Labelled suite; repeat or separate by commas.")] = None,
-    target: Annotated[Names, names("Unlabelled suite to align with; repeatable.")] = None,
+    source: Annotated[Names, Option(help="Labelled suite; repeat or separate by commas.")] = None,
+    target: Annotated[Names, Option(help="Unlabelled suite to align with; repeatable.")] = None,
     config: Config = None,
     override: Override = None,
     data: DataFolder = None,
@@ -82,9 +82,9 @@ def train(
     from dagnn import run
 
     if resume is not None:
-        others = context.params.keys() - {"resume"}
-        origins = map(context.get_parameter_source, others)
-        if any(origin is not None and origin.name == "COMMANDLINE" for origin in origins):
+        defaults = {each.name: each.default for each in context.command.params}
+        given = {n for n, value in context.params.items() if value not in (defaults.get(n), ())}
+        if given - {"resume"}:
             raise UsageError(
                 "--resume continues a run as it was started; give no other flag with it."
             )
@@ -94,8 +94,8 @@ def train(
     experiment = run.load(
         config,
         override or [],
-        source=source,
-        target=target,
+        source=split_names(source),
+        target=split_names(target),
         seed=seed,
         data=data,
         init_from=init_from,
@@ -113,7 +113,7 @@ def train(
 @guarded
 @shared
 def matrix(
-    suites: Annotated[list[str], names("Suites to pair; repeat or separate by commas.")],
+    suites: Annotated[list[str], Option(help="Suites to pair; repeat or separate by commas.")],
     leave_one_out: Annotated[
         bool, Option("--leave-one-out", help="Also train on all suites but each one.")
     ] = False,
@@ -139,11 +139,12 @@ def matrix(
     from dagnn import run
 
     require_one_place(data, mock)
+    named = split_names(suites) or []
     experiment = run.load(
         config,
         override or [],
-        source=suites[:1],
-        target=suites[1:2],
+        source=named[:1],
+        target=named[1:2],
         seed=seed,
         data=data,
         members=members,
@@ -152,7 +153,7 @@ def matrix(
         target_prior=ranges(target_prior),
     )
     run.train_matrix(
-        experiment, suites, seeds=seeds, leave_one_out=leave_one_out, out=out, mock=mock
+        experiment, named, seeds=seeds, leave_one_out=leave_one_out, out=out, mock=mock
     )
 
 

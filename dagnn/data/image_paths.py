@@ -155,7 +155,7 @@ def _by_part(found: Sequence[Path], suite: str) -> list[tuple[Path, str]]:
 
 _ARRAY = re.compile(r"(?:^|[_-])(?:x|images)(?:$|[_-])", re.IGNORECASE)
 _IMAGE_AXES = 4
-_OF_RUNS = ("config.yaml", "results.csv", "comparison.csv", "study.yaml")
+_OF_RUNS = ("config.yaml", "results.csv", "comparison.csv", "study.db", "journal.log")
 
 
 @dataclass(frozen=True)

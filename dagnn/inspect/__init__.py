@@ -71,7 +71,9 @@ def _folder_inspector(path: Path) -> Callable[[Path], Inspection]:
         return _inspect_data
     if (path / "config.yaml").is_file() or (path / "results.csv").is_file():
         return files.inspect_run
-    if (path / "study.yaml").is_file():
+    # A study file alone may lie beside data.
+    kept = any((path / n).exists() for n in ("study.db", "journal.log", "storage.txt", "trials"))
+    if kept and (path / "study.yaml").is_file():
         return files.inspect_study
     if any(child.is_file() and chunk_number(child) is not None for child in entries(path)):
         return files.inspect_catalog

@@ -290,6 +290,8 @@ def test_the_command_names_what_can_be_read_alone(tmp_path):
 
 def test_study(tmp_path):
     (tmp_path / "study.yaml").write_text("name: tiny\n")
+    assert inspect_path(tmp_path).kind != "study", "a study file may lie beside data"
+    (tmp_path / "trials").mkdir()
     (problem,) = inspect_path(tmp_path).problems
     assert "has no study.db" in problem
     database = tmp_path / "study.db"

@@ -266,8 +266,8 @@ def test_init_from_keeps_the_splits_so_that_nothing_leaks(
     assert stored[0]["splits"] == stored[1]["splits"]
     assert "init_from" in (made.folder / "config.yaml").read_text()
     assert stored[0]["inherited"] == []
-    labelled = "LABELLED: the run that training started from read labels of tng, a target now."
-    assert labelled in stored[1]["inherited"]
+    labelled = "the run that training started from read labels of tng, a target now."
+    assert {"kind": "LABELLED", "text": labelled} in stored[1]["inherited"]
 
 
 def test_what_weights_have_seen_is_passed_on_from_run_to_run() -> None:

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-from importlib import import_module
 from pathlib import Path
 
 import h5py
@@ -97,7 +96,7 @@ def test_ctrl_c_after_the_training_names_the_run_too(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(import_module("dagnn.run.train"), "write_pages", interrupt)
+        patch.setattr("dagnn.run.outputs.write_pages", interrupt)
         with pytest.raises(Interrupted, match=r"dagnn train --resume .*run"):
             run.train(load(universe), out=tmp_path / "run")
     run.resume(tmp_path / "run")
