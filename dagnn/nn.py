@@ -62,8 +62,12 @@ def require_finite(weights: Mapping[str, Any], file: object) -> None:
         )
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path, without: str | None = None) -> dict[str, Tensor]:
     """Read a state dict of finite tensors that another program has saved.
+
+    Args:
+        path: file of the state dict.
+        without: what the names of tensors that are left aside begin with.
 
     Raises:
         CheckpointError: the file is absent, cannot be read, holds something else, or values
@@ -77,6 +81,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"{path}: expected a plain state dict (names to tensors), got {type(state).__name__} "
             "with other contents."
         )
+    if without is not None:
+        state = {name: value for name, value in state.items() if not name.startswith(without)}
     require_finite(state, path)
     return state
 

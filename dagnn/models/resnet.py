@@ -152,8 +152,7 @@ def load_published_resnet(network: ResNet, path: Path) -> None:
         CheckpointError: the file is absent, or holds another network or values that are not
             finite.
     """
-    own, stored = network.state_dict(), read_weights(path)
-    weights = {name: value for name, value in stored.items() if not name.startswith("fc.")}
+    own, weights = network.state_dict(), read_weights(path, without="fc.")
     if set(weights) != set(own):
         odd = sorted(set(weights) ^ set(own))
         raise CheckpointError(

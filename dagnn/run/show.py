@@ -102,7 +102,7 @@ def show_predictions(
     console.print(table)
     if len(predictions.ids) > SHOWN:
         rest = f"and {len(predictions.ids) - SHOWN} more: --out FILE.csv writes all"
-        console.print(f"{rest} {len(predictions.ids)}.", highlight=False, soft_wrap=True)
+        print_line(console, f"{rest} {len(predictions.ids)}.")
 
 
 def tell_unknown(predictions: AnyPredictions, console: Console) -> None:
@@ -110,11 +110,12 @@ def tell_unknown(predictions: AnyPredictions, console: Console) -> None:
     novelty = getattr(predictions, "novelty", None)
     if novelty is None or not called_unknown(novelty).any():
         return
-    console.print(
-        f"[yellow]Note:[/] {called_unknown(novelty).sum()} of {len(novelty)} "
-        f"({called_unknown(novelty).mean():.0%}) have a novelty above 1, as 5% of the source have "
-        "by definition: they are unlike what the network was taught, so they may belong to none "
-        "of these classes, or be other images than those of training.",
-        highlight=False,
-        soft_wrap=True,
+    unknown = called_unknown(novelty)
+    print_notes(
+        console,
+        [
+            f"{unknown.sum()} of {len(novelty)} ({unknown.mean():.0%}) have a novelty above 1, as "
+            "5% of the source have by definition: they are unlike the training set, so they may "
+            "belong to none of these classes, or be other images than those of training."
+        ],
     )

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from dagnn.console import log
+from dagnn.console import log, print_line
 from dagnn.files import named_errors, write_text
 from dagnn.records import EpochRecord
 
@@ -176,7 +176,7 @@ class ProgressReport(Callback):
             self._bar = None
 
     def _print(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(self.console, line)
 
 
 class MetricsLog(Callback):

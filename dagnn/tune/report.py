@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dagnn.console import log, screen
+from dagnn.console import log, print_line, screen
 from dagnn.errors import MissingDataError, UsageError
 from dagnn.evaluation.wording import heading
 from dagnn.files import write_text
@@ -150,7 +150,7 @@ def best(
         also = "the same" if number == taken.number else f"trial {number}"
         lines.append(f"Taken by {by}; --by {other} would take {also}.")
     for line in (*lines, f"dagnn train --config {quote(str(out))}"):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
     return out
 
 

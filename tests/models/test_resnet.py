@@ -48,7 +48,7 @@ def published(tmp_path: Path) -> Path:
     torch.manual_seed(1)
     network = ResNet(18).eval()
     state = {name: value + 0.01 for name, value in network.state_dict().items()}
-    state |= {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
+    state |= {"fc.weight": torch.full((1000, 512), torch.nan), "fc.bias": torch.zeros(1000)}
     torch.save(state, tmp_path / "resnet18.pth")
     return tmp_path / "resnet18.pth"
 
