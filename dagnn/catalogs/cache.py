@@ -242,19 +242,29 @@ _DESCRIBED = tuple(each.name for each in fields(Catalog) if each.name != "column
 def _packed(boxes: Boxes) -> dict[str, NDArray[Any]]:
     """Return columns end to end, and everything else as JSON."""
     catalogs, empty, implausible = by_outcome(boxes)
+    names = catalogs[0].columns if catalogs else ()
+    columns = {name: np.concatenate([each.columns[name] for each in catalogs]) for name in names}
     content = {
         "catalogs": [{name: getattr(each, name) for name in _DESCRIBED} for each in catalogs],
         "skipped": list(empty.items()),
         "implausible": list(implausible.items()),
+        "digest": _digest(columns),
     }
     text = json.dumps(content, default=str)
-    packed: dict[str, NDArray[Any]] = {
+    return {
         "description": np.frombuffer(text.encode(), dtype=np.uint8),
         "lengths": np.array([len(catalog) for catalog in catalogs], dtype=np.int64),
+        **{f"column_{name}": values for name, values in columns.items()},
     }
-    for name in catalogs[0].columns if catalogs else ():
-        packed[f"column_{name}"] = np.concatenate([each.columns[name] for each in catalogs])
-    return packed
+
+
+def _digest(columns: Mapping[str, NDArray[Any]]) -> str:
+    """Return a checksum of names, types, shapes and values."""
+    found = hashlib.blake2b(digest_size=16)
+    for name, values in sorted(columns.items()):
+        found.update(f"{name} {values.dtype.str} {values.shape} ".encode())
+        found.update(np.ascontiguousarray(values).data)
+    return found.hexdigest()
 
 
 def _unpacked(packed: dict[str, NDArray[Any]]) -> Boxes:
@@ -264,6 +274,12 @@ def _unpacked(packed: dict[str, NDArray[Any]]) -> Boxes:
         for name, values in packed.items()
         if name.startswith("column_")
     }
+    # Earlier versions did not store a checksum.
+    if "digest" in content and content["digest"] != _digest(columns):
+        raise ValueError("its columns are not those that were stored")
+    numbers = all(values.dtype.kind in "fiu" for values in columns.values())
+    if not numbers or (len(lengths) and "position" not in columns):
+        raise ValueError("it does not hold columns of galaxies")
     total = int(lengths.sum())
     if any(len(values) != total for values in columns.values()):
         raise ValueError(f"its boxes have {total} galaxies, its columns have not")
