@@ -298,6 +298,21 @@ def test_cached_truth_is_read_anew(root, tmp_path):
     assert load_suite("tng", root, cache=tmp_path / "cache").truth[2, 0] == 0.3
 
 
+@pytest.mark.parametrize("damage", ["lost", "changed", "text"])
+def test_columns_that_are_not_those_of_the_cache_are_read_anew(root, tmp_path, damage):
+    cache = tmp_path / "cache"
+    first = load_suite("tng", root, cache=cache)
+    (file,) = cache.iterdir()
+    with np.load(file) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    values = arrays.pop("column_position")
+    if damage != "lost":
+        arrays["column_position"] = values / 2 if damage == "changed" else values.astype(str)
+    np.savez(file, **arrays)
+    with pytest.warns(UserWarning, match="columns"):
+        assert same(first, load_suite("tng", root, cache=cache))
+
+
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "flipped", "empty"])
 def test_damaged_cache_is_rebuilt_with_a_warning(root, tmp_path, damage):
     cache = tmp_path / "cache"

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from synthetic_classes import CLASSES, synthetic_classes
 
-from dagnn.evaluation.measure import blocks, evaluate, gap_closed
+from dagnn.evaluation.measure import (
+    blocks,
+    bootstrap_weights,
+    evaluate,
+    gap_closed,
+    percentile_interval,
+)
 from dagnn.tasks import CLASSIFICATION
 from dagnn.tasks.classification import class_frequencies
 from dagnn.tasks.classification_metrics import BY_CLASS, CLASS_METRICS, OPEN_METRICS
@@ -122,3 +128,18 @@ def test_blocks_order_predictors_and_tell_the_gap():
     assert list(main.rows) == ["prior-class", "source-only", "model", "oracle"]
     assert 0.2 < gap_closed(main, "balanced_accuracy") < 1.2
     assert gap_closed(main) is None, "there is no R²"
+
+
+def test_the_interval_of_a_biased_metric_is_moved_back_to_its_value():
+    # Resampling few items makes a mean of absolute deviations larger.
+    given = synthetic_classes(items=40, skill=3.0)
+    row = pick(measured(given), model="model", parameter="class", metric="ece")
+    truth, probability = given.truth, given.probability
+    weight = bootstrap_weights(40, 200, 0, given.ids)
+    draws = CLASS_METRICS["ece"](truth, probability, weight=weight)
+    low, high = percentile_interval(draws)
+    moved = row.value - draws.mean()
+    assert moved < 0, "or this tests nothing"
+    assert (row.low, row.high) == pytest.approx(
+        (max(0, min(low + moved, row.value)), max(high + moved, row.value))
+    )
